@@ -1,0 +1,15 @@
+//! One Kubernetes node and its API server in one process, running real containers.
+
+pub mod api;
+pub mod clock;
+pub mod container_config;
+pub mod controllers;
+pub mod emulator;
+pub mod image;
+pub mod kubelet;
+pub mod network;
+pub mod probe;
+pub mod runtime;
+pub mod scheduler;
+pub mod store;
+pub mod volumes;

@@ -1,0 +1,1 @@
+//! The runtime that runs real processes on Linux.

@@ -1,0 +1,1 @@
+//! A runtime that runs nothing: containers live by a script, in virtual time.

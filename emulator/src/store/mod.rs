@@ -1,0 +1,227 @@
+//! The objects of the emulator: versions, conflicts, watches.
+//!
+//! One sequence numbers every change (`metadata.resourceVersion`). A reader never waits for a writer longer
+//! than one write takes; a watcher reads the recent changes at its own pace.
+
+mod history;
+mod resource;
+mod watch;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::Value;
+
+use self::history::History;
+pub use self::{history::Expired, resource::Resource, watch::Watch};
+
+/// What an object is found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// What kind of object.
+    pub resource: Resource,
+    /// Empty for what belongs to no namespace.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+}
+
+impl Key {
+    /// A key; `namespace` is empty for what belongs to none.
+    pub fn new(resource: Resource, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            resource,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+/// How an object changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It is different.
+    Modified,
+    /// It is gone.
+    Deleted,
+}
+
+/// One change of one object.
+#[derive(Clone, Debug)]
+pub struct WatchEvent {
+    /// What happened.
+    pub change: Change,
+    /// The version that this change made.
+    pub version: u64,
+    /// Which object.
+    pub key: Key,
+    /// The object after the change; as it last was, with the version of the deletion, when deleted.
+    pub object: Arc<Value>,
+    /// The object before the change: a watch with a selector needs it to tell who left the selection.
+    pub previous: Option<Arc<Value>>,
+}
+
+/// Why a write was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such object.
+    #[error("not found")]
+    NotFound,
+    /// There is one already.
+    #[error("already exists")]
+    AlreadyExists,
+    /// The object has another version than the writer had read.
+    #[error("the object has been modified; please apply your changes to the latest version and try again")]
+    Conflict,
+    /// The disk did not take it; nothing was changed.
+    #[error("{0}")]
+    Disk(String),
+}
+
+#[derive(Default)]
+struct State {
+    version: u64,
+    objects: BTreeMap<Key, Arc<Value>>,
+    history: History,
+}
+
+/// All objects. Cheap to clone: every clone is the same store.
+#[derive(Clone)]
+pub struct Store {
+    state: Arc<Mutex<State>>,
+    latest: Arc<tokio::sync::watch::Sender<u64>>,
+}
+
+impl Store {
+    /// A store that is gone with the process.
+    pub fn in_memory() -> Self {
+        Self {
+            state: Arc::default(),
+            latest: Arc::new(tokio::sync::watch::Sender::new(0)),
+        }
+    }
+
+    /// The version of the newest change.
+    pub fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// One object.
+    pub fn get(&self, key: &Key) -> Option<Arc<Value>> {
+        self.lock().objects.get(key).cloned()
+    }
+
+    /// All objects of a kind, of one namespace or of all, by namespace and name; and the version they were read at.
+    pub fn list(&self, resource: Resource, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        let state = self.lock();
+        let first = Key::new(resource, namespace.unwrap_or_default(), "");
+        let objects = state
+            .objects
+            .range(first..)
+            .take_while(|(key, _)| key.resource == resource && namespace.is_none_or(|n| key.namespace == n))
+            .map(|(_, object)| object.clone())
+            .collect();
+        (objects, state.version)
+    }
+
+    /// Adds an object; sets its `metadata.resourceVersion` and nothing else.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `Disk`.
+    pub fn create(&self, key: Key, object: Value) -> Result<Arc<Value>, StoreError> {
+        let mut state = self.lock();
+        if state.objects.contains_key(&key) {
+            return Err(StoreError::AlreadyExists);
+        }
+        self.write(&mut state, key, Change::Added, Some(object))
+    }
+
+    /// Changes an object under the lock, so that no other write comes between reading and writing.
+    ///
+    /// `change` gets the object as it is and returns whether it is to be written; unchanged objects are not.
+    ///
+    /// # Errors
+    /// `NotFound`, `Disk`, or what `change` returns.
+    pub fn modify<E: From<StoreError>>(
+        &self,
+        key: &Key,
+        change: impl FnOnce(&mut Value) -> Result<(), E>,
+    ) -> Result<Arc<Value>, E> {
+        let mut state = self.lock();
+        let before = state.objects.get(key).cloned().ok_or(StoreError::NotFound)?;
+        let mut after = Value::clone(&before);
+        change(&mut after)?;
+        if after == *before {
+            return Ok(before);
+        }
+        Ok(self.write(&mut state, key.clone(), Change::Modified, Some(after))?)
+    }
+
+    /// Takes an object out; with `version`, only if it still has that one.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`, `Disk`.
+    pub fn delete(&self, key: &Key, version: Option<u64>) -> Result<Arc<Value>, StoreError> {
+        let mut state = self.lock();
+        let before = state.objects.get(key).ok_or(StoreError::NotFound)?;
+        if version.is_some_and(|wanted| version_of(before) != Some(wanted)) {
+            return Err(StoreError::Conflict);
+        }
+        self.write(&mut state, key.clone(), Change::Deleted, None)
+    }
+
+    /// Every change after version `from`, of one namespace or of all.
+    pub fn watch(&self, resource: Resource, namespace: Option<&str>, from: u64) -> Watch {
+        Watch::new(
+            self.clone(),
+            self.latest.subscribe(),
+            resource,
+            namespace.map(str::to_owned),
+            from,
+        )
+    }
+
+    fn write(
+        &self,
+        state: &mut State,
+        key: Key,
+        change: Change,
+        object: Option<Value>,
+    ) -> Result<Arc<Value>, StoreError> {
+        let version = state.version + 1;
+        let previous = state.objects.get(&key).cloned();
+        let mut object = object
+            .or_else(|| previous.as_deref().cloned())
+            .ok_or(StoreError::NotFound)?;
+        object["metadata"]["resourceVersion"] = Value::String(version.to_string());
+        let object = Arc::new(object);
+        match change {
+            Change::Deleted => state.objects.remove(&key),
+            Change::Added | Change::Modified => state.objects.insert(key.clone(), object.clone()),
+        };
+        state.version = version;
+        state.history.push(WatchEvent {
+            change,
+            version,
+            key,
+            object: object.clone(),
+            previous,
+        });
+        self.latest.send_replace(version);
+        Ok(object)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held can't have left a half-done write: the fields change last, together.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `metadata.resourceVersion` as a number.
+pub fn version_of(object: &Value) -> Option<u64> {
+    object["metadata"]["resourceVersion"].as_str()?.parse().ok()
+}

@@ -1,0 +1,2 @@
+//! kubectl-pod
+fn main() {}

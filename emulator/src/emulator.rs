@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// How to start.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -18,7 +20,7 @@ pub struct Options {
 }
 
 /// What a client needs in order to connect.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Connection {
     /// `https://127.0.0.1:PORT`.
     pub server: String,

@@ -4,6 +4,7 @@ pub mod api;
 pub mod clock;
 pub mod container_config;
 pub mod controllers;
+pub mod data_dir;
 pub mod emulator;
 pub mod image;
 pub mod kubelet;

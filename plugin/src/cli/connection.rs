@@ -1,0 +1,96 @@
+//! kubectl's connection flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+/// Which API server, which namespace, and as whom.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Connection flags")]
+pub struct Connection {
+    /// Path to the kubeconfig file to use for CLI requests
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub kubeconfig: Option<PathBuf>,
+    /// The name of the kubeconfig context to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub context: Option<String>,
+    /// The name of the kubeconfig cluster to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub cluster: Option<String>,
+    /// The name of the kubeconfig user to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub user: Option<String>,
+    /// The namespace of the pods
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The address and port of the Kubernetes API server
+    #[arg(short, long, global = true, value_name = "URL", hide_short_help = true)]
+    pub server: Option<String>,
+    /// Bearer token for authentication to the API server
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    pub token: Option<String>,
+    /// Username to impersonate for the operation; a regular user, or a service account in a namespace
+    #[arg(long = "as", global = true, value_name = "USER", hide_short_help = true)]
+    pub impersonate: Option<String>,
+    /// Group to impersonate for the operation; can be repeated
+    #[arg(long = "as-group", global = true, value_name = "GROUP", hide_short_help = true)]
+    pub impersonate_groups: Vec<String>,
+    /// UID to impersonate for the operation
+    #[arg(long = "as-uid", global = true, value_name = "UID", hide_short_help = true)]
+    pub impersonate_uid: Option<String>,
+    /// Path to a cert file for the certificate authority
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub certificate_authority: Option<PathBuf>,
+    /// Path to a client certificate file for TLS
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub client_certificate: Option<PathBuf>,
+    /// Path to a client key file for TLS
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub client_key: Option<PathBuf>,
+    /// Do not check the server's certificate; this makes HTTPS connections insecure
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_name = "BOOL"
+    )]
+    pub insecure_skip_tls_verify: bool,
+    /// Server name to use for server certificate validation; the server's hostname where absent
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub tls_server_name: Option<String>,
+    /// How long to wait for one server request (e.g. 1s, 2m, 3h); 0 waits for as long as it takes
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        default_value = "0",
+        hide_short_help = true
+    )]
+    pub request_timeout: String,
+}
+
+impl Connection {
+    /// The limit of one request; none where it is 0.
+    ///
+    /// # Errors
+    /// kubectl's sentence for what is no duration.
+    pub fn timeout(&self) -> Result<Option<Duration>, super::usage::UsageError> {
+        let seconds = self.request_timeout.parse::<u64>().ok().map(Duration::from_secs);
+        let timeout = seconds.or_else(|| super::duration::parse(&self.request_timeout).ok());
+        match timeout {
+            Some(Duration::ZERO) => Ok(None),
+            Some(timeout) => Ok(Some(timeout)),
+            None => Err(super::usage::UsageError::new(
+                "Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a \
+                 corresponding time unit (e.g. 1s | 2m | 3h)",
+            )),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What can be typed: subcommands and flags, as kubectl names them.
+
+pub mod connection;
+pub mod duration;
+pub mod output;
+pub mod selection;
+pub mod usage;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use crate::commands::Command;
+use connection::Connection;
+use usage::UsageError;
+
+/// What a pod is doing, why, and what happens next.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-pod",
+    bin_name = "kubectl pod",
+    version,
+    about = "What a pod is doing, why, and what happens next",
+    max_term_width = 120,
+    disable_help_subcommand = true,
+    infer_subcommands = false,
+    subcommand_required = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Which API server, and as whom.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// What the command line came to.
+pub enum Parsed {
+    /// A command to run.
+    Command(Box<Cli>),
+    /// Text that was asked for: help, or the version.
+    Help(String),
+}
+
+/// Reads the command line; `arguments` begins with the program's name.
+///
+/// # Errors
+/// What is wrong with it, in kubectl's words.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.len() <= 1 {
+        return Ok(Parsed::Help(Cli::command().render_help().to_string()));
+    }
+    let read = Cli::command()
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    match read {
+        Ok(cli) => Ok(Parsed::Command(Box::new(cli))),
+        Err(error) if !error.use_stderr() => Ok(Parsed::Help(error.to_string())),
+        Err(error) => Err(UsageError::from_clap(&error, &arguments, &Cli::command())),
+    }
+}

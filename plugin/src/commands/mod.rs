@@ -1,0 +1,45 @@
+//! One file per subcommand; each only wires flags, pods, facts and views together.
+
+pub mod describe;
+pub mod emulator;
+pub mod explain;
+pub mod lifecycle;
+pub mod pause_image;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::view::printer::Printer;
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What a concept, field, reason or exit code means, or what is going on in a pod
+    Explain(explain::Arguments),
+    /// What happened to a pod, when, and what comes next
+    Lifecycle(lifecycle::Arguments),
+    /// All that is known of a pod, and what is wrong with it
+    Describe(describe::Arguments),
+    /// A one-node Kubernetes on this machine, running real containers
+    Emulator(emulator::Arguments),
+    /// The pause image: what holds a pod's namespaces
+    PauseImage(pause_image::Arguments),
+}
+
+/// Runs what was asked for.
+///
+/// # Errors
+/// Whatever kept the command from its end.
+pub fn run(cli: Box<Cli>, printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let Cli { command, connection } = *cli;
+    match command {
+        Command::Explain(arguments) => explain::run(&arguments, &connection, printer),
+        Command::Lifecycle(arguments) => lifecycle::run(&arguments, &connection, printer),
+        Command::Describe(arguments) => describe::run(&arguments, &connection, printer),
+        Command::Emulator(arguments) => emulator::run(&arguments, &connection, printer),
+        Command::PauseImage(arguments) => pause_image::run(&arguments, &connection, printer),
+    }
+}

@@ -1,0 +1,48 @@
+//! Why a command ended without doing what it was asked: the one error type of the program's surface.
+//!
+//! Each variant is a kind; the kind decides the words around the message, and the exit code.
+
+use crate::cli::usage::UsageError;
+use crate::view::printer::Printer;
+use crate::view::text::{Line, Tone};
+
+/// What a command failed with.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line is wrong.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// What was asked for is known by name and not supported.
+    #[error("{what} is not supported: {why}")]
+    Unsupported {
+        /// What was asked for, as the user wrote it.
+        what: String,
+        /// Why not, and what works instead.
+        why: String,
+    },
+}
+
+impl Failure {
+    /// Writes the failure to standard error.
+    pub fn report(&self, printer: &mut Printer) {
+        for (number, line) in self.to_string().lines().enumerate() {
+            let line = match (number, self.is_prefixed()) {
+                (0, true) => Line::new().tone(Tone::Bad, "error:").plain(" ").plain(line),
+                _ => Line::from(line),
+            };
+            printer.error_line(&line);
+        }
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        1
+    }
+
+    /// Whether the message is introduced by `error: `, as kubectl introduces its own.
+    fn is_prefixed(&self) -> bool {
+        match self {
+            Self::Usage(_) | Self::Unsupported { .. } => true,
+        }
+    }
+}

@@ -1,1 +1,125 @@
 //! The facts of one pod: pure functions of its object, its events, and a moment in time.
+//!
+//! Spec and status are merged in the order of the spec, so that a container without a status (a gated pod has none) is
+//! still there. Nothing here judges: that is what findings do.
+
+pub mod age;
+pub mod condition;
+pub mod container;
+pub mod event;
+pub mod probe;
+pub mod restart;
+pub mod static_pod;
+pub mod status;
+pub mod termination;
+
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
+use k8s_openapi::jiff::Timestamp;
+
+use condition::Condition;
+use container::{Container, Role};
+use static_pod::StaticPod;
+use status::Computed;
+use termination::Termination;
+
+/// What is known of a pod at one moment.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The object itself, as the API or a file gave it.
+    pub pod: Pod,
+    /// The moment that ages, deadlines and back-offs are measured against.
+    pub now: Timestamp,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`; `default` where a file leaves it out.
+    pub namespace: String,
+    /// `metadata.uid`; empty for a manifest.
+    pub uid: String,
+    /// `status.phase`; empty for a manifest.
+    pub phase: String,
+    /// READY, STATUS and RESTARTS as `kubectl get pods` shows them.
+    pub computed: Computed,
+    /// Init containers and sidecars in order, then regular ones, then ephemeral ones.
+    pub containers: Vec<Container>,
+    /// The conditions in the order of the status.
+    pub conditions: Vec<Condition>,
+    /// The clock that runs once deletion was asked for.
+    pub termination: Option<Termination>,
+    /// Where the pod comes from, if a kubelet read it from a file.
+    pub static_pod: Option<StaticPod>,
+}
+
+impl Facts {
+    /// Reads the pod as of `now`.
+    pub fn of(pod: Pod, now: Timestamp) -> Self {
+        let spec = pod.spec.clone().unwrap_or_default();
+        let status = pod.status.clone().unwrap_or_default();
+        Self {
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            namespace: pod.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            uid: pod.metadata.uid.clone().unwrap_or_default(),
+            phase: status.phase.clone().unwrap_or_default(),
+            computed: Computed::of(&pod),
+            containers: container::merge(&spec, &status),
+            conditions: status.conditions.iter().flatten().map(Condition::of).collect(),
+            termination: Termination::of(&pod.metadata),
+            static_pod: StaticPod::of(&pod.metadata),
+            pod,
+            now,
+        }
+    }
+
+    /// What was asked for.
+    pub fn spec(&self) -> Option<&PodSpec> {
+        self.pod.spec.as_ref()
+    }
+
+    /// What was reported.
+    pub fn status(&self) -> Option<&PodStatus> {
+        self.pod.status.as_ref()
+    }
+
+    /// Whether this is a manifest that no API server has seen: it has no status to judge.
+    pub fn is_manifest(&self) -> bool {
+        self.uid.is_empty() && self.phase.is_empty()
+    }
+
+    /// The containers that play a role.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(move |container| container.role == role)
+    }
+
+    /// A container by its name.
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| container.name == name)
+    }
+
+    /// A condition by its type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// When the object was created.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.pod.metadata.creation_timestamp.as_ref().map(|time| time.0)
+    }
+
+    /// The pod's restart policy; `Always` where none is given.
+    pub fn restart_policy(&self) -> &str {
+        self.spec()
+            .and_then(|spec| spec.restart_policy.as_deref())
+            .unwrap_or("Always")
+    }
+
+    /// The seconds that the pod gets to end by itself; 30 where none are given.
+    pub fn grace_seconds(&self) -> i64 {
+        self.spec()
+            .and_then(|spec| spec.termination_grace_period_seconds)
+            .unwrap_or(30)
+    }
+
+    /// Whether the pod has ended for good.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+}

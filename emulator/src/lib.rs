@@ -13,4 +13,6 @@ pub mod probe;
 pub mod runtime;
 pub mod scheduler;
 pub mod store;
+pub mod tokens;
+pub mod uid;
 pub mod volumes;

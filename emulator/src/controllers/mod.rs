@@ -1,1 +1,26 @@
-//! TODO controllers
+//! What a control plane does by itself, as far as pods need it: namespaces, the node object, ageing of events.
+
+pub mod events;
+pub mod namespaces;
+pub mod node;
+
+use std::future::Future;
+
+use crate::{clock::Clock, store::Store};
+
+/// Runs all of them; they end with `shutdown`.
+///
+/// `root_ca` is the API server's CA certificate, PEM, which every namespace gets as `kube-root-ca.crt`.
+pub async fn run(store: Store, clock: Clock, root_ca: String, node: node::Facts, shutdown: impl Future<Output = ()>) {
+    let all = async {
+        tokio::join!(
+            namespaces::run(&store, &clock, &root_ca),
+            node::run(&store, &clock, &node),
+            events::run(&store, &clock),
+        )
+    };
+    tokio::select! {
+        _ = all => {}
+        () = shutdown => {}
+    }
+}

@@ -1,0 +1,246 @@
+//! The node object: what the machine offers to pods, and that it is there.
+
+use std::{collections::BTreeMap, fs, net::IpAddr, path::Path, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    clock::Clock,
+    store::{Key, Resource, Store, StoreError},
+};
+
+/// How often an unchanged status is reported (`nodeStatusReportFrequency` of the kubelet).
+const REPORT: Duration = Duration::from_secs(300);
+
+/// The most pods at once (`maxPods` of the kubelet is 110; the emulator is made for more).
+const MAX_PODS: u32 = 1000;
+
+/// What the node is.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// `metadata.name`.
+    pub name: String,
+    /// Its addresses as pods see them.
+    pub addresses: Vec<IpAddr>,
+    /// `NAME://VERSION` of the container runtime.
+    pub container_runtime: String,
+    /// The Kubernetes version that the kubelet follows.
+    pub kubelet_version: String,
+    /// Where the images and containers are: its filesystem is the node's ephemeral storage.
+    pub data_dir: std::path::PathBuf,
+}
+
+/// Keeps the object up to date; never ends.
+pub(super) async fn run(store: &Store, clock: &Clock, facts: &Facts) {
+    loop {
+        register(store, facts, clock.now());
+        tokio::time::sleep(REPORT).await;
+    }
+}
+
+/// Writes the node object; labels, annotations, taints and `spec.unschedulable` that somebody has set stay.
+pub fn register(store: &Store, facts: &Facts, now: Timestamp) {
+    let key = Key::new(Resource::Nodes, "", &facts.name);
+    if store.get(&key).is_none() {
+        let node = json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {
+                "name": facts.name,
+                "uid": crate::uid::new(),
+                "creationTimestamp": seconds(now),
+            },
+            "spec": {},
+        });
+        let created = store.create(key.clone(), node);
+        drop(created); // A full disk: tried again with the next report.
+    }
+    let written = store.modify(&key, |node| {
+        for (label, value) in labels(&facts.name) {
+            node["metadata"]["labels"][label] = json!(value);
+        }
+        let before = node["status"]["conditions"].take();
+        node["status"] = status(facts, &before, now);
+        Ok::<_, StoreError>(())
+    });
+    drop(written);
+}
+
+fn labels(name: &str) -> [(&'static str, String); 5] {
+    let (os, arch) = ("linux".to_owned(), architecture().to_owned());
+    [
+        ("beta.kubernetes.io/arch", arch.clone()),
+        ("beta.kubernetes.io/os", os.clone()),
+        ("kubernetes.io/arch", arch),
+        ("kubernetes.io/hostname", name.to_owned()),
+        ("kubernetes.io/os", os),
+    ]
+}
+
+/// The machine's architecture by Go's name.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn status(facts: &Facts, before: &Value, now: Timestamp) -> Value {
+    let capacity = capacity(&facts.data_dir);
+    let mut addresses: Vec<Value> = facts
+        .addresses
+        .iter()
+        .map(|address| json!({"type": "InternalIP", "address": address.to_string()}))
+        .collect();
+    addresses.push(json!({"type": "Hostname", "address": facts.name}));
+    let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    json!({
+        "addresses": addresses,
+        "allocatable": capacity,
+        "capacity": capacity,
+        "conditions": conditions(before, now),
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+        "nodeInfo": {
+            "architecture": architecture(),
+            "bootID": line("/proc/sys/kernel/random/boot_id"),
+            "containerRuntimeVersion": facts.container_runtime,
+            "kernelVersion": line("/proc/sys/kernel/osrelease"),
+            "kubeProxyVersion": "",
+            "kubeletVersion": facts.kubelet_version,
+            "machineID": line("/etc/machine-id"),
+            "operatingSystem": "linux",
+            "osImage": os_image(&line("/etc/os-release")),
+            "systemUUID": line("/etc/machine-id"),
+        },
+    })
+}
+
+/// `status.conditions`, in the words of `kubelet/nodestatus/setters.go`.
+fn conditions(before: &Value, now: Timestamp) -> Vec<Value> {
+    let rows = [
+        (
+            "MemoryPressure",
+            "False",
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+        ),
+        (
+            "DiskPressure",
+            "False",
+            "KubeletHasNoDiskPressure",
+            "kubelet has no disk pressure",
+        ),
+        (
+            "PIDPressure",
+            "False",
+            "KubeletHasSufficientPID",
+            "kubelet has sufficient PID available",
+        ),
+        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    ];
+    rows.map(|(kind, status, reason, message)| {
+        let since = before
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|condition| condition["type"] == kind && condition["status"] == status)
+            .map_or_else(
+                || json!(seconds(now)),
+                |condition| condition["lastTransitionTime"].clone(),
+            );
+        json!({
+            "type": kind,
+            "status": status,
+            "lastHeartbeatTime": seconds(now),
+            "lastTransitionTime": since,
+            "reason": reason,
+            "message": message,
+        })
+    })
+    .to_vec()
+}
+
+/// What the machine has, as quantities.
+fn capacity(data_dir: &Path) -> BTreeMap<&'static str, String> {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut capacity = BTreeMap::from([("cpu", cpus.to_string()), ("pods", MAX_PODS.to_string())]);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    if let Some(kibibytes) = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next())
+    {
+        capacity.insert("memory", format!("{kibibytes}Ki"));
+    }
+    if let Some(bytes) = filesystem_size(data_dir) {
+        capacity.insert("ephemeral-storage", format!("{}Ki", bytes / 1024));
+    }
+    capacity.insert("hugepages-1Gi", "0".to_owned());
+    capacity.insert("hugepages-2Mi", "0".to_owned());
+    capacity
+}
+
+#[cfg(target_os = "linux")]
+fn filesystem_size(path: &Path) -> Option<u64> {
+    let found = nix::sys::statvfs::statvfs(path).ok()?;
+    Some(found.blocks() * found.fragment_size())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn filesystem_size(_: &Path) -> Option<u64> {
+    None
+}
+
+/// `PRETTY_NAME` of os-release(5).
+fn os_image(os_release: &str) -> String {
+    let name = os_release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.unwrap_or("Linux").trim_matches('"').to_owned()
+}
+
+fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            name: "emulator".to_owned(),
+            addresses: vec!["10.89.0.1".parse().unwrap()],
+            container_runtime: "pod://0.1.0".to_owned(),
+            kubelet_version: "v1.36.0".to_owned(),
+            data_dir: std::env::temp_dir(),
+        }
+    }
+
+    #[test]
+    fn what_a_user_has_set_on_the_node_stays() {
+        let store = Store::in_memory();
+        let key = Key::new(Resource::Nodes, "", "emulator");
+        register(&store, &facts(), "2026-01-01T00:00:00Z".parse().unwrap());
+        store
+            .modify(&key, |node| {
+                node["spec"]["unschedulable"] = json!(true);
+                node["metadata"]["labels"]["disk"] = json!("ssd");
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        register(&store, &facts(), "2026-01-01T00:05:00Z".parse().unwrap());
+        let node = store.get(&key).unwrap();
+        assert_eq!(node["spec"]["unschedulable"], true);
+        assert_eq!(node["metadata"]["labels"]["disk"], "ssd");
+        let ready = &node["status"]["conditions"][3];
+        assert_eq!(ready["lastTransitionTime"], "2026-01-01T00:00:00Z");
+        assert_eq!(ready["lastHeartbeatTime"], "2026-01-01T00:05:00Z");
+    }
+
+    #[test]
+    fn the_machine_has_memory_and_processors() {
+        let capacity = capacity(&std::env::temp_dir());
+        assert_ne!(capacity["cpu"], "0");
+        assert!(capacity["memory"].ends_with("Ki"));
+    }
+}

@@ -3,6 +3,7 @@
 //! Each variant is a kind; the kind decides the words around the message, and the exit code.
 
 use crate::cli::usage::UsageError;
+use crate::cluster::error::ClusterError;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
 
@@ -12,6 +13,9 @@ pub enum Failure {
     /// The command line is wrong.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// The API server, or the way to it; the message is kubectl's own, prefix and all.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// What was asked for is known by name and not supported.
     #[error("{what} is not supported: {why}")]
     Unsupported {
@@ -42,6 +46,8 @@ impl Failure {
     /// Whether the message is introduced by `error: `, as kubectl introduces its own.
     fn is_prefixed(&self) -> bool {
         match self {
+            Self::Cluster(ClusterError::Flags(_)) => true,
+            Self::Cluster(_) => false,
             Self::Usage(_) | Self::Unsupported { .. } => true,
         }
     }

@@ -1,1 +1,173 @@
 //! The API server: connecting to it, selecting pods, watching them, and its errors in kubectl's words.
+//!
+//! No discovery: the kinds that a pod's story needs are known, so that an answer costs one round of requests.
+
+pub mod dial;
+pub mod error;
+pub mod kubeconfig;
+pub mod pods;
+pub mod watch;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::cli::connection::Connection;
+use error::ClusterError;
+
+/// How many objects are fetched at once, as kubectl does it.
+const PAGE: u32 = 500;
+
+/// A namespaced kind that can be fetched.
+pub trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static
+{
+}
+
+/// A connection to an API server.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+    server: String,
+    timeout: Option<Duration>,
+}
+
+impl Cluster {
+    /// Connects as the flags and the kubeconfig say. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// What is wrong with the flags or the kubeconfig, in kubectl's words.
+    pub async fn connect(flags: &Connection) -> Result<Self, ClusterError> {
+        let timeout = flags.timeout()?;
+        let config = kubeconfig::config(flags).await?;
+        Self::of(config, flags.namespace.clone(), timeout)
+    }
+
+    /// Connects to what a configuration describes.
+    ///
+    /// # Errors
+    /// Certificates that cannot be read, or an auth plugin that cannot be run.
+    pub fn of(
+        mut config: kube::Config,
+        namespace: Option<String>,
+        timeout: Option<Duration>,
+    ) -> Result<Self, ClusterError> {
+        // kube would try again for minutes; whoever typed a command wants the answer.
+        config.default_retry = false;
+        let server = config
+            .cluster_url
+            .authority()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(config).map_err(|error| ClusterError::of(error, &server))?;
+        Ok(Self {
+            client,
+            namespace,
+            server,
+            timeout,
+        })
+    }
+
+    /// The namespace that is meant where none is named.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Fetches one object.
+    ///
+    /// # Errors
+    /// Whatever the server or the way to it says.
+    pub async fn get<K: Kind>(&self, namespace: &str, name: &str) -> Result<K, ClusterError> {
+        self.limited(self.api(Some(namespace)).get(name)).await
+    }
+
+    /// Fetches all objects that match, page by page, and hands each page to `take`: memory holds one page, not all.
+    ///
+    /// # Errors
+    /// Whatever the server or the way to it says.
+    pub async fn pages<K: Kind>(
+        &self,
+        namespace: Option<&str>,
+        mut params: ListParams,
+        mut take: impl FnMut(Vec<K>),
+    ) -> Result<(), ClusterError> {
+        params.limit = Some(PAGE);
+        let api: Api<K> = self.api(namespace);
+        loop {
+            let page = self.limited(api.list(&params)).await?;
+            let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
+            take(page.items);
+            match next {
+                Some(token) => params.continue_token = Some(token),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Fetches all objects that match.
+    ///
+    /// # Errors
+    /// Whatever the server or the way to it says.
+    pub async fn list<K: Kind>(&self, namespace: Option<&str>, params: ListParams) -> Result<Vec<K>, ClusterError> {
+        let mut all = Vec::new();
+        self.pages(namespace, params, |page| all.extend(page)).await?;
+        Ok(all)
+    }
+
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// Whatever the server or the way to it says: validation above all.
+    pub async fn create<K: Kind + Serialize>(&self, namespace: &str, object: &K) -> Result<K, ClusterError> {
+        let params = PostParams::default();
+        self.limited(self.api(Some(namespace)).create(&params, object)).await
+    }
+
+    /// Asks for the deletion of an object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// Whatever else the server or the way to it says.
+    pub async fn delete<K: Kind>(&self, namespace: &str, name: &str, grace: Option<u32>) -> Result<(), ClusterError> {
+        let params = DeleteParams {
+            grace_period_seconds: grace,
+            ..DeleteParams::default()
+        };
+        let api: Api<K> = self.api(Some(namespace));
+        match self.limited(api.delete(name, &params)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn api<K: Kind>(&self, namespace: Option<&str>) -> Api<K> {
+        match namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+
+    /// Keeps a request within `--request-timeout`, and puts what goes wrong into kubectl's words.
+    async fn limited<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
+        let answer = match self.timeout {
+            None => request.await,
+            Some(limit) => tokio::time::timeout(limit, request)
+                .await
+                .map_err(|_| ClusterError::TimedOut)?,
+        };
+        answer.map_err(|error| ClusterError::of(error, &self.server))
+    }
+}

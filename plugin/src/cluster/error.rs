@@ -1,0 +1,198 @@
+//! What can go wrong between us and an API server, in the very sentences that kubectl's users know.
+
+use std::path::PathBuf;
+
+use super::dial;
+use crate::cli::usage::UsageError;
+
+/// An answer that was not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The flags contradict themselves.
+    #[error(transparent)]
+    Flags(#[from] UsageError),
+    /// `--context` names none; a namespace was given too, which makes kubectl look at the context alone.
+    #[error("error: context {0:?} does not exist")]
+    NoContext(String),
+    /// The context in use is not there.
+    #[error("Error in configuration: context was not found for specified context: {0}")]
+    ContextNotFound(String),
+    /// `--cluster` names none.
+    #[error("error: no server found for cluster {0:?}")]
+    NoCluster(String),
+    /// `--user` names none.
+    #[error("error: auth info {0:?} does not exist")]
+    NoUser(String),
+    /// `--kubeconfig` names no file.
+    #[error("error: stat {}: no such file or directory", .0.display())]
+    NoKubeconfig(PathBuf),
+    /// A kubeconfig that cannot be understood.
+    #[error("error: error loading config file {:?}: {why}", .path.display().to_string())]
+    BadKubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Something in the kubeconfig cannot be used: a certificate, a key, a proxy.
+    #[error("error: {0}")]
+    Configuration(String),
+    /// Nobody listens there.
+    #[error("The connection to the server {server} was refused - did you specify the right host or port?")]
+    Refused {
+        /// Host and port.
+        server: String,
+    },
+    /// The way to the server does not work.
+    #[error("Unable to connect to the server: {0}")]
+    Unreachable(String),
+    /// The server did not answer within `--request-timeout`.
+    #[error(
+        "Unable to connect to the server: context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+    )]
+    TimedOut,
+    /// The server does not know who we are.
+    #[error("error: You must be logged in to the server ({0})")]
+    Unauthorized(String),
+    /// The server refused.
+    #[error("Error from server{}: {message}", in_parentheses(.reason))]
+    Server {
+        /// The reason in one word: `NotFound`, `Forbidden`.
+        reason: String,
+        /// The reason in words.
+        message: String,
+        /// The HTTP status.
+        code: u16,
+    },
+    /// The answer is none that an API server gives.
+    #[error("Server returned an unexpected response: {0}")]
+    Unexpected(String),
+}
+
+impl ClusterError {
+    /// Puts kube's error into kubectl's words; `server` is the host and port that were asked.
+    pub fn of(error: kube::Error, server: &str) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::of_status(*status),
+            kube::Error::SerdeError(error) => Self::Unexpected(error.to_string()),
+            kube::Error::FromUtf8(error) => Self::Unexpected(error.to_string()),
+            kube::Error::Auth(error) => Self::Unreachable(dial::credentials(&error)),
+            kube::Error::RustlsTls(error) => Self::Configuration(innermost(&error)),
+            kube::Error::Service(ref failure) => dial::classify(failure.as_ref(), server),
+            kube::Error::HyperError(ref failure) => dial::classify(failure, server),
+            kube::Error::ReadEvents(ref failure) => dial::classify(failure, server),
+            other => Self::Unreachable(innermost(&other)),
+        }
+    }
+
+    /// Reads the status that the API server sent.
+    pub fn of_status(status: kube::core::Status) -> Self {
+        let is_foreign = status.reason.contains(' ');
+        if status.code == 401 || status.reason == "Unauthorized" {
+            return Self::Unauthorized(if is_foreign {
+                "Unauthorized".to_owned()
+            } else {
+                status.message
+            });
+        }
+        Self::Server {
+            reason: if is_foreign {
+                reason_of_code(status.code)
+            } else {
+                status.reason
+            },
+            message: status.message.trim().to_owned(),
+            code: status.code,
+        }
+    }
+
+    /// Whether the server says that there is no such object.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Server { code: 404, .. })
+    }
+
+    /// Whether the server says that we may not.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Server { code: 403, .. })
+    }
+
+    /// Whether the server has forgotten the version or the page that was asked for.
+    pub fn is_expired(&self) -> bool {
+        matches!(self, Self::Server { code: 410, .. })
+    }
+
+    /// Whether trying again may help: the server was not reached, or is overwhelmed.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. } | Self::Unreachable(_) | Self::TimedOut | Self::Server { code: 429 | 500.., .. }
+        )
+    }
+}
+
+fn in_parentheses(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    }
+}
+
+/// The reason for which API servers send a status code, where a proxy's page stands in for theirs.
+fn reason_of_code(code: u16) -> String {
+    match code {
+        400 => "BadRequest",
+        403 => "Forbidden",
+        404 => "NotFound",
+        405 => "MethodNotAllowed",
+        409 => "Conflict",
+        410 => "Expired",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        504 => "Timeout",
+        500.. => "InternalError",
+        _ => "",
+    }
+    .to_owned()
+}
+
+/// What the last error of a chain says: the outer ones only repeat it.
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut current = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    #[test]
+    fn a_refusal_reads_as_in_kubectl() {
+        let status = Status::failure("pods \"x\" not found", "NotFound").with_code(404);
+        let error = ClusterError::of_status(status);
+        assert!(error.is_not_found());
+        assert_eq!(error.to_string(), "Error from server (NotFound): pods \"x\" not found");
+    }
+
+    #[test]
+    fn a_stranger_is_told_to_log_in() {
+        let status = Status::failure("Unauthorized", "Unauthorized").with_code(401);
+        assert_eq!(
+            ClusterError::of_status(status).to_string(),
+            "error: You must be logged in to the server (Unauthorized)"
+        );
+    }
+
+    #[test]
+    fn a_proxys_page_gets_the_reason_of_its_code() {
+        let status = Status::failure("bad gateway\n", "Failed to parse error data").with_code(503);
+        assert_eq!(
+            ClusterError::of_status(status).to_string(),
+            "Error from server (ServiceUnavailable): bad gateway"
+        );
+    }
+}

@@ -4,6 +4,7 @@
 
 use crate::cli::usage::UsageError;
 use crate::cluster::error::ClusterError;
+use crate::manifest::Problem;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
 
@@ -16,6 +17,9 @@ pub enum Failure {
     /// The API server, or the way to it; the message is kubectl's own, prefix and all.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// A file.
+    #[error(transparent)]
+    Manifest(#[from] Box<Problem>),
     /// What was asked for is known by name and not supported.
     #[error("{what} is not supported: {why}")]
     Unsupported {
@@ -48,7 +52,13 @@ impl Failure {
         match self {
             Self::Cluster(ClusterError::Flags(_)) => true,
             Self::Cluster(_) => false,
-            Self::Usage(_) | Self::Unsupported { .. } => true,
+            Self::Usage(_) | Self::Manifest(_) | Self::Unsupported { .. } => true,
         }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Manifest(Box::new(problem))
     }
 }

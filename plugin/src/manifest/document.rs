@@ -1,0 +1,132 @@
+//! One Kubernetes object of a file.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::node::{Content, Node, parse};
+use super::problem::{Place, Problem};
+use super::schema::{self, Strictness};
+use super::source::Source;
+use crate::cli::usage::nearest;
+
+/// The kinds whose names are recognised when they are mistyped.
+const KINDS: [&str; 10] = [
+    "Pod",
+    "ConfigMap",
+    "Secret",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "Service",
+    "List",
+    "Event",
+];
+
+/// An object and its place.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// `kind`.
+    pub kind: String,
+    /// Where it says so.
+    pub kind_at: Place,
+    /// The object, checked against its schema.
+    pub value: Value,
+    /// The object with the places of all its fields.
+    pub node: Node,
+}
+
+impl Document {
+    /// The object in its type.
+    ///
+    /// # Errors
+    /// What the type does not take.
+    pub fn typed<T: DeserializeOwned>(&self, source: &Source) -> Result<T, Problem> {
+        serde_json::from_value(self.value.clone())
+            .map_err(|error| Problem::new(source, format!("{}: {error}", self.kind)).at(self.node.place))
+    }
+}
+
+/// All objects of a source, those of lists among them.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn documents(source: &Source) -> Result<Vec<Document>, Problem> {
+    let mut found = Vec::new();
+    for node in parse(source)? {
+        collect(source, node, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn collect(source: &Source, node: Node, found: &mut Vec<Document>) -> Result<(), Problem> {
+    if !matches!(node.content, Content::Map(_)) {
+        return Err(Problem::new(
+            source,
+            format!("no Kubernetes object: expected a mapping, found {}", node.what()),
+        )
+        .at(node.place)
+        .help("an object begins with apiVersion: and kind:"));
+    }
+    let Some(kind_node) = node.get("kind") else {
+        return Err(Problem::new(source, "no Kubernetes object: kind is not set")
+            .at(node.place)
+            .field("kind")
+            .help("a pod's manifest begins with apiVersion: v1 and kind: Pod"));
+    };
+    let kind_at = kind_node.place;
+    let Some(kind) = kind_node.as_text().map(str::to_owned) else {
+        let message = format!("kind: expected a string, found {}", kind_node.what());
+        return Err(Problem::new(source, message).at(kind_at).field("kind"));
+    };
+    if kind.ends_with("List") {
+        if let Some(Content::List(items)) = node.get("items").map(|items| &items.content) {
+            return items.iter().try_for_each(|item| collect(source, item.clone(), found));
+        }
+        return Ok(());
+    }
+    if !KINDS.contains(&kind.as_str())
+        && let Some(meant) = nearest(&kind, KINDS)
+    {
+        return Err(Problem::new(source, format!("unknown kind {kind:?}"))
+            .at(kind_at)
+            .field("kind")
+            .help(format!("did you mean {meant}?")));
+    }
+    check_version(source, &node, &kind)?;
+    // Only a server writes a UID: what has one was saved, and may come from a newer Kubernetes.
+    let is_saved = node.get("metadata").and_then(|metadata| metadata.get("uid")).is_some();
+    let strictness = if is_saved {
+        Strictness::Lenient
+    } else {
+        Strictness::Strict
+    };
+    let value = schema::check(source, &node, &kind, strictness)?;
+    found.push(Document {
+        kind,
+        kind_at,
+        value,
+        node,
+    });
+    Ok(())
+}
+
+fn check_version(source: &Source, node: &Node, kind: &str) -> Result<(), Problem> {
+    if kind != "Pod" {
+        return Ok(());
+    }
+    match node.get("apiVersion") {
+        Some(version) if version.as_text() == Some("v1") => Ok(()),
+        Some(version) => {
+            let said = version.value();
+            Err(Problem::new(source, format!("a Pod has apiVersion v1, not {said}"))
+                .at(version.place)
+                .field("apiVersion")
+                .help("write apiVersion: v1"))
+        }
+        None => Err(Problem::new(source, "apiVersion is not set")
+            .at(node.place)
+            .field("apiVersion")
+            .help("add apiVersion: v1")),
+    }
+}

@@ -1,0 +1,100 @@
+//! `-f`: files, directories, standard input.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::problem::Problem;
+
+/// The endings that kubectl reads in a directory.
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// A text and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The path as the user would write it, or `standard input`.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Reads what `-f` names.
+///
+/// # Errors
+/// A path that does not exist or cannot be read; a directory without manifests.
+pub fn read(names: &[String], is_recursive: bool) -> Result<Vec<Source>, Problem> {
+    let mut sources = Vec::new();
+    for name in names {
+        if name == "-" {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .map_err(|error| Problem::elsewhere(format!("standard input cannot be read: {error}")))?;
+            sources.push(decoded("standard input", bytes)?);
+            continue;
+        }
+        let path = Path::new(name);
+        let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        if metadata.is_dir() {
+            let files = files_in(path, is_recursive)?;
+            if files.is_empty() {
+                return Err(Problem::elsewhere(format!(
+                    "error reading [{name}]: recognized file extensions are [.json .yaml .yml]"
+                )));
+            }
+            for file in files {
+                sources.push(read_one(&file)?);
+            }
+        } else {
+            sources.push(read_one(path)?);
+        }
+    }
+    Ok(sources)
+}
+
+fn read_one(path: &Path) -> Result<Source, Problem> {
+    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+    decoded(&path.display().to_string(), bytes)
+}
+
+fn decoded(name: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        Problem::elsewhere(format!(
+            "{name}: no text: byte {} is not UTF-8",
+            error.utf8_error().valid_up_to()
+        ))
+    })?;
+    Ok(Source {
+        name: name.to_owned(),
+        text: text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text),
+    })
+}
+
+fn files_in(directory: &Path, is_recursive: bool) -> Result<Vec<PathBuf>, Problem> {
+    let entries = fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            if is_recursive {
+                files.extend(files_in(&path, true)?);
+            }
+        } else if path
+            .extension()
+            .and_then(|end| end.to_str())
+            .is_some_and(|end| EXTENSIONS.contains(&end))
+        {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::elsewhere(match error.kind() {
+        std::io::ErrorKind::NotFound => format!("the path {:?} does not exist", path.display().to_string()),
+        std::io::ErrorKind::PermissionDenied => format!("open {}: permission denied", path.display()),
+        _ => format!("{}: {error}", path.display()),
+    })
+}

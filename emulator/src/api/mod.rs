@@ -1,1 +1,2 @@
 //! TODO api
+pub mod admission;

@@ -1,0 +1,121 @@
+//! Requests from limits, of containers and of the pod as a whole.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::api::admission::{quantity::Quantity, tree};
+
+/// What a container may use at most it also asks for, where it does not say.
+pub(super) fn requests_from_limits(container: &mut Value) {
+    let Some(limits) = container["resources"]["limits"].as_object().cloned() else {
+        return;
+    };
+    let requests = tree::object_or_new(&mut container["resources"], "requests");
+    for (name, amount) in limits {
+        tree::default(requests, &name, amount);
+    }
+}
+
+/// The pod's own requests, where it has limits of its own.
+pub(super) fn pod_level(spec: &mut Value) {
+    let Some(limits) = spec
+        .get("resources")
+        .and_then(|resources| resources.get("limits"))
+        .and_then(Value::as_object)
+        .cloned()
+    else {
+        return;
+    };
+    let needed = aggregate_requests(spec);
+    let requests = tree::object_or_new(&mut spec["resources"], "requests");
+    for (name, amount) in needed {
+        // Huge pages can't be promised more than once, so their requests come from the limits alone.
+        if is_pod_level(&name) && !name.starts_with("hugepages-") {
+            tree::default(requests, &name, amount.to_string());
+        }
+    }
+    for (name, amount) in limits {
+        if is_pod_level(&name) {
+            tree::default(requests, &name, amount);
+        }
+    }
+}
+
+/// The resources that a pod as a whole can ask for.
+fn is_pod_level(name: &str) -> bool {
+    matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
+}
+
+/// What the containers of a pod need at once: all regular ones and sidecars together, or an init container with
+/// the sidecars before it, where that is more.
+pub(in crate::api::admission) fn aggregate_requests(spec: &Value) -> BTreeMap<String, Quantity> {
+    let list = |field: &str| spec[field].as_array().into_iter().flatten();
+    let mut running = BTreeMap::new();
+    for container in list("containers") {
+        add(&mut running, &requests(container));
+    }
+    let mut sidecars = BTreeMap::new();
+    let mut most_at_start = BTreeMap::new();
+    for container in list("initContainers") {
+        let own = requests(container);
+        let at_once = if container["restartPolicy"] == "Always" {
+            add(&mut running, &own);
+            add(&mut sidecars, &own);
+            sidecars.clone()
+        } else {
+            let mut at_once = sidecars.clone();
+            add(&mut at_once, &own);
+            at_once
+        };
+        raise(&mut most_at_start, &at_once);
+    }
+    raise(&mut running, &most_at_start);
+    running
+}
+
+fn requests(container: &Value) -> BTreeMap<String, Quantity> {
+    let requests = container["resources"]["requests"].as_object().into_iter().flatten();
+    requests
+        .filter_map(|(name, amount)| Some((name.clone(), amount.as_str()?.parse().ok()?)))
+        .collect()
+}
+
+fn add(to: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>) {
+    for (name, amount) in more {
+        let sum = to.entry(name.clone()).or_insert(Quantity::ZERO);
+        *sum = sum.plus(*amount);
+    }
+}
+
+fn raise(to: &mut BTreeMap<String, Quantity>, at_least: &BTreeMap<String, Quantity>) {
+    for (name, amount) in at_least {
+        let most = to.entry(name.clone()).or_insert(*amount);
+        *most = (*most).max(*amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_asked_for_too() {
+        let mut container =
+            json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}});
+        requests_from_limits(&mut container);
+        assert_eq!(
+            container["resources"]["requests"],
+            json!({"cpu": "500m", "memory": "1Gi"})
+        );
+    }
+
+    #[test]
+    fn an_init_container_may_need_more_than_the_rest() {
+        let with = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
+        let spec = json!({"containers": [with("1"), with("500m")], "initContainers": [with("3")]});
+        assert_eq!(aggregate_requests(&spec)["cpu"].to_string(), "3");
+    }
+}

@@ -1,0 +1,177 @@
+//! What the API server does to an object before it is stored: reads it, fills in what is left out, and refuses
+//! what can't be. Pure: from the object, the request and the objects it refers to.
+
+mod decode;
+mod defaults;
+mod document;
+mod field_error;
+mod names;
+mod omit;
+mod priority;
+mod qos;
+mod quantity;
+mod rejection;
+mod schema;
+mod service_account;
+mod tolerations;
+mod tree;
+mod update;
+mod validate;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::store::{Key, Resource};
+
+pub use self::{
+    decode::{Decoded, FieldValidation, check, decode, decode_document},
+    defaults::apply as apply_defaults,
+    document::Document,
+    field_error::{FieldError, Kind},
+    names::random_suffix,
+    qos::qos_class,
+    quantity::{Quantity, QuantityError},
+    rejection::Rejection,
+    update::{admit_ephemeral_containers, admit_resize, admit_status, admit_update},
+    validate::{validate, validate_static_pod},
+};
+
+/// What an object is judged by, besides itself.
+pub struct AdmissionContext<'a> {
+    /// The namespace in the request's path; empty for what belongs to none.
+    pub namespace: &'a str,
+    /// The moment of the request.
+    pub now: Timestamp,
+    /// Looks up an object that another refers to.
+    pub lookup: &'a dyn Fn(&Key) -> Option<Arc<Value>>,
+}
+
+/// Makes a decoded object ready to be stored as a new one.
+///
+/// Sets everything but `uid`, `creationTimestamp`, `managedFields` and the version. A `generateName` gets its
+/// random end, so a name that is taken is worth another try.
+///
+/// # Errors
+/// Why it is refused.
+pub fn admit_create(resource: Resource, object: &mut Value, context: &AdmissionContext<'_>) -> Result<(), Rejection> {
+    place(resource, object, context.namespace)?;
+    generate_name(object);
+    defaults::apply(resource, object);
+    let metadata = tree::object_or_new(object, "metadata");
+    for field in [
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "resourceVersion",
+    ] {
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.shift_remove(field);
+        }
+    }
+    match resource {
+        Resource::Pods => prepare_pod(object, context)?,
+        Resource::Namespaces => {
+            object["spec"] = json!({"finalizers": ["kubernetes"]});
+            object["status"] = json!({"phase": "Active"});
+        }
+        _ => {}
+    }
+    validate(resource, object)?;
+    if resource == Resource::Pods {
+        let errors = validate::on_create(object);
+        Rejection::of_fields(resource, object, errors)?;
+    }
+    Ok(())
+}
+
+/// Puts the object into the request's namespace, and refuses one that says it is elsewhere.
+fn place(resource: Resource, object: &mut Value, namespace: &str) -> Result<(), Rejection> {
+    let metadata = tree::object_or_new(object, "metadata");
+    let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+    if !resource.namespaced() {
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.shift_remove("namespace");
+        }
+        return Ok(());
+    }
+    if given.is_empty() {
+        metadata["namespace"] = namespace.into();
+    } else if given != namespace {
+        return Err(Rejection::BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The longest part of a generated name that is kept before its random end.
+const LONGEST_PREFIX: usize = 58;
+
+fn generate_name(object: &mut Value) {
+    let metadata = tree::object_or_new(object, "metadata");
+    let named = metadata
+        .get("name")
+        .and_then(Value::as_str)
+        .is_some_and(|name| !name.is_empty());
+    if named {
+        return;
+    }
+    if let Some(prefix) = metadata
+        .get("generateName")
+        .and_then(Value::as_str)
+        .filter(|prefix| !prefix.is_empty())
+    {
+        let kept: String = prefix.chars().take(LONGEST_PREFIX).collect();
+        metadata["name"] = format!("{kept}{}", random_suffix()).into();
+    }
+}
+
+/// Account, tolerations, priority and the first status of a pod.
+fn prepare_pod(pod: &mut Value, context: &AdmissionContext<'_>) -> Result<(), Rejection> {
+    let forbidden = |pod: &Value, why: String| Rejection::forbidden(Resource::Pods, pod, why);
+    if service_account::is_mirror(pod) {
+        service_account::check_mirror(pod).map_err(|why| forbidden(pod, why))?;
+    } else {
+        let name = service_account::name(pod);
+        let key = Key::new(Resource::ServiceAccounts, context.namespace, name.as_str());
+        let account = (context.lookup)(&key).ok_or_else(|| {
+            let namespace = context.namespace;
+            let why =
+                format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
+            forbidden(pod, why)
+        })?;
+        service_account::apply(pod, &account);
+    }
+    tolerations::apply(pod);
+    priority::apply(pod).map_err(|why| forbidden(pod, why))?;
+    if let Some(class) = pod["spec"].get("runtimeClassName").and_then(Value::as_str) {
+        let why = format!("pod rejected: RuntimeClass \"{class}\" not found");
+        return Err(forbidden(pod, why));
+    }
+    pod["metadata"]["generation"] = 1.into();
+    pod["status"] = first_status(&pod["spec"], context.now);
+    Ok(())
+}
+
+fn first_status(spec: &Value, now: Timestamp) -> Value {
+    let mut status = json!({"phase": "Pending", "qosClass": qos_class(spec)});
+    let gated = spec["schedulingGates"]
+        .as_array()
+        .is_some_and(|gates| !gates.is_empty());
+    if gated {
+        status["conditions"] = json!([{
+            "type": "PodScheduled",
+            "status": "False",
+            "lastProbeTime": null,
+            "lastTransitionTime": format!("{now:.0}"),
+            "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }]);
+    }
+    status
+}
+
+#[cfg(test)]
+mod tests;

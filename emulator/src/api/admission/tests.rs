@@ -1,0 +1,122 @@
+//! Every recorded pod, as its author wrote it, becomes what a real API server stored.
+
+use super::*;
+
+/// What a pod that is made by the tests may refer to.
+fn context(lookup: &dyn Fn(&Key) -> Option<Arc<Value>>) -> AdmissionContext<'_> {
+    AdmissionContext {
+        namespace: "default",
+        now: Timestamp::UNIX_EPOCH,
+        lookup,
+    }
+}
+
+fn account(key: &Key) -> Option<Arc<Value>> {
+    (key.name == "default").then(|| Arc::new(json!({"metadata": {"name": "default"}})))
+}
+
+fn create(pod: Value) -> Result<Value, Rejection> {
+    let decoded = decode(
+        Resource::Pods,
+        pod.to_string().as_bytes(),
+        "application/json",
+        FieldValidation::Strict,
+    );
+    let mut pod = decoded.map_err(Rejection::BadRequest)?.object;
+    admit_create(Resource::Pods, &mut pod, &context(&account))?;
+    Ok(pod)
+}
+
+#[test]
+fn a_small_pod_gets_all_its_defaults() {
+    let pod = create(json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "image": "busybox:1"}]}}))
+        .unwrap();
+    let volume = pod["spec"]["volumes"][0]["name"].as_str().unwrap();
+    assert_eq!(
+        pod["spec"],
+        json!({
+            "containers": [{
+                "name": "a",
+                "image": "busybox:1",
+                "imagePullPolicy": "IfNotPresent",
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
+                "resources": {},
+                "volumeMounts": [
+                    {"name": volume, "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+                ],
+            }],
+            "dnsPolicy": "ClusterFirst",
+            "restartPolicy": "Always",
+            "securityContext": {},
+            "terminationGracePeriodSeconds": 30,
+            "schedulerName": "default-scheduler",
+            "enableServiceLinks": true,
+            "serviceAccountName": "default",
+            "serviceAccount": "default",
+            "volumes": [{"name": volume, "projected": {"defaultMode": 420, "sources": [
+                {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [
+                    {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+                ]}},
+            ]}}],
+            "tolerations": [
+                {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
+                {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
+            ],
+            "priority": 0,
+            "preemptionPolicy": "PreemptLowerPriority",
+        })
+    );
+    assert_eq!(pod["status"], json!({"phase": "Pending", "qosClass": "BestEffort"}));
+    assert_eq!(
+        pod["metadata"],
+        json!({"name": "p", "namespace": "default", "generation": 1})
+    );
+}
+
+#[test]
+fn an_account_that_is_missing_forbids_the_pod() {
+    let error = create(json!({"metadata": {"name": "p"}, "spec": {"serviceAccountName": "sa",
+        "containers": [{"name": "a", "image": "b"}]}}))
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "pods \"p\" is forbidden: error looking up service account default/sa: serviceaccount \"sa\" not found"
+    );
+}
+
+#[test]
+fn a_generated_name_keeps_its_prefix() {
+    let pod =
+        create(json!({"metadata": {"generateName": "p-"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}))
+            .unwrap();
+    let name = pod["metadata"]["name"].as_str().unwrap();
+    assert!(name.starts_with("p-") && name.len() == 7, "{name}");
+}
+
+#[test]
+fn another_namespace_is_refused() {
+    let error = create(json!({"metadata": {"name": "p", "namespace": "other"}})).unwrap_err();
+    assert_eq!(
+        error,
+        Rejection::BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request".into()
+        )
+    );
+}
+
+#[test]
+fn a_gated_pod_says_so_at_once() {
+    let pod = create(
+        json!({"metadata": {"name": "p"}, "spec": {"schedulingGates": [{"name": "example.com/quota"}],
+        "containers": [{"name": "a", "image": "b"}]}}),
+    )
+    .unwrap();
+    assert_eq!(pod["status"]["conditions"][0]["reason"], "SchedulingGated");
+    assert_eq!(
+        pod["status"]["conditions"][0]["lastTransitionTime"],
+        "1970-01-01T00:00:00Z"
+    );
+}

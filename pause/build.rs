@@ -6,37 +6,19 @@ use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+#[path = "build/compile.rs"]
+mod compile;
+
+use compile::{compile, installed};
 
 /// Rust's name of an architecture, and the name that images use.
 const ARCHITECTURES: [(&str, &str); 2] = [("x86_64", "amd64"), ("aarch64", "arm64")];
 
-/// Size before all, no unwinding, fixed addresses: `RUSTFLAGS` has no say in it, so that every build gives the same bytes.
-const FLAGS: [&str; 9] = [
-    "--edition=2024",
-    "--crate-type=bin",
-    "--crate-name=pause",
-    "-Copt-level=z",
-    "-Clto=fat",
-    "-Ccodegen-units=1",
-    "-Cpanic=abort",
-    "-Cstrip=symbols",
-    "-Crelocation-model=static",
-];
-
-/// Ways to link, best first: the linker that comes with Rust, and the system's where a distribution leaves that one out.
-const LINKERS: [&[&str]; 2] = [
-    &[
-        "-Clinker=rust-lld",
-        "-Clinker-flavor=ld.lld",
-        "-Clink-args=-nostdlib -static --build-id=none -z norelro --no-eh-frame-hdr -n --no-rosegment -z nosectionheader",
-    ],
-    &["-Clink-args=-nostartfiles -nostdlib -static -Wl,--build-id=none,-z,norelro,--no-eh-frame-hdr,-n"],
-];
-
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=program");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let target = env::var("TARGET")?;
     let target_architecture = env::var("CARGO_CFG_TARGET_ARCH")?;
@@ -54,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let binary = out.join(format!("pause-{image_architecture}"));
         match candidates.iter().find(|target| installed(target)) {
-            Some(found) => match compile(found, &binary) {
+            Some(found) => match compile(Path::new("."), found, &binary) {
                 Ok(()) => {
                     writeln!(
                         list,
@@ -74,41 +56,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     list.push(']');
     std::fs::write(out.join("binaries.rs"), list)?;
     Ok(())
-}
-
-/// Whether programs for `target` can be compiled here.
-fn installed(target: &str) -> bool {
-    let output = rustc().args(["--print=target-libdir", "--target", target]).output();
-    output.is_ok_and(|output| {
-        output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
-    })
-}
-
-fn compile(target: &str, binary: &Path) -> Result<(), String> {
-    let mut failures = String::new();
-    for linker in LINKERS {
-        let output = rustc()
-            .args(FLAGS)
-            .args([
-                "-Cforce-unwind-tables=no",
-                "--remap-path-prefix=program=pause",
-                "--target",
-                target,
-            ])
-            .args(linker)
-            .arg("-o")
-            .arg(binary)
-            .arg("program/pause.rs")
-            .output()
-            .map_err(|error| format!("cannot start rustc: {error}"))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        failures.push_str(&String::from_utf8_lossy(&output.stderr));
-    }
-    Err(failures)
-}
-
-fn rustc() -> Command {
-    Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }

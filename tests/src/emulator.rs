@@ -1,0 +1,178 @@
+//! An emulator of a test's own, which is gone when the test ends, however it ends.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::kubectl::{Kubectl, Version};
+use crate::leftovers::Machine;
+use crate::output::Output;
+use crate::tools;
+
+/// A running emulator.
+///
+/// Several run beside each other. [`Emulator::alone`] makes one that has the machine for itself, so that what it leaves
+/// behind can be told from what others use.
+#[derive(Debug)]
+pub struct Emulator {
+    folder: TempDir,
+    _turn: File,
+    before: Option<Machine>,
+}
+
+impl Emulator {
+    /// Starts one.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with further arguments.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let emulator = Self::prepare(false);
+        emulator.up(arguments);
+        emulator
+    }
+
+    /// Starts one while no other test has one.
+    #[must_use]
+    pub fn alone() -> Self {
+        let mut emulator = Self::prepare(true);
+        emulator.before = Some(Machine::now());
+        emulator.up(&[]);
+        emulator
+    }
+
+    /// One that does not run yet.
+    ///
+    /// # Panics
+    /// Where the machine has no room for its folder.
+    #[must_use]
+    pub fn prepare(alone: bool) -> Self {
+        fs::create_dir_all(tools::cache()).expect("the cache can be made");
+        let turn = File::create(tools::cache().join("emulators.lock")).expect("the cache can be written");
+        if alone { turn.lock() } else { turn.lock_shared() }.expect("locks work");
+        let folder = tempfile::Builder::new()
+            .prefix("kubectl-pod-test-")
+            .tempdir()
+            .expect("a folder");
+        Self {
+            folder,
+            _turn: turn,
+            before: None,
+        }
+    }
+
+    /// Starts it, also anew, and loads the image of the cases.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn up(&self, arguments: &[&str]) {
+        let _ = self.start_again(arguments).succeeded();
+        let archive = tools::busybox_archive();
+        let _ = self.command(&["load", &archive.to_string_lossy()]).succeeded();
+    }
+
+    /// Starts it.
+    #[must_use]
+    pub fn start_again(&self, arguments: &[&str]) -> Output {
+        self.command(&[&["start", "--port", "0"], arguments].concat())
+    }
+
+    /// `emulator VERB …` on this emulator.
+    #[must_use]
+    pub fn command(&self, words: &[&str]) -> Output {
+        let data = self.data();
+        self.plugin(&[&["emulator"], words, &["--data-dir", &data.to_string_lossy()]].concat())
+    }
+
+    /// `kubectl pod …` with this emulator's kubeconfig.
+    #[must_use]
+    pub fn plugin(&self, words: &[&str]) -> Output {
+        Output::of(&mut self.plugin_command(words))
+    }
+
+    /// The command for `kubectl pod …` with this emulator's kubeconfig.
+    #[must_use]
+    pub fn plugin_command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(tools::plugin());
+        command
+            .args(words)
+            .env("KUBECONFIG", self.kubeconfig())
+            .env("HOME", self.folder());
+        command
+    }
+
+    /// A folder for the test's own files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where it keeps its data.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder().join("data")
+    }
+
+    /// The kubeconfig that it writes its context into.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder().join("kubeconfig")
+    }
+
+    /// A kubectl that talks to it.
+    #[must_use]
+    pub fn kubectl(&self, version: Version) -> Kubectl {
+        Kubectl::new(version, &self.kubeconfig())
+    }
+
+    /// Writes a file into the test's folder.
+    ///
+    /// # Panics
+    /// Where the disk refuses.
+    #[must_use]
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder().join(name);
+        fs::write(&path, content).expect("the folder can be written");
+        path.to_string_lossy().into_owned()
+    }
+
+    /// Stops it.
+    ///
+    /// # Panics
+    /// Where it does not stop, or leaves something behind.
+    pub fn stop(&self) {
+        let _ = self.command(&["stop"]).succeeded();
+        let left = Machine::uses_of(&self.data());
+        assert!(left.is_empty(), "left behind: {left:#?}");
+        if let Some(before) = &self.before {
+            let more = Machine::now().beyond(before);
+            assert!(more.is_empty(), "left behind: {more:#?}");
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.data().join("emulator.log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let shown = lines[lines.len().saturating_sub(40)..].join("\n");
+            // The runner shows it beside the failure.
+            #[expect(clippy::print_stderr, reason = "a failing test says what the emulator said")]
+            {
+                eprintln!("--- the emulator's log, at its end ---\n{shown}");
+            }
+            let _ = self.command(&["stop"]);
+        } else {
+            self.stop();
+        }
+    }
+}

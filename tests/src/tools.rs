@@ -1,0 +1,86 @@
+//! Where the programs are that the tests run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::output::Output;
+
+/// The checkout.
+///
+/// # Panics
+/// Never: this package is in the checkout.
+#[must_use]
+pub fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package lies in the workspace")
+}
+
+/// The folder that `tests/run` keeps its tools in.
+#[must_use]
+pub fn cache() -> PathBuf {
+    if let Some(cache) = std::env::var_os("KUBECTL_POD_TEST_CACHE") {
+        return cache.into();
+    }
+    let home = std::env::home_dir().unwrap_or_default();
+    std::env::var_os("XDG_CACHE_HOME")
+        .map_or_else(|| home.join(".cache"), PathBuf::from)
+        .join("kubectl-pod-tests")
+}
+
+/// A file that `tests/run` sees to.
+///
+/// # Panics
+/// Where it is missing.
+#[must_use]
+pub fn prepared(path: PathBuf) -> PathBuf {
+    assert!(path.exists(), "{} is missing: run tests/run --prepare", path.display());
+    path
+}
+
+/// The plugin, built.
+///
+/// # Panics
+/// Where it can't be built.
+#[must_use]
+pub fn plugin() -> &'static Path {
+    static PLUGIN: OnceLock<PathBuf> = OnceLock::new();
+    PLUGIN.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build
+            .args(["build", "--quiet", "--package", "kubectl-pod", "--bin", "kubectl-pod"])
+            .current_dir(checkout());
+        let _ = Output::of(&mut build).succeeded();
+        // target/PROFILE/deps/TEST → target/debug/kubectl-pod
+        let test = std::env::current_exe().expect("a test has a file");
+        let target = test.ancestors().nth(3).expect("target/PROFILE/deps/TEST");
+        target.join("debug").join("kubectl-pod")
+    })
+}
+
+/// A file of the conformance folder.
+#[must_use]
+pub fn conformance(file: &str) -> PathBuf {
+    checkout().join("tests/conformance").join(file)
+}
+
+/// An archive of the image `docker.io/library/busybox:1`, made from the machine's busybox.
+///
+/// # Panics
+/// Where busybox is missing.
+#[must_use]
+pub fn busybox_archive() -> PathBuf {
+    let archive = cache().join("busybox.tar");
+    if !archive.exists() {
+        let part = cache().join(format!("busybox.tar.{}", std::process::id()));
+        let mut write = Command::new("python3");
+        write
+            .arg(conformance("busybox-image.py"))
+            .arg(prepared("/bin/busybox".into()))
+            .arg(&part);
+        let _ = Output::of(&mut write).succeeded();
+        std::fs::rename(&part, &archive).expect("the cache can be written");
+    }
+    archive
+}

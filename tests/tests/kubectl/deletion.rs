@@ -1,0 +1,69 @@
+//! delete: graceful, forced, many at once.
+
+use std::time::{Duration, Instant};
+
+use tests::kubectl::Version;
+
+use crate::{SLEEPER, World};
+
+crate::with_either_kubectl! { graceful forced with_a_grace_period many }
+
+/// The sleeper, deaf to TERM.
+fn deaf() -> String {
+    SLEEPER
+        .replace("trap 'exit 0' TERM; ", "trap '' TERM; ")
+        .replace("PeriodSeconds: 5", "PeriodSeconds: 60")
+}
+
+fn graceful(version: Version) {
+    let world = World::with_sleeper(version);
+    let start = Instant::now();
+    world.kubectl.does("delete pod sleeper");
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "a pod that ends on TERM is not waited for: {:?}",
+        start.elapsed()
+    );
+    let gone = world.kubectl.run("get pod sleeper").failed();
+    assert_eq!(gone, "Error from server (NotFound): pods \"sleeper\" not found\n");
+}
+
+fn forced(version: Version) {
+    let world = World::new(version);
+    let _ = world.kubectl.feed("apply -f -", &deaf()).succeeded();
+    world.kubectl.until_ready("sleeper");
+    let start = Instant::now();
+    world.kubectl.does("delete pod sleeper --grace-period=0 --force");
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(world.kubectl.says("get pods -o name"), "");
+}
+
+fn with_a_grace_period(version: Version) {
+    let world = World::new(version);
+    let _ = world.kubectl.feed("apply -f -", &deaf()).succeeded();
+    world.kubectl.until_ready("sleeper");
+    let start = Instant::now();
+    world.kubectl.does("delete pod sleeper --grace-period=2");
+    let took = start.elapsed();
+    assert!(
+        took >= Duration::from_millis(1900) && took < Duration::from_secs(10),
+        "{took:?}"
+    );
+}
+
+fn many(version: Version) {
+    let world = World::new(version);
+    for name in ["a", "b", "c"] {
+        let pod = SLEEPER.replace("name: sleeper", &format!("name: {name}"));
+        let pod = if name == "c" {
+            pod.replace("app: sleeper", "app: other")
+        } else {
+            pod
+        };
+        let _ = world.kubectl.feed("apply -f -", &pod).succeeded();
+    }
+    world.kubectl.does("delete pods -l app=sleeper");
+    assert_eq!(world.kubectl.says("get pods -o name"), "pod/c\n");
+    world.kubectl.does("delete pods --all");
+    assert_eq!(world.kubectl.says("get pods -o name"), "");
+}

@@ -1,0 +1,68 @@
+//! Unmodified kubectl, today's and Debian's 1.20, against the emulator.
+#![cfg(target_os = "linux")]
+
+mod configuration;
+mod deletion;
+mod discovery;
+mod editing;
+mod reading;
+mod refusals;
+mod running;
+mod serving;
+mod watching;
+
+use tests::emulator::Emulator;
+use tests::kubectl::{Kubectl, Version};
+
+/// A pod that runs until it is told to end, and ends at once then.
+const SLEEPER: &str = "apiVersion: v1
+kind: Pod
+metadata:
+  name: sleeper
+  labels: {app: sleeper}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+  - name: main
+    image: busybox:1
+    imagePullPolicy: Never
+    command: ['sh', '-c', \"trap 'exit 0' TERM; echo started; while :; do sleep 0.1; done\"]
+";
+
+/// An emulator and a kubectl for it.
+struct World {
+    emulator: Emulator,
+    kubectl: Kubectl,
+}
+
+impl World {
+    fn new(version: Version) -> Self {
+        let emulator = Emulator::start();
+        let kubectl = emulator.kubectl(version);
+        Self { emulator, kubectl }
+    }
+
+    /// One with the pod `sleeper`, ready.
+    fn with_sleeper(version: Version) -> Self {
+        let world = Self::new(version);
+        assert_eq!(
+            world.kubectl.feed("apply -f -", SLEEPER).succeeded(),
+            "pod/sleeper created\n"
+        );
+        world.kubectl.until_ready("sleeper");
+        world
+    }
+}
+
+/// Makes each function of the module a test with either kubectl.
+#[macro_export]
+macro_rules! with_either_kubectl {
+    ($($name:ident)*) => {
+        mod kubectl_1_37 {
+            $(#[test] fn $name() { super::$name(tests::kubectl::Version::Current); })*
+        }
+        mod kubectl_1_20 {
+            $(#[test] fn $name() { super::$name(tests::kubectl::Version::Old); })*
+        }
+    };
+}

@@ -20,6 +20,9 @@ pub enum Failure {
     /// A file.
     #[error(transparent)]
     Manifest(#[from] Box<Problem>),
+    /// The system has no resources for us to wait with.
+    #[error("cannot start: {0}")]
+    Runtime(#[source] std::io::Error),
     /// What was asked for is known by name and not supported.
     #[error("{what} is not supported: {why}")]
     Unsupported {
@@ -52,7 +55,7 @@ impl Failure {
         match self {
             Self::Cluster(ClusterError::Flags(_)) => true,
             Self::Cluster(_) => false,
-            Self::Usage(_) | Self::Manifest(_) | Self::Unsupported { .. } => true,
+            Self::Usage(_) | Self::Manifest(_) | Self::Runtime(_) | Self::Unsupported { .. } => true,
         }
     }
 }

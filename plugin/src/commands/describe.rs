@@ -1,29 +1,150 @@
-//! `kubectl pod describe`.
+//! `kubectl pod describe`: all that is known of a pod, and what is wrong with it.
 
 use std::process::ExitCode;
 
 use clap::Args;
+use k8s_openapi::jiff::Timestamp;
 
 use crate::cli::connection::Connection;
-use crate::cli::selection::Selection;
+use crate::cli::output::Output;
+use crate::cli::selection::{Choice, Selection};
+use crate::cluster::Cluster;
+use crate::cluster::error::ClusterError;
+use crate::cluster::pods::PodAndEvents;
+use crate::commands::block_on;
 use crate::failure::Failure;
+use crate::manifest;
+use crate::pod::{Facts, event};
+use crate::view::describe::record::PodRecord;
+use crate::view::describe::{self, Parts};
+use crate::view::machine;
 use crate::view::printer::Printer;
+use crate::view::text::Line;
 
 /// What `describe` takes.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl pod describe web                  # one pod
+  kubectl pod describe -l app=web           # all pods with a label
+  kubectl pod describe web -o json          # for programs: the schema is kubectl-pod/v1
+  kubectl get pod,events -o yaml | kubectl pod describe -f -   # a pod that was saved, with its events")]
 pub struct Arguments {
     /// Which pods.
     #[command(flatten)]
     pub selection: Selection,
+    /// The form of the description
+    #[arg(short, long, value_enum, default_value = "text", hide_default_value = true)]
+    pub output: Output,
+    /// Show this many of the newest events; 0 shows none
+    #[arg(long, value_name = "N")]
+    pub events: Option<usize>,
+}
+
+/// A pod, its events, and the moment to judge it by.
+struct Subject {
+    fetched: PodAndEvents,
+    now: Timestamp,
 }
 
 /// Runs it.
 ///
 /// # Errors
-/// This version does not have the command yet.
-pub fn run(_: &Arguments, _: &Connection, _: &mut Printer) -> Result<ExitCode, Failure> {
-    Err(Failure::Unsupported {
-        what: "describe".into(),
-        why: "this version does not have the command yet".into(),
+/// What keeps all pods from being described; pods that are not there are reported while the others are shown.
+pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let choice = arguments.selection.choice()?;
+    let found: Vec<Result<Subject, ClusterError>> = match &choice {
+        Choice::Files(names) => from_files(names, arguments.selection.recursive)?,
+        choice => from_cluster(choice, connection)?,
+    };
+    let mut failures = Vec::new();
+    let mut subjects = Vec::new();
+    for one in found {
+        match one {
+            Ok(subject) => subjects.push(subject),
+            Err(error) => failures.push(error),
+        }
+    }
+    if subjects.is_empty() && failures.is_empty() {
+        nothing_found(&choice, connection, printer);
+    }
+    print(arguments, &subjects, printer);
+    let code = if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
+    for failure in failures {
+        Failure::from(failure).report(printer);
+    }
+    Ok(code)
+}
+
+fn from_files(names: &[String], is_recursive: bool) -> Result<Vec<Result<Subject, ClusterError>>, Failure> {
+    let sources = manifest::source::read(names, is_recursive)?;
+    let saved = manifest::pods(&sources)?;
+    Ok(saved
+        .into_iter()
+        .map(|fetched| {
+            let now = manifest::saved_at(&fetched).unwrap_or_else(Timestamp::now);
+            Ok(Subject { fetched, now })
+        })
+        .collect())
+}
+
+fn from_cluster(choice: &Choice, connection: &Connection) -> Result<Vec<Result<Subject, ClusterError>>, Failure> {
+    block_on(async {
+        let cluster = Cluster::connect(connection).await?;
+        let found = cluster.selected(choice).await;
+        let now = Timestamp::now();
+        Ok(found
+            .into_iter()
+            .map(|one| one.map(|fetched| Subject { fetched, now }))
+            .collect())
     })
+}
+
+fn nothing_found(choice: &Choice, connection: &Connection, printer: &mut Printer) {
+    let place = match choice {
+        Choice::Matching { everywhere: true, .. } => String::new(),
+        _ => format!(" in {} namespace", connection.namespace.as_deref().unwrap_or("default")),
+    };
+    printer.error_line(&Line::from(format!("No resources found{place}.")));
+}
+
+fn print(arguments: &Arguments, subjects: &[Subject], printer: &mut Printer) {
+    let mut records = Vec::new();
+    for (number, subject) in subjects.iter().enumerate() {
+        let facts = Facts::of(subject.fetched.pod.clone(), subject.now);
+        let events = event::about(&facts, &subject.fetched.events);
+        match arguments.output {
+            Output::Name => printer.line(&Line::from(format!("pod/{}", facts.name))),
+            Output::Json | Output::Yaml => records.push(PodRecord::of(&facts, &events, None)),
+            Output::Text | Output::Wide => {
+                if number > 0 {
+                    printer.lines(&[Line::new(), Line::new()]);
+                }
+                let parts = Parts {
+                    findings: Vec::new(),
+                    events,
+                    events_error: subject.fetched.events_error.clone(),
+                    events_limit: arguments.events,
+                };
+                printer.lines(&describe::lines(&facts, &parts));
+            }
+        }
+    }
+    let write = match arguments.output {
+        Output::Json => machine::json::<serde_json::Value>,
+        Output::Yaml => machine::yaml::<serde_json::Value>,
+        _ => return,
+    };
+    let value = match records.as_slice() {
+        [record] => serde_json::to_value(record),
+        records => serde_json::to_value(serde_json::json!({
+            "apiVersion": describe::record::API_VERSION,
+            "kind": "PodDescriptionList",
+            "items": records,
+        })),
+    };
+    printer.document(&write(&value.unwrap_or_default()));
 }

@@ -43,3 +43,15 @@ pub fn run(cli: Box<Cli>, printer: &mut Printer) -> Result<ExitCode, Failure> {
         Command::PauseImage(arguments) => pause_image::run(&arguments, &connection, printer),
     }
 }
+
+/// Runs what waits for the network, on this one thread: a command has little to do at once, and little memory to spend.
+///
+/// # Errors
+/// What the command failed with, or that the system has nothing left to wait with.
+pub fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?
+        .block_on(command)
+}

@@ -2,9 +2,10 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-/// The time from `then` to `now`, in two units at most.
+/// The time from `then` to `now`, in two units at most. Counted from second to second: most times of the API are whole
+/// seconds, and the few that are finer must not seem younger than what followed them.
 pub fn between(then: Timestamp, now: Timestamp) -> String {
-    human(now.duration_since(then))
+    human(SignedDuration::from_secs(now.as_second() - then.as_second()))
 }
 
 /// A duration in two units at most, the finer one only where it still matters.

@@ -78,6 +78,8 @@ pub struct Ended {
     pub message: String,
     /// When the instance started.
     pub started: Option<Timestamp>,
+    /// Whether it never ran: the kubelet then reports a start in 1970.
+    pub never_started: bool,
     /// When it ended.
     pub finished: Option<Timestamp>,
     /// Which instance it was.
@@ -240,12 +242,14 @@ impl State {
 
 impl Ended {
     fn of(terminated: &ContainerStateTerminated) -> Self {
+        let started = terminated.started_at.as_ref().map(|time| time.0);
         Self {
+            never_started: started.is_some() && known(started).is_none(),
             exit_code: terminated.exit_code,
             signal: terminated.signal.filter(|signal| *signal != 0),
             reason: terminated.reason.clone().unwrap_or_default(),
             message: terminated.message.clone().unwrap_or_default(),
-            started: known(terminated.started_at.as_ref().map(|time| time.0)),
+            started: known(started),
             finished: known(terminated.finished_at.as_ref().map(|time| time.0)),
             container_id: terminated.container_id.clone().unwrap_or_default(),
         }

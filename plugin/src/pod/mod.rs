@@ -8,6 +8,7 @@ pub mod condition;
 pub mod container;
 pub mod event;
 pub mod probe;
+pub mod quantity;
 pub mod restart;
 pub mod static_pod;
 pub mod status;

@@ -115,21 +115,24 @@ pub fn port(port: &IntOrString) -> String {
 pub fn consequence(kind: &str, probe: &Probe) -> String {
     let timing = Timing::of(probe);
     let age = super::age::human;
-    let tries = match timing.failures {
-        1 => "1 failure".to_owned(),
-        several => format!("{several} failures in a row"),
+    let tries = |one: &str, many: &str| match timing.failures {
+        1 => format!("1 failure {one}"),
+        several => format!("{several} failures in a row {many}"),
     };
     match kind {
         "Startup" => format!(
-            "the container has {} to start: {tries} kill it; the other probes wait until then",
-            age(timing.from_start())
+            "the container has {} to start: {} it; the other probes wait until then",
+            age(timing.from_start()),
+            tries("kills", "kill")
         ),
         "Liveness" => format!(
-            "{tries} restart the container, within {} of its going bad",
+            "{} the container, within {} of its going bad",
+            tries("restarts", "restart"),
             age(timing.patience())
         ),
         _ => format!(
-            "{tries} take the pod out of its Services, within {}; {} back in",
+            "{} the pod out of its Services, within {}; {} back in",
+            tries("takes", "take"),
             age(timing.patience()),
             match timing.successes {
                 1 => "1 success puts it".to_owned(),

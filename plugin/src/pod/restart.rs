@@ -61,6 +61,7 @@ mod tests {
             reason: "Error".into(),
             message: String::new(),
             started: None,
+            never_started: false,
             finished: Some("2026-01-01T00:00:00Z".parse().unwrap()),
             container_id: String::new(),
         };

@@ -77,10 +77,16 @@ impl Computed {
         if !initializing || has_condition(&status, "Initialized") {
             restarts = sidecar_restarts;
             let mut has_running = false;
+            let mut has_failed = false;
             for container in status.container_statuses.iter().flatten().rev() {
                 restarts.add(container);
                 match container_status(container) {
-                    Some(reason) => said = reason,
+                    // One that ended well does not hide another that failed.
+                    Some(_) if has_failed && ended_well(container) => {}
+                    Some(reason) => {
+                        has_failed |= has_ended(container) && !ended_well(container);
+                        said = reason;
+                    }
                     None if container.ready && is_running(container) => {
                         has_running = true;
                         ready += 1;
@@ -139,6 +145,10 @@ fn has_condition(status: &PodStatus, kind: &str) -> bool {
 fn ended_well(container: &ContainerStatus) -> bool {
     let ended = container.state.as_ref().and_then(|state| state.terminated.as_ref());
     ended.is_some_and(|ended| ended.exit_code == 0)
+}
+
+fn has_ended(container: &ContainerStatus) -> bool {
+    container.state.as_ref().is_some_and(|state| state.terminated.is_some())
 }
 
 fn is_running(container: &ContainerStatus) -> bool {

@@ -1,5 +1,9 @@
 //! What the user sees: text, its cleaning, and the one printer that all output goes through.
 
 pub mod clean;
+pub mod describe;
+pub mod machine;
+pub mod moment;
 pub mod printer;
+pub mod sheet;
 pub mod text;

@@ -1,0 +1,276 @@
+//! The description for programs: a documented, versioned schema.
+//!
+//! `apiVersion` is `kubectl-pod/v1`. Fields are only ever added to it; what has no value is left out. Times are RFC 3339,
+//! durations whole seconds. Secret values are in none of it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
+
+use crate::pod::Facts;
+use crate::pod::condition::{Condition, Verdict};
+use crate::pod::container::{Container, Ended, Role, State};
+use crate::pod::event::Event;
+use crate::pod::probe;
+
+/// The version of the schema.
+pub const API_VERSION: &str = "kubectl-pod/v1";
+
+/// One pod.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodRecord {
+    api_version: &'static str,
+    kind: &'static str,
+    name: String,
+    namespace: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    uid: String,
+    /// The moment that everything relative is measured against.
+    as_of: Timestamp,
+    /// STATUS of `kubectl get`, which is computed.
+    status: String,
+    /// `status.phase`.
+    phase: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    ready: usize,
+    containers_total: usize,
+    restarts: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pod_ips: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qos_class: Option<String>,
+    restart_policy: String,
+    grace_period_seconds: i64,
+    is_static: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    termination: Option<TerminationRecord>,
+    labels: BTreeMap<String, String>,
+    conditions: Vec<ConditionRecord>,
+    containers: Vec<ContainerRecord>,
+    events: Vec<EventRecord>,
+    /// Filled in by whoever knows what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TerminationRecord {
+    deadline: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested: Option<Timestamp>,
+    remaining_seconds: i64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    finalizers: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConditionRecord {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    /// `good`, `bad` or `open`: whether the status is the one to wish for.
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerRecord {
+    name: String,
+    /// `init`, `sidecar`, `regular` or `ephemeral`.
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    /// `unreported`, `waiting`, `running` or `terminated`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<EndedRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_ended: Option<EndedRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_restart: Option<Timestamp>,
+    ready: bool,
+    started: bool,
+    restarts: i32,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    probes: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndedRecord {
+    exit_code: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<i32>,
+    reason: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished: Option<Timestamp>,
+}
+
+/// One event.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventRecord {
+    #[serde(rename = "type")]
+    kind: String,
+    reason: String,
+    message: String,
+    source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
+    count: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<Timestamp>,
+}
+
+impl PodRecord {
+    /// Writes the facts down.
+    pub fn of(facts: &Facts, events: &[Event], findings: Option<serde_json::Value>) -> Self {
+        let (spec, status) = (facts.spec(), facts.status());
+        let given = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
+        Self {
+            api_version: API_VERSION,
+            kind: "PodDescription",
+            name: facts.name.clone(),
+            namespace: facts.namespace.clone(),
+            uid: facts.uid.clone(),
+            as_of: facts.now,
+            status: facts.computed.status.clone(),
+            phase: facts.phase.clone(),
+            reason: given(status.and_then(|status| status.reason.as_ref())),
+            message: given(status.and_then(|status| status.message.as_ref())),
+            ready: facts.computed.ready,
+            containers_total: facts.computed.total,
+            restarts: facts.computed.restarts,
+            created: facts.created(),
+            started: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
+            node: given(spec.and_then(|spec| spec.node_name.as_ref())),
+            pod_ips: status
+                .iter()
+                .flat_map(|status| status.pod_ips.iter().flatten())
+                .map(|ip| ip.ip.clone())
+                .collect(),
+            qos_class: given(status.and_then(|status| status.qos_class.as_ref())),
+            restart_policy: facts.restart_policy().to_owned(),
+            grace_period_seconds: facts.grace_seconds(),
+            is_static: facts.static_pod.is_some(),
+            termination: facts.termination.as_ref().map(|termination| TerminationRecord {
+                deadline: termination.deadline,
+                requested: termination.requested(),
+                remaining_seconds: termination.remaining(facts.now).as_secs(),
+                finalizers: termination.finalizers.clone(),
+            }),
+            labels: facts.pod.metadata.labels.clone().unwrap_or_default(),
+            conditions: facts.conditions.iter().map(condition).collect(),
+            containers: facts.containers.iter().map(container).collect(),
+            events: events.iter().map(EventRecord::of).collect(),
+            findings,
+        }
+    }
+}
+
+impl EventRecord {
+    /// Writes an event down.
+    pub fn of(event: &Event) -> Self {
+        Self {
+            kind: event.kind.clone(),
+            reason: event.reason.clone(),
+            message: event.message.clone(),
+            source: event.source.clone(),
+            container: event.container().map(str::to_owned),
+            count: event.count,
+            first: event.first,
+            last: event.last,
+        }
+    }
+}
+
+fn condition(condition: &Condition) -> ConditionRecord {
+    ConditionRecord {
+        kind: condition.kind.clone(),
+        status: condition.status.clone(),
+        verdict: match condition.verdict() {
+            Verdict::Good => "good",
+            Verdict::Bad => "bad",
+            Verdict::Open => "open",
+        },
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+        since: condition.since,
+    }
+}
+
+fn container(container: &Container) -> ContainerRecord {
+    let (state, reason, message, running_since, ended) = match &container.state {
+        State::Unreported => ("unreported", None, None, None, None),
+        State::Waiting { reason, message } => ("waiting", Some(reason.clone()), Some(message.clone()), None, None),
+        State::Running { since } => ("running", None, None, *since, None),
+        State::Ended(ended) => ("terminated", None, None, None, Some(record(ended))),
+    };
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    ContainerRecord {
+        name: container.name.clone(),
+        role: match container.role {
+            Role::Init => "init",
+            Role::Sidecar => "sidecar",
+            Role::Regular => "regular",
+            Role::Ephemeral => "ephemeral",
+        },
+        image: container.spec.image.clone(),
+        state,
+        reason: given(reason),
+        message: given(message),
+        running_since,
+        ended,
+        last_ended: container.last.as_ref().map(record),
+        next_restart: container.next_restart.as_ref().and_then(|next| next.at),
+        ready: container.is_ready(),
+        started: container.is_started(),
+        restarts: container.restarts(),
+        probes: container
+            .probes()
+            .map(|(kind, probe)| (kind, probe::line(probe)))
+            .collect(),
+    }
+}
+
+fn record(ended: &Ended) -> EndedRecord {
+    EndedRecord {
+        exit_code: ended.exit_code,
+        signal: ended.signal,
+        reason: ended.reason.clone(),
+        message: ended.message.clone(),
+        started: ended.started,
+        finished: ended.finished,
+    }
+}

@@ -3,18 +3,20 @@
 //! One sequence numbers every change (`metadata.resourceVersion`). A reader never waits for a writer longer
 //! than one write takes; a watcher reads the recent changes at its own pace.
 
+mod disk;
 mod history;
 mod resource;
 mod watch;
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::Value;
 
-use self::history::History;
+use self::{disk::Disk, history::History};
 pub use self::{history::Expired, resource::Resource, watch::Watch};
 
 /// What an object is found by.
@@ -87,6 +89,8 @@ struct State {
     version: u64,
     objects: BTreeMap<Key, Arc<Value>>,
     history: History,
+    /// Absent where the objects are gone with the process.
+    disk: Option<Disk>,
 }
 
 /// All objects. Cheap to clone: every clone is the same store.
@@ -103,6 +107,30 @@ impl Store {
             state: Arc::default(),
             latest: Arc::new(tokio::sync::watch::Sender::new(0)),
         }
+    }
+
+    /// The store in the file `path`, with all that was stored there before.
+    ///
+    /// Watches start from its newest version; older ones have to list first.
+    ///
+    /// # Errors
+    /// `Disk` where the file can't be read, written or understood.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let disk = Disk::open(path)?;
+        let (objects, version) = disk.load()?;
+        let store = Self::in_memory();
+        {
+            let mut state = store.lock();
+            state.version = version;
+            state.objects = objects
+                .into_iter()
+                .map(|(key, object)| (key, Arc::new(object)))
+                .collect();
+            state.history.restart(version);
+            state.disk = Some(disk);
+        }
+        store.latest.send_replace(version);
+        Ok(store)
     }
 
     /// The version of the newest change.
@@ -198,6 +226,9 @@ impl Store {
             .or_else(|| previous.as_deref().cloned())
             .ok_or(StoreError::NotFound)?;
         object["metadata"]["resourceVersion"] = Value::String(version.to_string());
+        if let Some(disk) = &state.disk {
+            disk.write(&key, (change != Change::Deleted).then_some(&object), version)?;
+        }
         let object = Arc::new(object);
         match change {
             Change::Deleted => state.objects.remove(&key),
@@ -224,4 +255,53 @@ impl Store {
 /// `metadata.resourceVersion` as a number.
 pub fn version_of(object: &Value) -> Option<u64> {
     object["metadata"]["resourceVersion"].as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key::new(Resource::Pods, "default", name)
+    }
+
+    #[test]
+    fn what_was_stored_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.redb");
+        let store = Store::open(&path).unwrap();
+        store.create(key("a"), json!({"metadata": {"name": "a"}})).unwrap();
+        store.create(key("b"), json!({"metadata": {"name": "b"}})).unwrap();
+        store.delete(&key("a"), None).unwrap();
+        drop(store);
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.version(), 3);
+        assert!(store.get(&key("a")).is_none());
+        assert_eq!(version_of(&store.get(&key("b")).unwrap()), Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_watch_from_before_the_restart_has_to_list_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.redb");
+        let store = Store::open(&path).unwrap();
+        store.create(key("a"), json!({})).unwrap();
+        store.create(key("b"), json!({})).unwrap();
+        drop(store);
+        let store = Store::open(&path).unwrap();
+        assert!(store.watch(Resource::Pods, None, 1).next().await.is_err());
+        let mut watch = store.watch(Resource::Pods, None, 2);
+        store.create(key("c"), json!({})).unwrap();
+        assert_eq!(watch.next().await.unwrap().version, 3);
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.redb");
+        std::fs::write(&path, "something else").unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Disk(_))));
+    }
 }

@@ -1,0 +1,141 @@
+//! The objects on disk: what a client was told is stored is found again, however the process ends.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use redb::backends::FileBackend;
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use serde_json::Value;
+
+use super::{Key, Resource, StoreError};
+
+/// `plural/namespace/name` to JSON.
+const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects");
+/// Names to numbers.
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+/// The number of the newest change.
+const VERSION: &str = "version";
+
+/// The objects are in memory as well: the file's own cache need not be large.
+const CACHE: usize = 1 << 20;
+
+/// The file of a store.
+pub(super) struct Disk {
+    database: Database,
+}
+
+impl Disk {
+    /// Opens the file, or makes it, readable by its owner alone.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(failed)?;
+        let database = Database::builder()
+            .set_cache_size(CACHE)
+            .create_with_backend(Backend::new(file).map_err(failed)?)
+            .map_err(failed)?;
+        Ok(Self { database })
+    }
+
+    /// Everything in the file, and the number of the newest change.
+    pub(super) fn load(&self) -> Result<(Vec<(Key, Value)>, u64), StoreError> {
+        // The tables are made by the first transaction that writes to them.
+        let transaction = self.database.begin_write().map_err(failed)?;
+        {
+            transaction.open_table(OBJECTS).map_err(failed)?;
+            transaction.open_table(NUMBERS).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)?;
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+        let version = numbers.get(VERSION).map_err(failed)?.map_or(0, |number| number.value());
+        let mut objects = Vec::new();
+        for entry in transaction
+            .open_table(OBJECTS)
+            .map_err(failed)?
+            .iter()
+            .map_err(failed)?
+        {
+            let (path, object) = entry.map_err(failed)?;
+            let key = key(path.value()).ok_or_else(|| StoreError::Disk(format!("unknown object {}", path.value())))?;
+            objects.push((key, serde_json::from_slice(object.value()).map_err(failed)?));
+        }
+        Ok((objects, version))
+    }
+
+    /// Writes one change: the object, or that it is gone.
+    pub(super) fn write(&self, key: &Key, object: Option<&Value>, version: u64) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write().map_err(failed)?;
+        {
+            let mut objects = transaction.open_table(OBJECTS).map_err(failed)?;
+            let path = path(key);
+            match object {
+                Some(object) => drop(objects.insert(&*path, object.to_string().as_bytes()).map_err(failed)?),
+                None => drop(objects.remove(&*path).map_err(failed)?),
+            }
+            let mut numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+            numbers.insert(VERSION, version).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
+    }
+}
+
+fn failed(error: impl fmt::Display) -> StoreError {
+    StoreError::Disk(error.to_string())
+}
+
+fn path(key: &Key) -> String {
+    format!("{}/{}/{}", key.resource.plural(), key.namespace, key.name)
+}
+
+fn key(path: &str) -> Option<Key> {
+    let mut parts = path.splitn(3, '/');
+    let (resource, namespace, name) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Key::new(Resource::from_plural(resource)?, namespace, name))
+}
+
+/// The file without waiting for the disk.
+///
+/// What a process has written survives its end in any way; only the machine's own crash can lose it. Waiting for
+/// the disk on each change would make every step of every pod milliseconds slower, and protect nothing that outlives
+/// such a crash: the containers do not either.
+#[derive(Debug)]
+struct Backend(FileBackend);
+
+impl Backend {
+    fn new(file: File) -> Result<Self, redb::DatabaseError> {
+        FileBackend::new(file).map(Self)
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> Result<u64, io::Error> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> Result<(), io::Error> {
+        // A stop in good order does wait for the disk.
+        self.0.sync_data()?;
+        self.0.close()
+    }
+}

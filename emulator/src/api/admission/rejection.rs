@@ -19,10 +19,14 @@ pub enum Rejection {
         /// Why.
         why: String,
     },
+    /// 404: there is no such thing.
+    NotFound(String),
+    /// 500: the node could not do it.
+    Internal(String),
     /// 422: fields are wrong.
     Invalid {
-        /// Of what kind the object is.
-        resource: Resource,
+        /// Of what kind the object is: `Pod`.
+        kind: &'static str,
         /// Its name.
         name: String,
         /// Each mistake: the causes of the Status.
@@ -46,7 +50,7 @@ impl Rejection {
             return Ok(());
         }
         Err(Self::Invalid {
-            resource,
+            kind: resource.kind(),
             name: name(object),
             errors,
         })
@@ -57,21 +61,41 @@ fn name(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
+impl Rejection {
+    /// The answer's HTTP status.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::BadRequest(_) => 400,
+            Self::Forbidden { .. } => 403,
+            Self::NotFound(_) => 404,
+            Self::Invalid { .. } => 422,
+            Self::Internal(_) => 500,
+        }
+    }
+
+    /// The Status' reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "BadRequest",
+            Self::Forbidden { .. } => "Forbidden",
+            Self::NotFound(_) => "NotFound",
+            Self::Invalid { .. } => "Invalid",
+            Self::Internal(_) => "InternalError",
+        }
+    }
+}
+
 impl std::fmt::Display for Rejection {
     /// The Status' message.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::BadRequest(why) => formatter.write_str(why),
+            Self::BadRequest(why) | Self::NotFound(why) => formatter.write_str(why),
+            Self::Internal(why) => write!(formatter, "Internal error occurred: {why}"),
             Self::Forbidden { resource, name, why } => {
                 write!(formatter, "{} \"{name}\" is forbidden: {why}", resource.plural())
             }
-            Self::Invalid { resource, name, errors } => {
-                write!(
-                    formatter,
-                    "{} \"{name}\" is invalid: {}",
-                    resource.kind(),
-                    joined(errors)
-                )
+            Self::Invalid { kind, name, errors } => {
+                write!(formatter, "{kind} \"{name}\" is invalid: {}", joined(errors))
             }
         }
     }

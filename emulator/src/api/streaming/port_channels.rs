@@ -1,0 +1,111 @@
+//! Port-forward as kube and Python ask for it over WebSocket: for the n-th port channel 2n carries its data and 2n+1
+//! its error; the first message of each from this side is the port's number.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::mpsc,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::protocol::{Message, Role},
+};
+
+use super::{
+    port_forward::{Ports, failure},
+    upgrade::Upgraded,
+    websocket_command::config,
+};
+
+const CHUNK: usize = 32 * 1024;
+const QUEUE: usize = 8;
+
+/// Connects each port once, and carries it until the client goes.
+pub(super) async fn run(connection: Upgraded, target: Ports, ports: Vec<u16>) {
+    let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config())).await;
+    let (mut sink, mut stream) = socket.split();
+    let (output, mut outputs) = mpsc::channel::<Bytes>(QUEUE);
+    let mut inputs = Vec::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for (index, port) in ports.into_iter().enumerate() {
+        let channel = u8::try_from(2 * index).unwrap_or(u8::MAX - 1);
+        let (input, receiver) = mpsc::channel::<Bytes>(QUEUE);
+        inputs.push(input);
+        tasks.spawn(one(target.clone(), port, channel, receiver, output.clone()));
+    }
+    drop(output);
+    let reading = async move {
+        while let Some(Ok(message)) = stream.next().await {
+            let Message::Binary(data) = message else {
+                if message.is_close() {
+                    return;
+                }
+                continue;
+            };
+            let Some(channel) = data.first().map(|channel| usize::from(*channel)) else {
+                continue;
+            };
+            if channel % 2 == 0
+                && let Some(input) = inputs.get(channel / 2)
+            {
+                let _ = input.send(data.slice(1..)).await;
+            }
+        }
+    };
+    let writing = async move {
+        while let Some(data) = outputs.recv().await {
+            if sink.send(Message::Binary(data)).await.is_err() {
+                return;
+            }
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(2), sink.close()).await;
+    };
+    tokio::select! {
+        () = reading => {}
+        () = writing => {}
+    }
+}
+
+async fn one(target: Ports, port: u16, channel: u8, mut input: mpsc::Receiver<Bytes>, output: mpsc::Sender<Bytes>) {
+    let frame = |channel: u8, payload: &[u8]| -> Bytes {
+        let mut data = vec![channel];
+        data.extend_from_slice(payload);
+        data.into()
+    };
+    for channel in [channel, channel + 1] {
+        if output.send(frame(channel, &port.to_le_bytes())).await.is_err() {
+            return;
+        }
+    }
+    let connection = match target.runtime.connect(&target.sandbox, port).await {
+        Ok(connection) => connection,
+        Err(why) => {
+            let words = failure(&port.to_string(), &target, &why.to_string());
+            let _ = output.send(frame(channel + 1, words.as_bytes())).await;
+            return;
+        }
+    };
+    let (mut reader, mut writer) = connection.into_split();
+    let inwards = async move {
+        while let Some(data) = input.recv().await {
+            if writer.write_all(&data).await.is_err() {
+                return;
+            }
+        }
+    };
+    let outwards = async {
+        let mut buffer = vec![0; CHUNK];
+        while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+            if output.send(frame(channel, &buffer[..length])).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = inwards => {}
+        () = outwards => {}
+    }
+}

@@ -1,0 +1,433 @@
+//! Real clients' frames against a runtime whose commands are a few lines of Rust.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{Router, extract::State, response::IntoResponse, routing::any};
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::{broadcast, mpsc, oneshot},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::protocol::{Message, Role},
+};
+
+use super::*;
+use crate::runtime::*;
+
+/// `echo` gives back its input until it ends, `fail` complains and exits with 3, `size` tells its terminal's size.
+struct Echo {
+    /// Where `connect` leads to.
+    port: u16,
+}
+
+#[async_trait]
+impl Runtime for Echo {
+    fn name(&self) -> (&'static str, &'static str) {
+        ("echo", "1")
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<RuntimeEvent> {
+        broadcast::channel(1).1
+    }
+
+    async fn pods(&self) -> Result<Vec<(PodRef, PodStatus)>, RuntimeError> {
+        Ok(Vec::new())
+    }
+
+    async fn pod_status(&self, pod: &PodRef) -> Result<PodStatus, RuntimeError> {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        Ok(PodStatus {
+            sandboxes: vec![SandboxStatus {
+                id: SandboxId("s".into()),
+                pod: pod.clone(),
+                attempt: 0,
+                ready: true,
+                created_at: now,
+                ips: Vec::new(),
+            }],
+            containers: vec![ContainerStatus {
+                id: ContainerId("c".into()),
+                sandbox: SandboxId("s".into()),
+                name: "a".into(),
+                attempt: 0,
+                state: ContainerState::Running,
+                created_at: now,
+                started_at: Some(now),
+                finished_at: None,
+                exit_code: None,
+                reason: String::new(),
+                message: String::new(),
+                image: String::new(),
+                image_id: String::new(),
+                user: User::default(),
+                log_path: "/nonexistent".into(),
+            }],
+        })
+    }
+
+    async fn run_sandbox(&self, _: &SandboxConfig) -> Result<SandboxId, RuntimeError> {
+        Err(RuntimeError::Unsupported("run".into()))
+    }
+
+    async fn stop_sandbox(&self, _: &SandboxId) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    async fn remove_sandbox(&self, _: &SandboxId) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    async fn create_container(&self, _: &SandboxId, _: &ContainerConfig) -> Result<ContainerId, RuntimeError> {
+        Err(RuntimeError::Unsupported("create".into()))
+    }
+
+    async fn start_container(&self, _: &ContainerId) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    async fn stop_container(&self, _: &ContainerId, _: Duration) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    async fn remove_container(&self, _: &ContainerId) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    async fn update_resources(&self, _: &ContainerId, _: &Resources) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    async fn exec(&self, _: &ContainerId, _: &[String], _: Option<Duration>) -> Result<ExecResult, RuntimeError> {
+        Ok(ExecResult::default())
+    }
+
+    async fn stream(&self, _: &ContainerId, request: &StreamRequest) -> Result<Session, RuntimeError> {
+        let (stdin, mut input) = tokio::io::duplex(1024);
+        let (mut output, stdout) = tokio::io::duplex(1024);
+        let (mut complaints, stderr) = tokio::io::duplex(1024);
+        let (resize, mut sizes) = mpsc::channel::<(u16, u16)>(1);
+        let (done, exit) = oneshot::channel();
+        match request.command.first().map(String::as_str) {
+            Some("echo") => tokio::spawn(async move {
+                let _ = tokio::io::copy(&mut input, &mut output).await;
+                let _ = done.send(0);
+            }),
+            Some("fail") => tokio::spawn(async move {
+                let _ = complaints.write_all(b"no\n").await;
+                let _ = done.send(3);
+            }),
+            Some("size") => tokio::spawn(async move {
+                let (columns, rows) = sizes.recv().await.unwrap_or_default();
+                let _ = output.write_all(format!("{columns}x{rows}").as_bytes()).await;
+                let _ = done.send(0);
+            }),
+            _ => return Err(RuntimeError::Failed("executable file not found in $PATH".into())),
+        };
+        Ok(Session {
+            stdin: Some(Box::new(stdin)),
+            stdout: Some(Box::new(stdout)),
+            stderr: (!request.tty).then_some(Box::new(stderr)),
+            resize: request.tty.then_some(resize),
+            exit,
+        })
+    }
+
+    async fn connect(&self, _: &SandboxId, port: u16) -> Result<TcpStream, RuntimeError> {
+        if port != 80 {
+            return Err(RuntimeError::Failed("connection refused".into()));
+        }
+        TcpStream::connect(("127.0.0.1", self.port))
+            .await
+            .map_err(|error| RuntimeError::Failed(error.to_string()))
+    }
+
+    async fn dial(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        TcpStream::connect(address).await
+    }
+
+    async fn usage(&self, _: &ContainerId) -> Result<Usage, RuntimeError> {
+        Ok(Usage::default())
+    }
+}
+
+async fn handle(State(runtime): State<SharedRuntime>, request: Request<Body>) -> axum::response::Response {
+    let pod = json!({"metadata": {"name": "p", "namespace": "n", "uid": "u"},
+        "spec": {"nodeName": "emulator", "containers": [{"name": "a"}]}});
+    let answer = match request.uri().path() {
+        "/exec" => exec(request, &pod, &runtime).await,
+        "/attach" => attach(request, &pod, &runtime).await,
+        _ => port_forward(request, &pod, &runtime).await,
+    };
+    match answer {
+        Ok(response) => response,
+        Err(error) => (
+            axum::http::StatusCode::from_u16(error.code()).unwrap(),
+            error.to_string(),
+        )
+            .into_response(),
+    }
+}
+
+/// A server in front of a runtime whose pods' port 80 gives back what it gets.
+async fn server() -> SocketAddr {
+    let echo = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = echo.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = echo.accept().await {
+            tokio::spawn(async move {
+                let (mut reader, mut writer) = connection.split();
+                let _ = tokio::io::copy(&mut reader, &mut writer).await;
+            });
+        }
+    });
+    let runtime: SharedRuntime = Arc::new(Echo { port });
+    let app = Router::new().fallback(any(handle)).with_state(runtime);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    address
+}
+
+/// Sends an upgrade request and reads the head of the answer.
+async fn upgrade(address: SocketAddr, target: &str, headers: &str) -> (String, TcpStream) {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n{headers}\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match connection.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    (String::from_utf8(head).unwrap(), connection)
+}
+
+async fn websocket(target: &str, protocols: &str) -> WebSocketStream<TcpStream> {
+    let headers = format!(
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: {protocols}\r\n"
+    );
+    let (head, connection) = upgrade(server().await, target, &headers).await;
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+    WebSocketStream::from_raw_socket(connection, Role::Client, None).await
+}
+
+/// All that comes until the server closes: by channel.
+async fn messages(socket: &mut WebSocketStream<TcpStream>) -> Vec<(u8, String)> {
+    let mut all = Vec::new();
+    while let Some(Ok(message)) = tokio::time::timeout(Duration::from_secs(10), socket.next())
+        .await
+        .unwrap()
+    {
+        if let Message::Binary(data) = message {
+            all.push((data[0], String::from_utf8_lossy(&data[1..]).into_owned()));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_websocket_command_gets_input_until_its_end() {
+    let target = "/exec?command=echo&stdin=true&stdout=true&stderr=true";
+    let mut socket = websocket(target, "v5.channel.k8s.io, v4.channel.k8s.io").await;
+    socket.send(Message::Ping("x".into())).await.unwrap();
+    socket.send(Message::Binary((&b"\x00hello"[..]).into())).await.unwrap();
+    socket.send(Message::Binary((&b"\xff\x00"[..]).into())).await.unwrap();
+    let messages = messages(&mut socket).await;
+    assert_eq!(messages[0], (1, "hello".into()));
+    assert_eq!(messages[1], (3, r#"{"metadata":{},"status":"Success"}"#.into()));
+}
+
+#[tokio::test]
+async fn a_websocket_command_tells_its_exit_code() {
+    let mut socket = websocket(
+        "/exec?command=fail&stdout=true&stderr=true&container=a",
+        "v4.channel.k8s.io",
+    )
+    .await;
+    let messages = messages(&mut socket).await;
+    assert_eq!(messages[0], (2, "no\n".into()));
+    let status: Value = serde_json::from_str(&messages[1].1).unwrap();
+    assert_eq!(status["details"]["causes"][0]["message"], "3");
+}
+
+#[tokio::test]
+async fn a_terminal_learns_its_size() {
+    let mut socket = websocket(
+        "/exec?command=size&stdin=true&stdout=true&tty=true",
+        "v5.channel.k8s.io",
+    )
+    .await;
+    let size = Message::Binary((&b"\x04{\"Width\":80,\"Height\":24}"[..]).into());
+    socket.send(size).await.unwrap();
+    assert_eq!(messages(&mut socket).await[0], (1, "80x24".into()));
+}
+
+#[tokio::test]
+async fn a_command_that_is_missing_is_an_internal_error() {
+    let mut socket = websocket("/exec?command=x&stdout=true", "v5.channel.k8s.io").await;
+    let messages = messages(&mut socket).await;
+    assert!(
+        messages[0].1.contains("executable file not found in $PATH"),
+        "{messages:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_without_upgrade_is_refused() {
+    let address = server().await;
+    let (head, _) = upgrade(address, "/exec?command=echo&stdout=true", "").await;
+    assert!(head.starts_with("HTTP/1.1 400"), "{head}");
+    let (head, _) = upgrade(address, "/exec?stdout=true", "Upgrade: websocket\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 422"), "{head}");
+}
+
+/// The client's side of SPDY, as far as the tests need it.
+struct SpdyClient<C>(C);
+
+impl<C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> SpdyClient<C> {
+    async fn open(&mut self, stream: u32, block: &[u8]) {
+        let mut body = stream.to_be_bytes().to_vec();
+        body.extend_from_slice(&[0; 6]);
+        body.extend_from_slice(block);
+        self.frame(&[0x80, 3, 0, 1], 0, &body).await;
+    }
+
+    async fn data(&mut self, stream: u32, data: &[u8], end: bool) {
+        self.frame(&stream.to_be_bytes(), u8::from(end), data).await;
+    }
+
+    async fn frame(&mut self, head: &[u8; 4], flags: u8, body: &[u8]) {
+        let mut frame = head.to_vec();
+        frame.push(flags);
+        frame.extend_from_slice(&u32::try_from(body.len()).unwrap().to_be_bytes()[1..]);
+        frame.extend_from_slice(body);
+        self.0.write_all(&frame).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// The next data frame: stream, bytes, whether it ends.
+    async fn next(&mut self) -> Option<(u32, String, bool)> {
+        loop {
+            let mut head = [0; 8];
+            let read = tokio::time::timeout(Duration::from_secs(10), self.0.read_exact(&mut head));
+            read.await.unwrap().ok()?;
+            let length = u32::from_be_bytes([0, head[5], head[6], head[7]]);
+            let mut body = vec![0; length as usize];
+            self.0.read_exact(&mut body).await.ok()?;
+            if head[0] & 0x80 == 0 {
+                let stream = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+                return Some((stream, String::from_utf8_lossy(&body).into_owned(), head[4] & 1 != 0));
+            }
+        }
+    }
+}
+
+async fn spdy(target: &str, protocol: &str) -> SpdyClient<TcpStream> {
+    let headers = format!("Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: {protocol}\r\n");
+    let (head, connection) = upgrade(server().await, target, &headers).await;
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    SpdyClient(connection)
+}
+
+#[tokio::test]
+async fn a_spdy_command_gets_input_until_its_end() {
+    let target = "/exec?command=echo&stdin=true&stdout=true";
+    let mut client = spdy(target, "v4.channel.k8s.io").await;
+    let blocks = super::spdy::compressed(&[
+        &[("streamtype", "error")],
+        &[("streamtype", "stdin")],
+        &[("streamtype", "stdout")],
+    ]);
+    for (stream, block) in [1, 3, 5].into_iter().zip(&blocks) {
+        client.open(stream, block).await;
+    }
+    client.data(3, b"hello", false).await;
+    client.data(3, b"", true).await;
+    assert_eq!(client.next().await, Some((5, "hello".into(), false)));
+    let (stream, status, _) = client.next().await.unwrap();
+    assert_eq!((stream, status.contains("Success")), (1, true));
+    assert_eq!(client.next().await, Some((5, String::new(), true)));
+    assert_eq!(client.next().await, Some((1, String::new(), true)));
+}
+
+async fn forwards<C>(mut client: SpdyClient<C>)
+where
+    C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let blocks = super::spdy::compressed(&[
+        &[("streamtype", "error"), ("port", "80"), ("requestid", "0")],
+        &[("streamtype", "data"), ("port", "80"), ("requestid", "0")],
+        &[("streamtype", "error"), ("port", "81"), ("requestid", "1")],
+        &[("streamtype", "data"), ("port", "81"), ("requestid", "1")],
+    ]);
+    client.open(1, &blocks[0]).await;
+    client.open(3, &blocks[1]).await;
+    client.data(3, b"ping", false).await;
+    assert_eq!(client.next().await, Some((3, "ping".into(), false)));
+    client.data(3, b"", true).await;
+    assert_eq!(client.next().await, Some((3, String::new(), true)));
+    assert_eq!(client.next().await, Some((1, String::new(), true)));
+    client.open(5, &blocks[2]).await;
+    client.open(7, &blocks[3]).await;
+    let (stream, words, _) = client.next().await.unwrap();
+    assert_eq!(stream, 5);
+    assert!(
+        words.starts_with("error forwarding port 81 to pod") && words.ends_with("connection refused"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
+async fn ports_are_forwarded_over_spdy() {
+    forwards(spdy("/portforward", "portforward.k8s.io").await).await;
+}
+
+#[tokio::test]
+async fn ports_are_forwarded_over_spdy_in_a_websocket() {
+    let mut socket = websocket("/portforward", "SPDY/3.1+portforward.k8s.io").await;
+    let (ours, theirs) = tokio::io::duplex(1024);
+    tokio::spawn(async move {
+        let (mut reader, mut writer) = tokio::io::split(theirs);
+        let mut buffer = [0; 1024];
+        loop {
+            tokio::select! {
+                read = reader.read(&mut buffer) => match read {
+                    Ok(length @ 1..) => socket.send(Message::Binary(buffer[..length].to_vec().into())).await.unwrap(),
+                    _ => break,
+                },
+                message = socket.next() => match message {
+                    Some(Ok(Message::Binary(data))) => writer.write_all(&data).await.unwrap(),
+                    _ => break,
+                },
+            }
+        }
+    });
+    forwards(SpdyClient(ours)).await;
+}
+
+#[tokio::test]
+async fn ports_are_forwarded_over_channels() {
+    let mut socket = websocket("/portforward?ports=80", "v4.channel.k8s.io").await;
+    for channel in [0, 1] {
+        let message = socket.next().await.unwrap().unwrap();
+        assert_eq!(message.into_data()[..], [channel, 80, 0]);
+    }
+    socket.send(Message::Binary((&b"\x00ping"[..]).into())).await.unwrap();
+    let message = socket.next().await.unwrap().unwrap();
+    assert_eq!(message.into_data()[..], b"\x00ping"[..]);
+}
+
+#[tokio::test]
+async fn a_broken_spdy_connection_just_ends() {
+    let mut client = spdy("/portforward", "portforward.k8s.io").await;
+    client.open(2, b"nonsense").await;
+    assert_eq!(client.next().await, None);
+}

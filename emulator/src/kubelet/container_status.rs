@@ -1,0 +1,349 @@
+//! The container statuses of a pod, from its spec, what the runtime shows, and what was published before.
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::{
+        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
+        ContainerUser, LinuxContainerUser, PodStatus, ResourceRequirements, VolumeMountStatus,
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+
+use super::{
+    pod::{Declared, Kind, Pod},
+    probe_state::{Finding, ProbeKind, Results},
+    restart::is_to_start,
+    seen::Seen,
+    start_failure::StartFailures,
+};
+use crate::runtime;
+
+/// What the kubelet invents for a container that the runtime no longer knows.
+const LOST: &str = "ContainerStatusUnknown";
+
+/// The statuses of all containers of a pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statuses {
+    /// Init containers and sidecars, in the order of the spec.
+    pub init: Vec<ContainerStatus>,
+    /// Containers, by name.
+    pub regular: Vec<ContainerStatus>,
+    /// Ephemeral containers, by name.
+    pub ephemeral: Vec<ContainerStatus>,
+}
+
+impl Statuses {
+    /// The status of that container.
+    pub fn of(&self, name: &str) -> Option<&ContainerStatus> {
+        self.all().find(|status| status.name == name)
+    }
+
+    /// Every status.
+    pub fn all(&self) -> impl Iterator<Item = &ContainerStatus> {
+        self.init.iter().chain(&self.regular).chain(&self.ephemeral)
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(regular: Vec<ContainerStatus>) -> Self {
+        Self {
+            regular,
+            ..Self::default()
+        }
+    }
+}
+
+/// Everything that the statuses depend on.
+pub struct Sources<'a> {
+    /// The spec.
+    pub pod: &'a Pod,
+    /// What the runtime shows.
+    pub seen: &'a Seen,
+    /// What was published last.
+    pub previous: &'a PodStatus,
+    /// Starts that failed.
+    pub failures: &'a StartFailures,
+    /// Results of probes.
+    pub results: &'a Results,
+    /// What `containerID` begins with.
+    pub runtime: &'a str,
+}
+
+/// The state of a container; empty where there is none.
+pub fn state(status: &ContainerStatus) -> &ContainerState {
+    static EMPTY: ContainerState = ContainerState {
+        running: None,
+        terminated: None,
+        waiting: None,
+    };
+    status.state.as_ref().unwrap_or(&EMPTY)
+}
+
+impl Sources<'_> {
+    /// The statuses.
+    pub fn statuses(&self) -> Statuses {
+        let of = |kinds: &'static [Kind]| {
+            self.pod
+                .of(kinds)
+                .map(|declared| self.status(declared))
+                .collect::<Vec<_>>()
+        };
+        let mut statuses = Statuses {
+            init: of(&[Kind::Init, Kind::Sidecar]),
+            regular: of(&[Kind::Regular]),
+            ephemeral: of(&[Kind::Ephemeral]),
+        };
+        statuses.regular.sort_by(|a, b| a.name.cmp(&b.name));
+        statuses.ephemeral.sort_by(|a, b| a.name.cmp(&b.name));
+        statuses
+    }
+
+    fn status(&self, declared: &Declared) -> ContainerStatus {
+        let mut status = match self.seen.newest(declared.name()) {
+            Some(newest) => self.from_instances(declared, newest),
+            None => self.without_instance(declared),
+        };
+        self.show_start_failure(declared, &mut status);
+        if declared.kind != Kind::Ephemeral {
+            self.judge(declared, &mut status);
+        }
+        status
+    }
+
+    fn previous(&self, declared: &Declared) -> Option<&ContainerStatus> {
+        let list = match declared.kind {
+            Kind::Init | Kind::Sidecar => &self.previous.init_container_statuses,
+            Kind::Regular => &self.previous.container_statuses,
+            Kind::Ephemeral => &self.previous.ephemeral_container_statuses,
+        };
+        list.iter().flatten().find(|status| status.name == declared.name())
+    }
+
+    fn without_instance(&self, declared: &Declared) -> ContainerStatus {
+        let previous = self.previous(declared);
+        if let Some(ended) = previous.filter(|previous| state(previous).terminated.is_some()) {
+            return ended.clone();
+        }
+        let mut status = ContainerStatus {
+            name: declared.name().to_owned(),
+            image: declared.image().to_owned(),
+            state: Some(waiting(
+                if self.pod.has_init() {
+                    "PodInitializing"
+                } else {
+                    "ContainerCreating"
+                },
+                None,
+            )),
+            last_state: Some(ContainerState::default()),
+            volume_mounts: volume_mounts(declared),
+            ..ContainerStatus::default()
+        };
+        let Some(previous) = previous else { return status };
+        status.restart_count = previous.restart_count;
+        status.last_state = previous.last_state.clone().or(status.last_state);
+        if state(previous).running.is_some() {
+            // It ran, and the runtime has no trace of it: say that it ended, or the pod would go back to Pending.
+            status.last_state = Some(terminated(ContainerStateTerminated {
+                reason: Some(LOST.to_owned()),
+                message: Some(
+                    "The container could not be located when the pod was deleted.  The container used to be Running"
+                        .to_owned(),
+                ),
+                exit_code: 137,
+                ..ContainerStateTerminated::default()
+            }));
+            status.restart_count += i32::from(!self.pod.deleting);
+        }
+        status
+    }
+
+    fn from_instances(&self, declared: &Declared, newest: &runtime::ContainerStatus) -> ContainerStatus {
+        let before = self.seen.instances(declared.name()).nth(1);
+        let previous = self.previous(declared);
+        // History that the runtime has forgotten is still known from what was published.
+        let remembered = previous
+            .filter(|previous| previous.restart_count == attempt(newest))
+            .and_then(|previous| previous.last_state.clone());
+        ContainerStatus {
+            name: declared.name().to_owned(),
+            image: newest.image.clone(),
+            image_id: newest.image_id.clone(),
+            container_id: Some(self.container_id(newest)),
+            restart_count: attempt(newest),
+            state: Some(self.state_of(declared, newest)),
+            last_state: Some(match before {
+                Some(before) => self.state_of(declared, before),
+                None => remembered.unwrap_or_default(),
+            }),
+            resources: Some(ResourceRequirements {
+                claims: None,
+                ..declared.container.resources.clone().unwrap_or_default()
+            }),
+            allocated_resources: declared
+                .container
+                .resources
+                .as_ref()
+                .and_then(|resources| resources.requests.clone())
+                .filter(|requests| !requests.is_empty()),
+            user: Some(user(&newest.user)),
+            volume_mounts: volume_mounts(declared),
+            ..ContainerStatus::default()
+        }
+    }
+
+    fn container_id(&self, instance: &runtime::ContainerStatus) -> String {
+        format!("{}://{}", self.runtime, instance.id.0)
+    }
+
+    fn state_of(&self, declared: &Declared, instance: &runtime::ContainerStatus) -> ContainerState {
+        match instance.state {
+            runtime::ContainerState::Created => ContainerState {
+                waiting: Some(ContainerStateWaiting::default()),
+                ..ContainerState::default()
+            },
+            runtime::ContainerState::Running => ContainerState {
+                running: Some(ContainerStateRunning {
+                    started_at: instance.started_at.map(seconds),
+                }),
+                ..ContainerState::default()
+            },
+            runtime::ContainerState::Exited => {
+                let code = instance.exit_code.unwrap_or(255);
+                let reason = match (instance.reason.as_str(), code) {
+                    ("", 0) => "Completed",
+                    ("", _) => "Error",
+                    (reason, _) => reason,
+                };
+                let message = self.seen.messages.get(&instance.id).unwrap_or(&instance.message);
+                terminated(ContainerStateTerminated {
+                    container_id: Some(self.container_id(instance)),
+                    exit_code: code,
+                    reason: Some(reason.to_owned()),
+                    message: Some(message.clone()).filter(|message| !message.is_empty()),
+                    started_at: Some(seconds(instance.started_at.unwrap_or(Timestamp::UNIX_EPOCH))),
+                    finished_at: Some(seconds(instance.finished_at.unwrap_or(Timestamp::UNIX_EPOCH))),
+                    signal: None,
+                })
+            }
+            runtime::ContainerState::Unknown => {
+                let ran = self
+                    .previous(declared)
+                    .is_some_and(|previous| state(previous).running.is_some() || state(previous).terminated.is_some());
+                if ran {
+                    terminated(lost(Some(self.container_id(instance))))
+                } else {
+                    ContainerState {
+                        waiting: Some(ContainerStateWaiting::default()),
+                        ..ContainerState::default()
+                    }
+                }
+            }
+        }
+    }
+
+    fn show_start_failure(&self, declared: &Declared, status: &mut ContainerStatus) {
+        let newest = self.seen.newest(declared.name());
+        let init_is_done = matches!(declared.kind, Kind::Init)
+            && newest
+                .is_some_and(|newest| newest.state == runtime::ContainerState::Exited && newest.exit_code == Some(0));
+        if init_is_done || !is_to_start(self.pod, declared, newest) {
+            return;
+        }
+        let Some(failure) = self.failures.of(declared.name()) else {
+            return;
+        };
+        if state(status).terminated.is_some() {
+            status.last_state = status.state.take();
+        }
+        status.state = Some(waiting(
+            &failure.reason,
+            Some(failure.message.clone()).filter(|message| !message.is_empty()),
+        ));
+    }
+
+    /// Fills in `started` and `ready`.
+    fn judge(&self, declared: &Declared, status: &mut ContainerStatus) {
+        let running = state(status).running.is_some();
+        let id = self.seen.newest(declared.name()).map(|newest| &newest.id);
+        let passed = |kind: ProbeKind| id.is_some_and(|id| self.results.get(id, kind) == Some(Finding::Success));
+        let started = running && (declared.container.startup_probe.is_none() || passed(ProbeKind::Startup));
+        status.started = Some(started);
+        status.ready = match declared.kind {
+            Kind::Init => state(status)
+                .terminated
+                .as_ref()
+                .is_some_and(|ended| ended.exit_code == 0),
+            _ => started && (declared.container.readiness_probe.is_none() || passed(ProbeKind::Readiness)),
+        };
+    }
+}
+
+/// What a container that can't be found any more is said to have ended with.
+pub(super) fn lost(container_id: Option<String>) -> ContainerStateTerminated {
+    ContainerStateTerminated {
+        container_id,
+        reason: Some(LOST.to_owned()),
+        message: Some("The container could not be located when the pod was terminated".to_owned()),
+        exit_code: 137,
+        ..ContainerStateTerminated::default()
+    }
+}
+
+pub(super) fn terminated(ended: ContainerStateTerminated) -> ContainerState {
+    ContainerState {
+        terminated: Some(ended),
+        ..ContainerState::default()
+    }
+}
+
+fn waiting(reason: &str, message: Option<String>) -> ContainerState {
+    ContainerState {
+        waiting: Some(ContainerStateWaiting {
+            reason: Some(reason.to_owned()),
+            message,
+        }),
+        ..ContainerState::default()
+    }
+}
+
+fn attempt(instance: &runtime::ContainerStatus) -> i32 {
+    i32::try_from(instance.attempt).unwrap_or(i32::MAX)
+}
+
+/// A time as statuses carry it: whole seconds.
+pub(super) fn seconds(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
+
+fn user(user: &runtime::User) -> ContainerUser {
+    let mut groups = vec![i64::from(user.gid)];
+    groups.extend(
+        user.supplemental_groups
+            .iter()
+            .filter(|group| **group != user.gid)
+            .map(|group| i64::from(*group)),
+    );
+    ContainerUser {
+        linux: Some(LinuxContainerUser {
+            uid: user.uid.into(),
+            gid: user.gid.into(),
+            supplemental_groups: Some(groups),
+        }),
+    }
+}
+
+fn volume_mounts(declared: &Declared) -> Option<Vec<VolumeMountStatus>> {
+    let mounts = declared.container.volume_mounts.as_ref()?;
+    (!mounts.is_empty()).then(|| {
+        mounts
+            .iter()
+            .map(|mount| VolumeMountStatus {
+                name: mount.name.clone(),
+                mount_path: mount.mount_path.clone(),
+                read_only: mount.read_only.filter(|read_only| *read_only),
+                recursive_read_only: (mount.read_only == Some(true)).then(|| "Disabled".to_owned()),
+                ..VolumeMountStatus::default()
+            })
+            .collect()
+    })
+}

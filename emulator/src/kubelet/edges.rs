@@ -1,0 +1,101 @@
+//! What a worker asks of the node besides its runtime and images: configurations, volumes, probes, hooks.
+//!
+//! Behind a trait, so that whole lives of pods can be played without a machine.
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
+
+use super::{
+    pod::{Declared, Pod},
+    start_failure::StartFailure,
+};
+use crate::{
+    image::Image,
+    runtime::{ContainerConfig, ContainerId, ContainerStatus, PodRef, SandboxConfig},
+};
+
+/// Where each volume of a pod is on the node.
+pub type VolumePaths = BTreeMap<String, PathBuf>;
+
+/// A volume could not be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("MountVolume.SetUp failed for volume {volume:?} : {message}")]
+pub struct VolumeFailure {
+    /// `spec.volumes[].name`.
+    pub volume: String,
+    /// Why.
+    pub message: String,
+}
+
+/// The outcome of one run of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It succeeded.
+    Success,
+    /// It succeeded, with something to say.
+    Warning(String),
+    /// It failed; its output.
+    Failure(String),
+    /// It could not be run.
+    Unknown(String),
+}
+
+/// What one container is started with.
+pub struct Start<'a> {
+    /// Its pod.
+    pub pod: &'a Pod,
+    /// Its part of the spec.
+    pub declared: &'a Declared,
+    /// Its image.
+    pub image: &'a Image,
+    /// Its restart count.
+    pub attempt: u32,
+    /// The pod's volumes.
+    pub volumes: &'a VolumePaths,
+    /// The pod's addresses.
+    pub ips: &'a [IpAddr],
+    /// The container whose namespaces an ephemeral container joins.
+    pub target: Option<ContainerId>,
+}
+
+/// A running container that a probe or a hook goes to.
+pub struct Aim<'a> {
+    /// Its pod.
+    pub pod: &'a Pod,
+    /// Its part of the spec.
+    pub declared: &'a Declared,
+    /// Which instance.
+    pub id: &'a ContainerId,
+    /// The pod's address.
+    pub ip: Option<IpAddr>,
+}
+
+/// The node around the runtime.
+#[async_trait]
+pub trait Edges: Send + Sync + 'static {
+    /// What the pod's sandbox is made from.
+    fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig;
+
+    /// What a container is made from.
+    async fn container_config(&self, start: Start<'_>) -> Result<ContainerConfig, StartFailure>;
+
+    /// Makes the pod's volumes, or brings them up to date.
+    async fn set_up_volumes(&self, pod: &Pod) -> Result<VolumePaths, VolumeFailure>;
+
+    /// Removes the volumes of a pod that is over.
+    async fn tear_down(&self, pod: &PodRef);
+
+    /// Removes everything else of a pod whose object is gone: its logs.
+    async fn forget(&self, pod: &PodRef);
+
+    /// Runs a probe once.
+    async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome;
+
+    /// Runs a lifecycle hook; the error is what a container's status says.
+    async fn hook(&self, aim: Aim<'_>, handler: &LifecycleHandler, timeout: Option<Duration>) -> Result<(), String>;
+
+    /// What a container that has ended left behind as its message.
+    async fn termination_message(&self, pod: &Pod, declared: &Declared, ended: &ContainerStatus) -> String;
+}

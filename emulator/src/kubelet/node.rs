@@ -1,0 +1,43 @@
+//! What every worker of the node shares.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::edges::Edges;
+use crate::{
+    clock::Clock,
+    events::{EventType, Recorder},
+    image::Images,
+    runtime::SharedRuntime,
+    store::Store,
+};
+
+use super::pod::{Declared, Pod};
+
+/// The node that pods run on.
+pub(super) struct Node {
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) runtime: SharedRuntime,
+    pub(super) images: Arc<dyn Images>,
+    pub(super) edges: Arc<dyn Edges>,
+    pub(super) recorder: Recorder,
+    /// `metadata.name` of the node object.
+    pub(super) name: String,
+    /// Its addresses.
+    pub(super) host_ips: Vec<IpAddr>,
+    /// A retry waits this many times its back-off.
+    pub(super) stretch: f64,
+}
+
+impl Node {
+    /// Records an event about a container.
+    pub(super) fn container_event(&self, pod: &Pod, declared: &Declared, kind: EventType, reason: &str, message: &str) {
+        self.recorder
+            .event(&pod.object, &declared.field_path(), kind, reason, message);
+    }
+
+    /// Records an event about the pod as a whole.
+    pub(super) fn pod_event(&self, pod: &Pod, kind: EventType, reason: &str, message: &str) {
+        self.recorder.event(&pod.object, "", kind, reason, message);
+    }
+}

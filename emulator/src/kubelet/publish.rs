@@ -1,0 +1,179 @@
+//! Writing a pod's status into its object, and taking the object away in the end.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::PodStatus;
+use serde_json::{Value, json};
+
+use super::{
+    container_status::seconds,
+    node::Node,
+    phase::Phase,
+    pod::Pod,
+    pod_status::{Computed, Verdict, refused},
+};
+use crate::store::{Key, Resource, StoreError};
+
+/// What is published of one pod.
+pub(super) struct Publisher {
+    key: Key,
+    published: PodStatus,
+    /// The same as it is written; kept for pods whose object is gone or not there yet.
+    status: Value,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum WriteError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the object of that name is another pod's")]
+    Another,
+}
+
+impl Publisher {
+    pub(super) fn new(pod: &Pod) -> Self {
+        Self {
+            key: Key::new(Resource::Pods, &pod.namespace, &pod.name),
+            published: pod.status.clone(),
+            status: pod.object["status"].clone(),
+        }
+    }
+
+    /// The status as it stands.
+    pub(super) fn published(&self) -> &PodStatus {
+        &self.published
+    }
+
+    /// The phase as it stands.
+    pub(super) fn phase(&self) -> Phase {
+        self.published
+            .phase
+            .as_deref()
+            .and_then(Phase::parse)
+            .unwrap_or_default()
+    }
+
+    /// `status.startTime`.
+    pub(super) fn started_at(&self) -> Option<Timestamp> {
+        self.published.start_time.as_ref().map(|time| time.0)
+    }
+
+    /// Whether a container is shown as ready.
+    pub(super) fn is_ready(&self, container: &str) -> bool {
+        let lists = [
+            &self.published.container_statuses,
+            &self.published.init_container_statuses,
+        ];
+        let mut all = lists.into_iter().flatten().flatten();
+        all.any(|status| status.name == container && status.ready)
+    }
+
+    /// The restart count that the next instance of a container gets, where only the status tells of the ones before.
+    pub(super) fn restarts_of(&self, container: &str) -> u32 {
+        let lists = [
+            &self.published.container_statuses,
+            &self.published.init_container_statuses,
+        ];
+        let mut all = lists.into_iter().flatten().flatten();
+        let Some(shown) = all.find(|status| status.name == container) else {
+            return 0;
+        };
+        let ended = super::container_status::state(shown).terminated.is_some();
+        u32::try_from(shown.restart_count).unwrap_or(0) + u32::from(ended)
+    }
+
+    /// Takes over conditions that others have set; whether a readiness gate is among them.
+    pub(super) fn take_conditions(&mut self, pod: &Pod) -> bool {
+        if pod.is_static {
+            return false;
+        }
+        let gate = |status: &PodStatus| -> Vec<(String, String)> {
+            let gates: Vec<&str> = pod
+                .spec
+                .readiness_gates
+                .iter()
+                .flatten()
+                .map(|gate| gate.condition_type.as_str())
+                .collect();
+            let all = status.conditions.iter().flatten();
+            all.filter(|condition| gates.contains(&condition.type_.as_str()))
+                .map(|condition| (condition.type_.clone(), condition.status.clone()))
+                .collect()
+        };
+        let changed = gate(&self.published) != gate(&pod.status);
+        self.published.conditions.clone_from(&pod.status.conditions);
+        self.status["conditions"] = pod.object["status"]["conditions"].clone();
+        changed
+    }
+
+    /// Writes a status, if it is not what is there already.
+    pub(super) fn publish(&mut self, node: &Node, pod: &Pod, computed: &Computed) {
+        let now = node.clock.now();
+        if pod.is_static && !super::mirror::ensure(node, pod, computed) {
+            computed.write(pod, &mut self.status, &node.host_ips, now);
+        } else {
+            self.write(node, pod, |status| computed.write(pod, status, &node.host_ips, now));
+        }
+        self.read_back();
+    }
+
+    /// Writes that the node refuses the pod.
+    pub(super) fn refuse(&mut self, node: &Node, pod: &Pod, verdict: &Verdict) {
+        let now = node.clock.now();
+        self.write(node, pod, |status| refused(pod, verdict, status, now));
+        self.read_back();
+    }
+
+    fn write(&mut self, node: &Node, pod: &Pod, change: impl Fn(&mut Value)) {
+        let written = node.store.modify(&self.key, |object| {
+            if !is_of(object, pod) {
+                return Err(WriteError::Another);
+            }
+            change(&mut object["status"]);
+            Ok(())
+        });
+        match written {
+            Ok(object) => self.status = object["status"].clone(),
+            // The object is gone, or the disk is full: what would stand there is kept, and tried with the next sync.
+            Err(_) => change(&mut self.status),
+        }
+    }
+
+    fn read_back(&mut self) {
+        if let Ok(published) = serde_json::from_value(self.status.clone()) {
+            self.published = published;
+        }
+    }
+
+    /// Takes the object away: the grace period ends, and without finalizers the object does.
+    pub(super) fn remove(&self, node: &Node, pod: &Pod) {
+        let now = seconds(node.clock.now());
+        let marked = node.store.modify(&self.key, |object| {
+            if !is_of(object, pod) {
+                return Err(WriteError::Another);
+            }
+            let meta = &mut object["metadata"];
+            meta["deletionTimestamp"] = json!(now);
+            meta["deletionGracePeriodSeconds"] = json!(0);
+            Ok(())
+        });
+        let Ok(object) = marked else { return };
+        let held = object["metadata"]["finalizers"]
+            .as_array()
+            .is_some_and(|finalizers| !finalizers.is_empty());
+        if !held {
+            // If the disk is full, the next start finds the object marked and tries again.
+            drop(node.store.delete(&self.key, crate::store::version_of(&object)));
+        }
+    }
+}
+
+/// Whether the object is this pod's, or its mirror.
+fn is_of(object: &Value, pod: &Pod) -> bool {
+    let meta = &object["metadata"];
+    let uid = if pod.is_static {
+        &meta["annotations"]["kubernetes.io/config.mirror"]
+    } else {
+        &meta["uid"]
+    };
+    *uid == pod.uid
+}

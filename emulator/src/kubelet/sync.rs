@@ -1,0 +1,229 @@
+//! One sync of a pod: look, publish, decide, carry out.
+
+use std::time::Duration;
+
+use super::{
+    actions::{Actions, actions},
+    edges::VolumePaths,
+    kill::Killer,
+    pod_status::Life,
+    seen::Seen,
+    start::{Halt, Starting},
+    worker::{Synced, Worker},
+};
+use crate::{
+    events::EventType,
+    runtime::{ContainerId, ContainerState},
+};
+
+/// How long a failed sync waits where nothing else says so.
+const RETRY: Duration = Duration::from_secs(10);
+/// The longest that a failed sync waits.
+const MOST: Duration = Duration::from_secs(60);
+/// Containers that end as soon as they have started are given this long to do so, before the status is taken.
+const SETTLE: Duration = Duration::from_millis(30);
+
+/// What the starts of one sync came to.
+#[derive(Default)]
+struct Tally {
+    /// The shortest wait of the failures.
+    retry: Option<Duration>,
+    /// A container was started and ended within the sync: the runtime's two changes ask for two syncs.
+    more: bool,
+    started: Vec<ContainerId>,
+}
+
+impl Tally {
+    fn failed(&mut self, wait: Option<Duration>) {
+        let wait = wait.unwrap_or(RETRY).min(MOST);
+        self.retry = Some(self.retry.map_or(wait, |retry| retry.min(wait)));
+    }
+}
+
+impl Worker {
+    /// One sync.
+    pub(super) async fn sync(&mut self) -> Synced {
+        let more = std::mem::take(&mut self.one_more);
+        let mut seen = match self.observe().await {
+            Ok(seen) => seen,
+            Err(_) => return Synced::Failed { retry: RETRY, more },
+        };
+        let cut_short = self.show_fresh(&mut seen);
+        self.looked_at = Some(seen.status.clone());
+        if cut_short {
+            self.publish(&seen, Life::Running);
+            return Synced::Again;
+        }
+        if self.publish(&seen, Life::Running).is_terminal() {
+            return Synced::End;
+        }
+        let Some(volumes) = self.set_up_volumes().await else {
+            let wait = Duration::from_millis(500).saturating_mul(1 << self.volume_failures.min(8));
+            return Synced::Failed {
+                retry: wait.min(Duration::from_secs(122)),
+                more,
+            };
+        };
+        let changed = self.changed(&seen);
+        let actions = actions(&self.pod, &seen, &self.results(), &changed);
+        match self.carry_out(&actions, seen, &volumes).await {
+            Err(Halt::Ending) => Synced::Again,
+            Err(Halt::Failed(wait)) => Synced::Failed {
+                retry: wait.unwrap_or(RETRY).min(MOST),
+                more,
+            },
+            Ok(tally) => {
+                self.one_more = tally.more;
+                match tally.retry {
+                    Some(retry) => Synced::Failed { retry, more },
+                    None => Synced::Done { more },
+                }
+            }
+        }
+    }
+
+    async fn set_up_volumes(&mut self) -> Option<VolumePaths> {
+        if let Some(volumes) = &self.volumes {
+            return Some(volumes.clone());
+        }
+        match self.node.edges.set_up_volumes(&self.pod).await {
+            Ok(volumes) => {
+                self.volume_failures = 0;
+                self.volumes = Some(volumes.clone());
+                Some(volumes)
+            }
+            Err(failure) => {
+                self.volume_failures += 1;
+                self.node
+                    .pod_event(&self.pod, EventType::Warning, "FailedMount", &failure.to_string());
+                None
+            }
+        }
+    }
+
+    /// Names of running containers whose image in the spec is no longer the one that they were made from.
+    fn changed(&self, seen: &Seen) -> Vec<String> {
+        seen.running()
+            .filter(|running| {
+                let wanted = self.pod.container(&running.name).map(|declared| declared.image());
+                self.images
+                    .get(&running.id)
+                    .is_some_and(|made_from| Some(made_from.as_str()) != wanted)
+            })
+            .map(|running| running.name.clone())
+            .collect()
+    }
+
+    async fn carry_out(&mut self, actions: &Actions, mut seen: Seen, volumes: &VolumePaths) -> Result<Tally, Halt> {
+        let mut tally = Tally::default();
+        self.kill(actions, &seen).await?;
+        if actions.kill_pod && !actions.create_sandbox {
+            self.stop_sandboxes().await;
+            return Ok(tally);
+        }
+        if actions.create_sandbox {
+            seen = self.make_sandbox(&seen).await?;
+        }
+        // What a container is started with is what was seen before the kills: a container that this sync
+        // itself has killed is not backed off.
+        for name in actions
+            .start_ephemeral
+            .iter()
+            .chain(&actions.start_init)
+            .chain(&actions.start)
+        {
+            let starting = Starting { seen: &seen, volumes };
+            let init = actions.start_init.contains(name);
+            match self.start(name, &starting).await {
+                Ok(started) => tally.started.push(started),
+                Err(Halt::Ending) => return Err(Halt::Ending),
+                Err(Halt::Failed(wait)) => {
+                    tally.more |= std::mem::take(&mut self.ended_within);
+                    tally.failed(wait);
+                    let sidecar = self
+                        .pod
+                        .container(name)
+                        .is_some_and(|declared| declared.kind == super::pod::Kind::Sidecar);
+                    if init && !sidecar {
+                        break;
+                    }
+                }
+            }
+        }
+        self.let_settle(&tally.started).await;
+        Ok(tally)
+    }
+
+    async fn kill(&mut self, actions: &Actions, seen: &Seen) -> Result<(), Halt> {
+        let ending = self.ending();
+        let killer = Killer {
+            node: &self.node,
+            pod: &self.pod,
+            seen,
+            grace: None,
+            again: false,
+        };
+        let work = async {
+            if actions.kill_pod {
+                killer.everything().await;
+                return;
+            }
+            for kill in &actions.kill {
+                killer.one(kill, None).await;
+            }
+        };
+        tokio::select! {
+            () = work => Ok(()),
+            () = ending => Err(Halt::Ending),
+        }
+    }
+
+    async fn make_sandbox(&mut self, seen: &Seen) -> Result<Seen, Halt> {
+        let attempt = seen.next_attempt();
+        if attempt > 0 {
+            let message = "Pod sandbox changed, it will be killed and re-created.";
+            self.node
+                .pod_event(&self.pod, EventType::Normal, "SandboxChanged", message);
+            self.stop_sandboxes().await;
+        }
+        let config = self.node.edges.sandbox_config(&self.pod, attempt);
+        if let Err(error) = self.node.runtime.run_sandbox(&config).await {
+            let message = format!("Failed to create pod sandbox: {error}");
+            self.node
+                .pod_event(&self.pod, EventType::Warning, "FailedCreatePodSandBox", &message);
+            return Err(Halt::Failed(None));
+        }
+        // That the sandbox stands is told before images are pulled.
+        let seen = self.observe().await.map_err(|_| Halt::Failed(None))?;
+        self.publish(&seen, Life::Running);
+        Ok(seen)
+    }
+
+    /// Several containers started in one sync: those that end at once are seen ended, only the last is seen running.
+    async fn let_settle(&mut self, started: &[ContainerId]) {
+        let Some((last, earlier)) = started.split_last() else {
+            return;
+        };
+        let hooked = |id: &ContainerId, worker: &Self| worker.hooked.as_ref() == Some(id);
+        if !hooked(last, self) {
+            self.fresh = Some(last.clone());
+        }
+        if earlier.is_empty() {
+            return;
+        }
+        let step = SETTLE / 6;
+        for _ in 0..6 {
+            let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
+                return;
+            };
+            let running = |id: &ContainerId| {
+                let found = status.containers.iter().find(|status| status.id == *id);
+                found.is_some_and(|status| status.state == ContainerState::Running)
+            };
+            if !earlier.iter().any(running) {
+                return;
+            }
+            tokio::time::sleep(step).await;
+        }
+    }
+}

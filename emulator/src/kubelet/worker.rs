@@ -1,0 +1,483 @@
+//! The worker of one pod: it decides when to sync, and leads the pod through its life.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+use super::{
+    backoff::Backoff,
+    container_status::Sources,
+    edges::VolumePaths,
+    image_pull::Pulls,
+    kill::Killer,
+    node::Node,
+    phase::Phase,
+    pod::Pod,
+    pod_status::{Computed, Life, Verdict, compute, started},
+    probe_state::{Finding, ProbeKind, Results, Target},
+    probers::{Probers, View},
+    publish::Publisher,
+    restart::is_to_start,
+    seen::Seen,
+    start_failure::StartFailures,
+};
+use crate::{
+    events::EventType,
+    runtime::{ContainerId, ContainerState, PodStatus as RuntimeStatus, RuntimeError},
+};
+
+/// A pod without anything to do is looked at again after this time.
+const RESYNC: Duration = Duration::from_secs(75);
+
+/// The pod as it is wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Desired {
+    /// The object, or as it last was.
+    pub(super) object: Arc<Value>,
+    /// The object no longer exists.
+    pub(super) gone: bool,
+}
+
+impl Desired {
+    /// Whether the pod is to be ended.
+    pub(super) fn ends(&self) -> bool {
+        self.gone || self.object["metadata"]["deletionTimestamp"].is_string()
+    }
+
+    /// The grace period that its deletion gives.
+    fn grace(&self) -> Option<i64> {
+        let asked = self.object["metadata"]["deletionGracePeriodSeconds"].as_i64();
+        // A static pod's file can be gone without any deletion; then the pod's own grace period counts.
+        let is_static = self.object["metadata"]["annotations"]["kubernetes.io/config.source"] == "file";
+        asked.or(if self.gone && !is_static { Some(0) } else { None })
+    }
+}
+
+/// What asks a worker to look again.
+#[derive(Clone, Default)]
+pub(super) struct Calls {
+    /// The runtime has news of the pod.
+    pub(super) runtime: Arc<Notify>,
+    /// A probe has, or something else that needs a sync.
+    pub(super) sync: Arc<Notify>,
+}
+
+/// What a sync came to.
+pub(super) enum Synced {
+    /// Sync again at once.
+    Again,
+    /// The pod is to be ended.
+    End,
+    /// Nothing more to do for now; `more` syncs are due at once.
+    Done { more: bool },
+    /// Something failed and is tried again after this time.
+    Failed { retry: Duration, more: bool },
+}
+
+/// The worker of one pod.
+pub(super) struct Worker {
+    pub(super) node: Arc<Node>,
+    desired: watch::Receiver<Desired>,
+    calls: Calls,
+    pub(super) pod: Arc<Pod>,
+    pub(super) publisher: Publisher,
+    probers: Option<Probers>,
+    pub(super) failures: StartFailures,
+    pub(super) crashes: Backoff,
+    pub(super) pulls: Pulls,
+    pub(super) volumes: Option<VolumePaths>,
+    pub(super) volume_failures: u32,
+    /// The image that each running container was asked to be made from.
+    pub(super) images: HashMap<ContainerId, String>,
+    /// Started last in the sync before: its running is shown, however short it was.
+    pub(super) fresh: Option<ContainerId>,
+    messages: BTreeMap<ContainerId, String>,
+    /// What the last sync went by.
+    pub(super) looked_at: Option<RuntimeStatus>,
+    verdict: Option<Verdict>,
+    /// The sync before owes another.
+    pub(super) one_more: bool,
+    /// The start that failed last had brought its container up first.
+    pub(super) ended_within: bool,
+    /// The container whose postStart hook ran last.
+    pub(super) hooked: Option<ContainerId>,
+}
+
+impl Worker {
+    pub(super) fn new(node: Arc<Node>, desired: watch::Receiver<Desired>, calls: Calls, pod: Pod) -> Self {
+        Self {
+            publisher: Publisher::new(&pod),
+            pod: Arc::new(pod),
+            node,
+            desired,
+            calls,
+            probers: None,
+            failures: StartFailures::default(),
+            crashes: Backoff::default(),
+            pulls: Pulls::default(),
+            volumes: None,
+            volume_failures: 0,
+            images: HashMap::new(),
+            fresh: None,
+            messages: BTreeMap::new(),
+            looked_at: None,
+            verdict: None,
+            one_more: false,
+            ended_within: false,
+            hooked: None,
+        }
+    }
+
+    /// Leads the pod from its first sync to its end.
+    pub(super) async fn run(mut self) {
+        if !self.resume().await {
+            return;
+        }
+        while !self.must_end() {
+            match self.sync().await {
+                Synced::Again => {}
+                Synced::End => break,
+                Synced::Done { more } => self.pause(RESYNC, more).await,
+                Synced::Failed { retry, more } => self.pause(retry.mul_f64(self.node.stretch), more).await,
+            }
+        }
+        self.end().await;
+        self.settle().await;
+    }
+
+    /// Takes up what is there already; false where the node refuses the pod and it is gone.
+    async fn resume(&mut self) -> bool {
+        let seen = self.observe().await.unwrap_or_default();
+        let mut results = Results::default();
+        for declared in &self.pod.containers {
+            let Some(newest) = seen.newest(declared.name()) else {
+                continue;
+            };
+            let key = super::start::backoff_key(declared);
+            self.crashes
+                .resume(&key, newest.attempt, newest.started_at.unwrap_or(newest.created_at));
+            if newest.state == ContainerState::Running
+                && started(self.publisher.published(), &self.pod, declared.name())
+            {
+                results.set(&newest.id, ProbeKind::Startup, Finding::Success);
+                if self.publisher.is_ready(declared.name()) {
+                    results.set(&newest.id, ProbeKind::Readiness, Finding::Success);
+                }
+            }
+        }
+        let fresh = seen.status.sandboxes.is_empty() && seen.status.containers.is_empty();
+        if fresh
+            && !self.must_end()
+            && let Err(verdict) = super::admission::admit(&self.node, &self.pod)
+        {
+            self.node
+                .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
+            self.publisher.refuse(&self.node, &self.pod, &verdict);
+            self.settle().await;
+            return false;
+        }
+        self.probers = Some(Probers::start(
+            self.node.clone(),
+            &self.pod,
+            self.calls.sync.clone(),
+            results,
+        ));
+        true
+    }
+
+    fn must_end(&mut self) -> bool {
+        if self.verdict.is_none()
+            && let Some(deadline) = self.pod.deadline(self.publisher.started_at())
+            && self.node.clock.now() >= deadline
+        {
+            let verdict = Verdict::deadline_exceeded();
+            self.node
+                .pod_event(&self.pod, EventType::Normal, &verdict.reason, &verdict.message);
+            self.verdict = Some(verdict);
+        }
+        self.verdict.is_some() || self.desired.borrow().ends() || self.publisher.phase().is_terminal()
+    }
+
+    /// Asks the runtime about the pod.
+    pub(super) async fn observe(&mut self) -> Result<Seen, RuntimeError> {
+        let status = self.node.runtime.pod_status(&self.pod.reference()).await?;
+        for ended in status
+            .containers
+            .iter()
+            .filter(|status| status.state == ContainerState::Exited)
+        {
+            if !self.messages.contains_key(&ended.id)
+                && let Some(declared) = self.pod.container(&ended.name)
+            {
+                let left = self.node.edges.termination_message(&self.pod, declared, ended).await;
+                let message = if left.is_empty() { ended.message.clone() } else { left };
+                self.messages.insert(ended.id.clone(), message);
+            }
+        }
+        self.messages
+            .retain(|id, _| status.containers.iter().any(|status| status.id == *id));
+        self.images
+            .retain(|id, _| status.containers.iter().any(|status| status.id == *id));
+        Ok(Seen {
+            status,
+            messages: self.messages.clone(),
+        })
+    }
+
+    /// Shows a container that was started last as running once, even if it has ended already; whether it had.
+    pub(super) fn show_fresh(&mut self, seen: &mut Seen) -> bool {
+        let Some(fresh) = self.fresh.take() else { return false };
+        let started = seen.status.containers.iter_mut().find(|status| status.id == fresh);
+        let Some(started) = started.filter(|started| started.state == ContainerState::Exited) else {
+            return false;
+        };
+        started.state = ContainerState::Running;
+        started.finished_at = None;
+        true
+    }
+
+    /// Computes the status, writes it where it has changed, and shows the probers the pod.
+    pub(super) fn publish(&mut self, seen: &Seen, life: Life) -> Phase {
+        let computed = self.compute(seen, life);
+        self.publisher.publish(&self.node, &self.pod, &computed);
+        if let Some(probers) = &self.probers {
+            probers.show(self.view(seen, life));
+            for declared in self
+                .pod
+                .containers
+                .iter()
+                .filter(|declared| declared.container.readiness_probe.is_some())
+            {
+                let status = computed.statuses().of(declared.name());
+                if status.is_some_and(|status| status.started == Some(true) && !status.ready) {
+                    probers.trigger_readiness(declared.name());
+                }
+            }
+        }
+        computed.phase
+    }
+
+    fn compute(&self, seen: &Seen, life: Life) -> Computed {
+        let sources = Sources {
+            pod: &self.pod,
+            seen,
+            previous: self.publisher.published(),
+            failures: &self.failures,
+            results: &self.results(),
+            runtime: self.node.runtime.name().0,
+        };
+        compute(&sources, self.verdict.as_ref(), life, &self.node.host_ips)
+    }
+
+    pub(super) fn results(&self) -> Results {
+        self.probers.as_ref().map(Probers::results).unwrap_or_default()
+    }
+
+    fn view(&self, seen: &Seen, life: Life) -> View {
+        let targets = self.pod.containers.iter().filter_map(|declared| {
+            let newest = seen.newest(declared.name())?;
+            let ended = newest.state == ContainerState::Exited;
+            let target = Target {
+                id: newest.id.clone(),
+                running_since: newest.started_at.filter(|_| newest.state == ContainerState::Running),
+                over: ended && !is_to_start(&self.pod, declared, Some(newest)),
+                started: started(self.publisher.published(), &self.pod, declared.name()),
+            };
+            Some((declared.name().to_owned(), target))
+        });
+        View {
+            pod: self.pod.clone(),
+            targets: targets.collect(),
+            ending: life > Life::Running || self.desired.borrow().ends(),
+            ip: match seen.sandbox() {
+                Some(_) if self.pod.host_network() => self.node.host_ips.first().copied(),
+                sandbox => sandbox.and_then(|sandbox| sandbox.ips.first().copied()),
+            },
+        }
+    }
+
+    /// Resolves when the pod is to be ended.
+    pub(super) fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut desired = self.desired.clone();
+        async move {
+            // Without a sender nobody will ask for it any more: the node itself is going down.
+            if desired.wait_for(Desired::ends).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Waits for a reason to sync again, at most `wait`. With `more` there is one already.
+    async fn pause(&mut self, wait: Duration, more: bool) {
+        if more || self.runtime_has_changed().await {
+            self.take_update();
+            return;
+        }
+        let mut wake = Instant::now() + wait;
+        let mut at_deadline = None;
+        if let Some(deadline) = self.pod.deadline(self.publisher.started_at()) {
+            let left = deadline.duration_since(self.node.clock.now());
+            at_deadline = Some(Instant::now() + Duration::try_from(left).unwrap_or_default());
+        }
+        if let Some(deadline) = at_deadline {
+            wake = wake.min(deadline);
+        }
+        loop {
+            let calls = self.calls.clone();
+            tokio::select! {
+                () = tokio::time::sleep_until(wake) => return,
+                () = calls.sync.notified() => return,
+                () = calls.runtime.notified() => {
+                    if self.runtime_has_changed().await {
+                        return;
+                    }
+                }
+                changed = self.desired.changed() => {
+                    if changed.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                    if self.take_update() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the runtime shows anything else than what the last sync went by.
+    async fn runtime_has_changed(&self) -> bool {
+        let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
+            return false;
+        };
+        let Some(before) = &self.looked_at else { return true };
+        let states = |status: &RuntimeStatus| {
+            let sandboxes: Vec<_> = status
+                .sandboxes
+                .iter()
+                .map(|sandbox| (sandbox.id.clone(), sandbox.ready))
+                .collect();
+            let containers: Vec<_> = status
+                .containers
+                .iter()
+                .map(|status| (status.id.clone(), status.state))
+                .collect();
+            (sandboxes, containers)
+        };
+        states(&status) != states(before)
+    }
+
+    /// Reads the newest version of the object; whether anything but its status is new.
+    fn take_update(&mut self) -> bool {
+        let desired = self.desired.borrow_and_update().clone();
+        if desired.gone {
+            return true;
+        }
+        let Ok(pod) = Pod::read(&desired.object) else {
+            // Admission lets no such object through; what is known goes on.
+            return false;
+        };
+        let gates = self.publisher.take_conditions(&pod);
+        let spec_changed = self.pod.object["spec"] != pod.object["spec"];
+        let meta = |pod: &Pod, field: &str| pod.object["metadata"][field].clone();
+        let meta_changed = ["generation", "deletionTimestamp", "labels", "annotations"]
+            .iter()
+            .any(|field| meta(&self.pod, field) != meta(&pod, field));
+        self.pod = Arc::new(pod);
+        if meta_changed {
+            // Volumes of the downward API show labels and annotations.
+            self.volumes = None;
+        }
+        spec_changed || meta_changed || gates
+    }
+
+    /// Kills what runs and stops the sandboxes.
+    async fn end(&mut self) {
+        self.take_update();
+        let mut again = false;
+        loop {
+            let seen = match self.observe().await {
+                Ok(seen) => seen,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            self.publish(&seen, Life::Running);
+            let grace = self.desired.borrow_and_update().grace();
+            let mut desired = self.desired.clone();
+            let killer = Killer {
+                node: &self.node,
+                pod: &self.pod,
+                seen: &seen,
+                grace,
+                again,
+            };
+            let shorter = desired.wait_for(|desired| {
+                let new = desired.grace();
+                new.is_some_and(|new| grace.is_none_or(|grace| new < grace))
+            });
+            tokio::select! {
+                () = killer.everything() => break,
+                Ok(_) = shorter => {}
+            }
+            again = true;
+            self.take_update();
+        }
+        self.stop_sandboxes().await;
+        if let Some(probers) = &mut self.probers {
+            probers.stop();
+        }
+        if let Ok(seen) = self.observe().await {
+            self.publish(&seen, Life::Ended);
+        }
+    }
+
+    pub(super) async fn stop_sandboxes(&mut self) {
+        let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
+            return;
+        };
+        for sandbox in &status.sandboxes {
+            if let Err(error) = self.node.runtime.stop_sandbox(&sandbox.id).await {
+                let message = format!("error killing pod: failed to stop sandbox: {error}");
+                self.node
+                    .pod_event(&self.pod, EventType::Warning, "FailedKillPod", &message);
+            }
+        }
+    }
+
+    /// Writes the last status, and removes pod and object once its deletion has been asked for.
+    async fn settle(&mut self) {
+        if let Ok(seen) = self.observe().await {
+            self.publish(&seen, Life::Settled);
+        }
+        self.node.edges.tear_down(&self.pod.reference()).await;
+        let mut desired = self.desired.clone();
+        if desired.wait_for(Desired::ends).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.take_update();
+        self.forget().await;
+        self.publisher.remove(&self.node, &self.pod);
+    }
+
+    async fn forget(&self) {
+        let pod = self.pod.reference();
+        let Ok(status) = self.node.runtime.pod_status(&pod).await else {
+            return;
+        };
+        for sandbox in &status.sandboxes {
+            // One that can't be removed now is an orphan at the next start.
+            drop(self.node.runtime.stop_sandbox(&sandbox.id).await);
+            drop(self.node.runtime.remove_sandbox(&sandbox.id).await);
+        }
+        self.node.edges.forget(&pod).await;
+    }
+}

@@ -1,0 +1,167 @@
+//! The node of a scripted life: volumes are always there, probes and hooks answer as the script says.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
+use tokio::time::Instant;
+
+use crate::{
+    kubelet::{
+        edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
+        pod::{Declared, Pod},
+        start_failure::StartFailure,
+    },
+    runtime::{ContainerConfig, ContainerStatus, PodRef, Resources, SandboxConfig, Security, User},
+};
+
+/// When a probe's answer changes: from `Duration` after the start of the run on, it is this.
+type Answers = Vec<(Duration, Outcome)>;
+
+/// Answers as it was told to.
+pub struct ScriptedEdges {
+    began: Instant,
+    probes: HashMap<String, Answers>,
+    hooks: HashMap<String, (Duration, Result<(), String>)>,
+    volume_failures: Mutex<VecDeque<VolumeFailure>>,
+    bad_configs: HashMap<String, StartFailure>,
+}
+
+impl Default for ScriptedEdges {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            probes: HashMap::new(),
+            hooks: HashMap::new(),
+            volume_failures: Mutex::default(),
+            bad_configs: HashMap::new(),
+        }
+    }
+}
+
+impl ScriptedEdges {
+    /// The probe whose exec command (its first word) is `name` answers like this, from these moments on.
+    #[must_use]
+    pub fn probe(mut self, name: &str, answers: impl IntoIterator<Item = (u64, Outcome)>) -> Self {
+        let answers = answers
+            .into_iter()
+            .map(|(second, outcome)| (Duration::from_secs(second), outcome));
+        self.probes.insert(name.to_owned(), answers.collect());
+        self
+    }
+
+    /// The hook whose exec command (its first word) is `name` takes so many seconds and ends like this.
+    #[must_use]
+    pub fn hook(mut self, name: &str, seconds: u64, outcome: Result<(), String>) -> Self {
+        self.hooks
+            .insert(name.to_owned(), (Duration::from_secs(seconds), outcome));
+        self
+    }
+
+    /// The next attempts to set up volumes fail like this.
+    #[must_use]
+    pub fn volume_failures(self, failures: impl IntoIterator<Item = VolumeFailure>) -> Self {
+        Self {
+            volume_failures: Mutex::new(failures.into_iter().collect()),
+            ..self
+        }
+    }
+
+    /// No configuration can be made for that container.
+    #[must_use]
+    pub fn bad_config(mut self, container: &str, failure: StartFailure) -> Self {
+        self.bad_configs.insert(container.to_owned(), failure);
+        self
+    }
+}
+
+#[async_trait]
+impl Edges for ScriptedEdges {
+    fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig {
+        SandboxConfig {
+            pod: pod.reference(),
+            attempt,
+            hostname: pod.name.clone(),
+            host_network: pod.host_network(),
+            host_pid: false,
+            host_ipc: false,
+            share_process_namespace: false,
+            sysctls: BTreeMap::new(),
+            resources: Resources::default(),
+        }
+    }
+
+    async fn container_config(&self, start: Start<'_>) -> Result<ContainerConfig, StartFailure> {
+        if let Some(failure) = self.bad_configs.get(start.declared.name()) {
+            return Err(failure.clone());
+        }
+        Ok(ContainerConfig {
+            name: start.declared.name().to_owned(),
+            attempt: start.attempt,
+            image: start.image.clone(),
+            command: start.declared.container.command.clone().unwrap_or_default(),
+            working_dir: PathBuf::from("/"),
+            env: Vec::new(),
+            mounts: Vec::new(),
+            user: User::default(),
+            security: Security::default(),
+            resources: Resources::default(),
+            stdin: false,
+            stdin_once: false,
+            tty: false,
+            stop_signal: "SIGTERM".to_owned(),
+            log_path: PathBuf::new(),
+            target: start.target,
+        })
+    }
+
+    async fn set_up_volumes(&self, _: &Pod) -> Result<VolumePaths, VolumeFailure> {
+        match self
+            .volume_failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+        {
+            Some(failure) => Err(failure),
+            None => Ok(VolumePaths::new()),
+        }
+    }
+
+    async fn tear_down(&self, _: &PodRef) {}
+
+    async fn forget(&self, _: &PodRef) {}
+
+    async fn probe(&self, _: Aim<'_>, probe: &Probe) -> Outcome {
+        let command = probe
+            .exec
+            .as_ref()
+            .and_then(|exec| exec.command.as_ref())
+            .and_then(|command| command.first());
+        let answers = command.and_then(|command| self.probes.get(command));
+        let passed = self.began.elapsed();
+        let current = answers.and_then(|answers| answers.iter().rev().find(|(from, _)| *from <= passed));
+        current.map_or(Outcome::Success, |(_, outcome)| outcome.clone())
+    }
+
+    async fn hook(&self, _: Aim<'_>, handler: &LifecycleHandler, _: Option<Duration>) -> Result<(), String> {
+        let command = handler
+            .exec
+            .as_ref()
+            .and_then(|exec| exec.command.as_ref())
+            .and_then(|command| command.first());
+        let Some((takes, outcome)) = command.and_then(|command| self.hooks.get(command)) else {
+            return Ok(());
+        };
+        tokio::time::sleep(*takes).await;
+        outcome.clone()
+    }
+
+    async fn termination_message(&self, _: &Pod, _: &Declared, _: &ContainerStatus) -> String {
+        String::new()
+    }
+}

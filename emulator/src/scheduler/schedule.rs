@@ -1,0 +1,190 @@
+//! The scheduler's decision about one pod, and its words.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::fit::{Unfit, unfit};
+
+/// What becomes of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It goes to the node.
+    Bind,
+    /// It waits; why.
+    Unschedulable(String),
+    /// Its scheduling gates hold it back.
+    Gated,
+}
+
+/// Decides about a pod that has no node yet. `node` is absent while none has registered.
+pub fn schedule(pod: &Value, node: Option<&Value>, pods_on_node: &[&Value]) -> Decision {
+    if pod["spec"]["schedulingGates"]
+        .as_array()
+        .is_some_and(|gates| !gates.is_empty())
+    {
+        return Decision::Gated;
+    }
+    let Some(node) = node else {
+        return Decision::Unschedulable("no nodes available to schedule pods".into());
+    };
+    if let Some(message) = volumes(pod) {
+        return Decision::Unschedulable(sentence(&message, false));
+    }
+    match unfit(pod, node, pods_on_node) {
+        None => Decision::Bind,
+        Some(unfit) => Decision::Unschedulable(sentence(&counted(&unfit), unfit.preemption_could_help())),
+    }
+}
+
+/// The emulator has no volumes that are claimed.
+fn volumes(pod: &Value) -> Option<String> {
+    let volumes = pod["spec"]["volumes"].as_array()?;
+    let claim = volumes
+        .iter()
+        .find_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())?;
+    Some(format!("persistentvolumeclaim {claim:?} not found"))
+}
+
+fn counted(unfit: &Unfit) -> String {
+    let mut counts = BTreeMap::new();
+    for reason in unfit.reasons() {
+        *counts.entry(reason).or_insert(0) += 1;
+    }
+    let mut all: Vec<String> = counts
+        .into_iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    all.sort();
+    all.join(", ")
+}
+
+fn sentence(reasons: &str, preemption_could_help: bool) -> String {
+    let preemption = if preemption_could_help {
+        "1 No preemption victims found for incoming pod"
+    } else {
+        "1 Preemption is not helpful for scheduling"
+    };
+    format!(
+        "0/1 nodes are available: {reasons}. no new claims to deallocate, preemption: 0/1 nodes are available: {preemption}."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn node() -> Value {
+        json!({
+            "metadata": {"name": "emulator", "labels": {"kubernetes.io/os": "linux", "kubernetes.io/hostname": "emulator"}},
+            "spec": {},
+            "status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "2"}},
+        })
+    }
+
+    fn why(spec: &Value, node: &Value, others: &[&Value]) -> String {
+        let pod = json!({"metadata": {"name": "p", "namespace": "n"}, "spec": spec});
+        match schedule(&pod, Some(node), others) {
+            Decision::Unschedulable(message) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_pod_without_wishes_is_bound() {
+        let pod = json!({"spec": {"containers": [{"name": "a"}], "nodeSelector": {"kubernetes.io/os": "linux"}}});
+        assert_eq!(schedule(&pod, Some(&node()), &[]), Decision::Bind);
+    }
+
+    #[test]
+    fn gates_hold_a_pod_back() {
+        let pod = json!({"spec": {"containers": [], "schedulingGates": [{"name": "x"}]}});
+        assert_eq!(schedule(&pod, Some(&node()), &[]), Decision::Gated);
+    }
+
+    #[test]
+    fn a_node_selector_that_does_not_match_is_told_in_the_schedulers_words() {
+        let message = why(
+            &json!({"containers": [], "nodeSelector": {"disk": "ssd"}}),
+            &node(),
+            &[],
+        );
+        assert_eq!(
+            message,
+            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, \
+             preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        );
+    }
+
+    #[test]
+    fn more_than_the_node_has_is_insufficient() {
+        let spec = json!({"containers": [{"name": "a", "resources": {"requests": {"cpu": "3", "memory": "2Gi"}}}]});
+        let message = why(&spec, &node(), &[]);
+        assert!(
+            message.starts_with("0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory. "),
+            "{message}"
+        );
+        assert!(
+            message.ends_with("1 Preemption is not helpful for scheduling."),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn what_others_have_is_taken_and_could_be_preempted() {
+        let other = json!({"spec": {"containers": [{"name": "a", "resources": {"requests": {"cpu": "1500m"}}}]}});
+        let spec = json!({"containers": [{"name": "a", "resources": {"requests": {"cpu": "1"}}}]});
+        let message = why(&spec, &node(), &[&other]);
+        assert!(message.contains("1 Insufficient cpu. "), "{message}");
+        assert!(
+            message.ends_with("1 No preemption victims found for incoming pod."),
+            "{message}"
+        );
+        let mut over = other;
+        over["status"] = json!({"phase": "Succeeded"});
+        let pod = json!({"spec": spec});
+        assert_eq!(schedule(&pod, Some(&node()), &[&over]), Decision::Bind);
+    }
+
+    #[test]
+    fn taints_need_tolerations() {
+        let mut tainted = node();
+        tainted["spec"]["taints"] = json!([{"key": "k", "value": "v", "effect": "NoSchedule"}]);
+        let message = why(&json!({"containers": []}), &tainted, &[]);
+        assert!(
+            message.starts_with("0/1 nodes are available: 1 node(s) had untolerated taint(s). "),
+            "{message}"
+        );
+        let pod = json!({"spec": {"containers": [], "tolerations": [{"key": "k", "operator": "Exists"}]}});
+        assert_eq!(schedule(&pod, Some(&tainted), &[]), Decision::Bind);
+    }
+
+    #[test]
+    fn host_ports_are_taken_once() {
+        let spec = json!({"containers": [{"name": "a", "ports": [{"containerPort": 80, "hostPort": 80}]}]});
+        let other = json!({"spec": spec});
+        assert!(
+            why(&spec, &node(), &[&other]).contains("1 node(s) didn't have free ports for the requested pod ports")
+        );
+    }
+
+    #[test]
+    fn anti_affinity_keeps_two_of_a_kind_apart() {
+        let term = json!({"labelSelector": {"matchLabels": {"app": "x"}}, "topologyKey": "kubernetes.io/hostname"});
+        let spec = json!({"containers": [], "affinity": {"podAntiAffinity":
+            {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}});
+        let other = json!({"metadata": {"namespace": "n", "labels": {"app": "x"}}, "spec": {"containers": []}});
+        assert!(why(&spec, &node(), &[&other]).contains("1 node(s) didn't match pod anti-affinity rules"));
+    }
+
+    #[test]
+    fn a_claimed_volume_does_not_exist() {
+        let spec =
+            json!({"containers": [], "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]});
+        assert!(
+            why(&spec, &node(), &[]).starts_with("0/1 nodes are available: persistentvolumeclaim \"data\" not found. ")
+        );
+    }
+}

@@ -5,6 +5,7 @@
 pub mod dial;
 pub mod error;
 pub mod kubeconfig;
+pub mod logs;
 pub mod pods;
 pub mod watch;
 

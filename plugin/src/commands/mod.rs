@@ -1,8 +1,10 @@
 //! One file per subcommand; each only wires flags, pods, facts and views together.
 
 pub mod describe;
+pub mod emulate;
 pub mod emulator;
 pub mod explain;
+pub mod follow;
 pub mod lifecycle;
 pub mod pause_image;
 

@@ -7,12 +7,16 @@ pub mod age;
 pub mod condition;
 pub mod container;
 pub mod event;
+pub mod next;
+pub mod outcome;
 pub mod probe;
 pub mod quantity;
 pub mod restart;
+pub mod stages;
 pub mod static_pod;
 pub mod status;
 pub mod termination;
+pub mod timeline;
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
 use k8s_openapi::jiff::Timestamp;

@@ -1,9 +1,28 @@
 //! Container images: references, the store, import from archives, pulls from registries.
 
+#[cfg(target_os = "linux")]
+mod archive;
+mod compression;
+mod digest;
+pub mod docker_config;
+pub mod host;
+#[cfg(target_os = "linux")]
+mod layer;
+mod manifest;
+mod mapping;
+#[cfg(target_os = "linux")]
+mod pull;
+pub mod reference;
+#[cfg(target_os = "linux")]
+mod store;
+
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+#[cfg(target_os = "linux")]
+pub use self::{archive::ArchiveError, store::ImageStore};
 
 /// What an image's configuration says about running it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,247 @@
+//! Image archives: the OCI layout in a tar file, and what `docker save` writes.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use serde::Deserialize;
+
+use super::{
+    digest,
+    manifest::{Descriptor, Index, Manifest},
+};
+
+/// The largest JSON document that is read into memory.
+const JSON_MAX: u64 = 8 << 20;
+
+/// The most files in one archive.
+const FILES_MAX: usize = 100_000;
+
+/// Why an archive was not imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// It can't be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is something else.
+    #[error("it is neither an OCI archive nor one that `docker save` writes: it has no {0}")]
+    NotAnImage(&'static str),
+    /// A part of it is damaged.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+/// An open archive: where each file of it lies.
+pub(super) struct Archive {
+    file: File,
+    entries: HashMap<String, (u64, u64)>,
+}
+
+/// An image of an archive.
+pub(super) struct Found {
+    /// Names that the archive gives it, as written there.
+    pub(super) names: Vec<String>,
+    /// The digest of its manifest, where it has one.
+    pub(super) manifest_digest: Option<String>,
+    /// Its configuration.
+    pub(super) config: Vec<u8>,
+    /// The names of its layers' files in the archive, lowest first.
+    pub(super) layers: Vec<String>,
+    /// Bytes of configuration and layers.
+    pub(super) size: u64,
+}
+
+impl Archive {
+    /// Opens the archive at `path`, gzip-compressed or not.
+    pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
+        let mut file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+        }
+        let mut magic = [0; 2];
+        let start = file.read(&mut magic)?;
+        file.rewind()?;
+        if start == 2 && magic == [0x1f, 0x8b] {
+            let mut plain = unnamed_file()?;
+            io::copy(&mut flate2::read::MultiGzDecoder::new(file), &mut plain)?;
+            plain.rewind()?;
+            file = plain;
+        }
+        let mut entries = HashMap::new();
+        let mut links = Vec::new();
+        let mut archive = tar::Archive::new(&file);
+        for entry in archive.entries_with_seek()? {
+            let entry = entry.map_err(|_| ArchiveError::NotAnImage("valid tar header"))?;
+            let name = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+            if let Some(target) = entry.link_name()? {
+                // `docker save` of old stores a layer that two images share once, and links to it.
+                let base = Path::new(&name).parent().unwrap_or(Path::new(""));
+                links.push((name.clone(), normal(&base.join(target))));
+            } else {
+                entries.insert(name, (entry.raw_file_position(), entry.size()));
+            }
+            if entries.len() > FILES_MAX {
+                return Err(ArchiveError::Damaged(format!("it has more than {FILES_MAX} files")));
+            }
+        }
+        for (name, target) in links {
+            if let Some(place) = entries.get(&target).copied() {
+                entries.insert(name, place);
+            }
+        }
+        Ok(Self { file, entries })
+    }
+
+    /// A reader of one file of the archive.
+    pub(super) fn read(&self, name: &str) -> Result<impl Read + use<'_>, ArchiveError> {
+        let (position, size) = self.place(name)?;
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(position))?;
+        Ok(file.take(size))
+    }
+
+    /// Every image of the archive for this machine.
+    pub(super) fn images(&self) -> Result<Vec<Found>, ArchiveError> {
+        if self.entries.contains_key("index.json") {
+            let index: Index = self.json("index.json")?;
+            let mut found = Vec::new();
+            for descriptor in &index.manifests {
+                found.extend(self.oci(descriptor, 0)?);
+            }
+            if !found.is_empty() || !self.entries.contains_key("manifest.json") {
+                return match found.is_empty() {
+                    true => Err(ArchiveError::Damaged(
+                        "it has no image for this machine's platform".to_owned(),
+                    )),
+                    false => Ok(found),
+                };
+            }
+        }
+        if self.entries.contains_key("manifest.json") {
+            return self.docker();
+        }
+        Err(ArchiveError::NotAnImage("index.json and no manifest.json"))
+    }
+
+    fn oci(&self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Found>, ArchiveError> {
+        /// Indexes in indexes in indexes are somebody's joke.
+        const DEPTH_MAX: usize = 4;
+        if depth > DEPTH_MAX {
+            return Err(ArchiveError::Damaged("its indexes are nested too deeply".to_owned()));
+        }
+        let document = self.blob(&descriptor.digest)?;
+        if descriptor.is_index() {
+            let index: Index = parse(&document, &descriptor.digest)?;
+            let Some(chosen) = index.for_this_platform() else {
+                return Ok(Vec::new());
+            };
+            let mut chosen = self.oci(chosen, depth + 1)?;
+            for found in &mut chosen {
+                found.names.extend(descriptor.names());
+            }
+            return Ok(chosen);
+        }
+        if !descriptor.fits_this_platform() {
+            return Ok(Vec::new());
+        }
+        let manifest: Manifest = parse(&document, &descriptor.digest)?;
+        Ok(vec![Found {
+            names: descriptor.names(),
+            manifest_digest: Some(descriptor.digest.clone()),
+            config: self.blob(&manifest.config.digest)?,
+            size: manifest.size(),
+            layers: manifest.layers.iter().map(|layer| blob_path(&layer.digest)).collect(),
+        }])
+    }
+
+    fn docker(&self) -> Result<Vec<Found>, ArchiveError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Saved {
+            config: String,
+            #[serde(default)]
+            repo_tags: Option<Vec<String>>,
+            layers: Vec<String>,
+        }
+        let saved: Vec<Saved> = self.json("manifest.json")?;
+        let mut found = Vec::new();
+        for image in saved {
+            let mut size = 0;
+            for layer in &image.layers {
+                size += self.place(layer)?.1;
+            }
+            found.push(Found {
+                names: image.repo_tags.unwrap_or_default(),
+                manifest_digest: None,
+                config: self.document(&image.config)?,
+                layers: image.layers,
+                size,
+            });
+        }
+        Ok(found)
+    }
+
+    fn place(&self, name: &str) -> Result<(u64, u64), ArchiveError> {
+        let missing = || ArchiveError::Damaged(format!("it has no {name}"));
+        self.entries.get(name).copied().ok_or_else(missing)
+    }
+
+    /// A small file as a whole.
+    fn document(&self, name: &str) -> Result<Vec<u8>, ArchiveError> {
+        let (_, size) = self.place(name)?;
+        if size > JSON_MAX {
+            return Err(ArchiveError::Damaged(format!("{name} is too large")));
+        }
+        let mut bytes = Vec::new();
+        self.read(name)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn json<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<T, ArchiveError> {
+        parse(&self.document(name)?, name)
+    }
+
+    /// A small blob by its digest, which it is checked against.
+    fn blob(&self, wanted: &str) -> Result<Vec<u8>, ArchiveError> {
+        let bytes = self.document(&blob_path(wanted))?;
+        if digest::of(&bytes) != wanted {
+            return Err(ArchiveError::Damaged(format!(
+                "the content of {wanted} has another digest"
+            )));
+        }
+        Ok(bytes)
+    }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8], name: &str) -> Result<T, ArchiveError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| ArchiveError::Damaged(format!("{name} is not what it should be: {error}")))
+}
+
+fn blob_path(digest: &str) -> String {
+    format!("blobs/{}", digest.replacen(':', "/", 1))
+}
+
+/// A path without `.` and `..`, as names of entries are compared.
+fn normal(path: &Path) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for part in path.to_string_lossy().split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part.to_owned()),
+        }
+    }
+    parts.join("/")
+}
+
+/// A file that is gone when it is closed.
+fn unnamed_file() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("kubectl-pod-{}-{}", std::process::id(), crate::uid::new()));
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}

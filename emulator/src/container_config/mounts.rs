@@ -1,0 +1,108 @@
+//! What is mounted into a container: volumes, and the files that the kubelet writes.
+
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::VolumeMount;
+
+use super::{Subject, config_error, expansion, files, sub_path};
+use crate::{
+    kubelet::start_failure::StartFailure,
+    runtime::{Mount, Propagation},
+};
+
+/// All mounts, parents before children.
+///
+/// # Errors
+/// A volume that is not there, a subPath that leaves its volume, a disk that refuses.
+pub fn mounts(subject: &Subject<'_>, lookup: impl Fn(&str) -> Option<String>) -> Result<Vec<Mount>, StartFailure> {
+    let container = &subject.declared.container;
+    let mut all: Vec<Mount> = Vec::new();
+    for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
+        all.push(of_volume(subject, index, mount, &lookup)?);
+    }
+    let etc =
+        files::make_etc(subject).map_err(|error| config_error(format!("failed to write the pod's files: {error}")))?;
+    for (path, file) in etc {
+        if !all.iter().any(|mount| mount.container_path == Path::new(path)) {
+            let read_only = container
+                .security_context
+                .as_ref()
+                .and_then(|own| own.read_only_root_filesystem);
+            all.push(plain(file, path, read_only == Some(true)));
+        }
+    }
+    let message_path = container
+        .termination_message_path
+        .as_deref()
+        .unwrap_or("/dev/termination-log");
+    let log = files::make_termination_log(subject)
+        .map_err(|error| config_error(format!("failed to make the termination log: {error}")))?;
+    all.push(plain(log, message_path, false));
+    // Deeper ones later; equal depth keeps the order of the manifest.
+    all.sort_by_key(|mount| mount.container_path.components().count());
+    Ok(all)
+}
+
+fn plain(host_path: PathBuf, container_path: &str, read_only: bool) -> Mount {
+    Mount {
+        host_path,
+        container_path: container_path.into(),
+        read_only,
+        propagation: Propagation::Private,
+    }
+}
+
+fn of_volume(
+    subject: &Subject<'_>,
+    index: usize,
+    mount: &VolumeMount,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Mount, StartFailure> {
+    let volume = subject.volumes.get(&mount.name).ok_or_else(|| {
+        config_error(format!(
+            "cannot find volume {:?} to mount into container {:?}",
+            mount.name,
+            subject.declared.name()
+        ))
+    })?;
+    let within = match (mount.sub_path.as_deref(), mount.sub_path_expr.as_deref()) {
+        (Some(path), _) if !path.is_empty() => path.to_owned(),
+        (_, Some(expression)) if !expression.is_empty() => {
+            let expanded = expansion::expand(expression, &lookup);
+            if expanded.contains("$(") {
+                return Err(config_error("missing value for subPathExpr"));
+            }
+            expanded
+        }
+        _ => String::new(),
+    };
+    let host_path = if within.is_empty() {
+        volume.clone()
+    } else {
+        let folder = subject.node.pod_files(&subject.pod.uid).join("subpaths");
+        let name = format!("{}-{}-{index}", subject.declared.name(), subject.attempt);
+        sub_path::prepare(volume, &within, &folder.join(name)).map_err(|error| {
+            let path = format!(
+                "failed to prepare subPath for volumeMount {:?} of container {:?}",
+                mount.name,
+                subject.declared.name()
+            );
+            config_error(format!("{path}: {error}"))
+        })?
+    };
+    Ok(Mount {
+        host_path,
+        container_path: absolute(&mount.mount_path),
+        read_only: mount.read_only == Some(true),
+        propagation: match mount.mount_propagation.as_deref() {
+            Some("HostToContainer") => Propagation::HostToContainer,
+            Some("Bidirectional") => Propagation::Bidirectional,
+            _ => Propagation::Private,
+        },
+    })
+}
+
+/// The API takes relative mount paths; they are meant from the root.
+fn absolute(path: &str) -> PathBuf {
+    Path::new("/").join(path)
+}

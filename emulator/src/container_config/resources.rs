@@ -1,0 +1,126 @@
+//! Requests and limits as the kernel takes them (`pkg/kubelet/cm/helpers_linux.go`, `pkg/kubelet/qos/policy.go`).
+
+use k8s_openapi::api::core::v1::{Container, ResourceRequirements};
+
+use super::Subject;
+use crate::{
+    kubelet::pod::Pod,
+    quantity::{self, milli},
+    runtime::Resources,
+};
+
+/// The period of CPU quotas, in microseconds.
+const PERIOD: u64 = 100_000;
+
+/// The least quota that the kernel takes, in microseconds.
+const MIN_QUOTA: i64 = 1000;
+
+/// The least and the most CPU shares.
+const SHARES: (i128, i128) = (2, 262_144);
+
+/// The limits of one container.
+pub fn of_container(subject: &Subject<'_>) -> Resources {
+    let own = subject.declared.container.resources.as_ref();
+    let cpu = request(own, "cpu").or_else(|| limit(own, "cpu")).unwrap_or(0);
+    Resources {
+        cpu_shares: Some(shares(cpu)),
+        cpu_quota: limit(own, "cpu").map(quota),
+        cpu_period: limit(own, "cpu").map(|_| PERIOD),
+        memory_limit: limit(own, "memory").map(units),
+        pids_limit: None,
+        oom_score_adj: Some(oom_score_adj(
+            subject.pod,
+            &subject.declared.container,
+            memory_capacity(subject),
+        )),
+    }
+}
+
+/// The limits of a pod as a whole; a limit holds only where every container has one.
+pub fn of_pod(pod: &Pod) -> Resources {
+    let cpu = quantity::requests(&pod.spec).get("cpu").copied().unwrap_or(0);
+    let (_, limits) = quantity::of_pod(&pod.spec);
+    let limit = |resource: &str| {
+        limits
+            .get(resource)
+            .and_then(|text| milli(text))
+            .filter(|amount| *amount > 0)
+    };
+    Resources {
+        cpu_shares: Some(shares(cpu)),
+        cpu_quota: limit("cpu").map(quota),
+        cpu_period: limit("cpu").map(|_| PERIOD),
+        memory_limit: limit("memory").map(units),
+        pids_limit: None,
+        oom_score_adj: None,
+    }
+}
+
+fn request(resources: Option<&ResourceRequirements>, name: &str) -> Option<i128> {
+    milli(&resources?.requests.as_ref()?.get(name)?.0)
+}
+
+fn limit(resources: Option<&ResourceRequirements>, name: &str) -> Option<i128> {
+    milli(&resources?.limits.as_ref()?.get(name)?.0).filter(|amount| *amount > 0)
+}
+
+/// Whole units of thousandths.
+fn units(milli: i128) -> i64 {
+    i64::try_from(milli / 1000).unwrap_or(i64::MAX)
+}
+
+fn shares(cpu: i128) -> u64 {
+    u64::try_from((cpu * 1024 / 1000).clamp(SHARES.0, SHARES.1)).unwrap_or(2)
+}
+
+fn quota(cpu: i128) -> i64 {
+    i64::try_from(cpu * i128::from(PERIOD) / 1000)
+        .unwrap_or(i64::MAX)
+        .max(MIN_QUOTA)
+}
+
+fn memory_capacity(subject: &Subject<'_>) -> i128 {
+    use crate::store::{Key, Resource};
+    let node = subject
+        .node
+        .store
+        .get(&Key::new(Resource::Nodes, "", &subject.node.name));
+    node.and_then(|node| milli(node["status"]["capacity"]["memory"].as_str()?))
+        .unwrap_or(0)
+}
+
+/// The more memory a container has asked for, the later it is killed when the node runs out.
+fn oom_score_adj(pod: &Pod, container: &Container, capacity: i128) -> i32 {
+    /// `system-node-critical`.
+    const CRITICAL: i32 = 2_000_000_000;
+    if pod.spec.priority.is_some_and(|priority| priority >= CRITICAL) {
+        return -997;
+    }
+    match pod.object["status"]["qosClass"].as_str() {
+        Some("Guaranteed") => -997,
+        Some("Burstable") => {
+            let asked = request(container.resources.as_ref(), "memory").unwrap_or(0);
+            let share = if capacity > 0 {
+                1000 - 1000 * asked / capacity
+            } else {
+                999
+            };
+            i32::try_from(share.clamp(3, 999)).unwrap_or(999)
+        }
+        _ => 1000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_becomes_shares_and_quota() {
+        assert_eq!(shares(0), 2);
+        assert_eq!(shares(500), 512);
+        assert_eq!(quota(500), 50_000);
+        assert_eq!(quota(1), MIN_QUOTA);
+        assert_eq!(units(64 * 1024 * 1024 * 1000), 64 * 1024 * 1024);
+    }
+}

@@ -1,0 +1,219 @@
+//! What a container may do: capabilities, filters, masks (`pkg/securitycontext`, containerd's defaults).
+
+use k8s_openapi::api::core::v1::SeccompProfile;
+
+use super::{Subject, config_error};
+use crate::{
+    kubelet::start_failure::StartFailure,
+    runtime::{Seccomp, Security},
+};
+
+/// What containerd leaves to a container that asks for nothing.
+const DEFAULT_CAPABILITIES: [&str; 14] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FSETID",
+    "CAP_FOWNER",
+    "CAP_MKNOD",
+    "CAP_NET_RAW",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETFCAP",
+    "CAP_SETPCAP",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SYS_CHROOT",
+    "CAP_KILL",
+    "CAP_AUDIT_WRITE",
+];
+
+/// All that Linux has (capabilities(7)).
+const ALL_CAPABILITIES: [&str; 41] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];
+
+/// The kubelet's `defaultMaskedPaths`.
+const MASKED_PATHS: [&str; 12] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+
+/// The kubelet's `defaultReadonlyPaths`.
+const READONLY_PATHS: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Works it out from the container's and the pod's security context.
+///
+/// # Errors
+/// A capability that Linux does not know; what the emulator does not have, by name.
+pub fn security(subject: &Subject<'_>) -> Result<Security, StartFailure> {
+    let own = subject.declared.container.security_context.as_ref();
+    let of_pod = subject.pod.spec.security_context.as_ref();
+    let privileged = own.and_then(|own| own.privileged) == Some(true);
+    let unmasked = privileged || own.and_then(|own| own.proc_mount.as_deref()) == Some("Unmasked");
+    let paths = |paths: &[&str]| {
+        if unmasked {
+            Vec::new()
+        } else {
+            paths.iter().map(ToString::to_string).collect()
+        }
+    };
+    let profile = own
+        .and_then(|own| own.seccomp_profile.as_ref())
+        .or_else(|| of_pod.and_then(|of_pod| of_pod.seccomp_profile.as_ref()));
+    let app_armor = own
+        .and_then(|own| own.app_armor_profile.as_ref())
+        .or_else(|| of_pod.and_then(|of_pod| of_pod.app_armor_profile.as_ref()));
+    if app_armor.is_some_and(|profile| profile.type_ == "Localhost") {
+        return Err(config_error(
+            "appArmorProfile.type: Localhost is not supported by the emulator",
+        ));
+    }
+    Ok(Security {
+        privileged,
+        capabilities: capabilities(subject, privileged)?,
+        no_new_privileges: own.and_then(|own| own.allow_privilege_escalation) == Some(false),
+        read_only_root_filesystem: own.and_then(|own| own.read_only_root_filesystem) == Some(true),
+        masked_paths: paths(&MASKED_PATHS),
+        readonly_paths: paths(&READONLY_PATHS),
+        seccomp: if privileged {
+            Seccomp::Unconfined
+        } else {
+            seccomp(profile)?
+        },
+    })
+}
+
+fn seccomp(profile: Option<&SeccompProfile>) -> Result<Seccomp, StartFailure> {
+    match profile.map(|profile| profile.type_.as_str()) {
+        None | Some("Unconfined") => Ok(Seccomp::Unconfined),
+        Some("RuntimeDefault") => Ok(Seccomp::RuntimeDefault),
+        Some(other) => Err(config_error(format!(
+            "seccompProfile.type: {other} is not supported by the emulator"
+        ))),
+    }
+}
+
+fn capabilities(subject: &Subject<'_>, privileged: bool) -> Result<Vec<String>, StartFailure> {
+    let asked = subject
+        .declared
+        .container
+        .security_context
+        .as_ref()
+        .and_then(|own| own.capabilities.as_ref());
+    let list = |list: Option<&Vec<String>>| list.cloned().unwrap_or_default();
+    let add = list(asked.and_then(|asked| asked.add.as_ref()));
+    let drop = list(asked.and_then(|asked| asked.drop.as_ref()));
+    if privileged {
+        return Ok(ALL_CAPABILITIES.iter().map(ToString::to_string).collect());
+    }
+    adjust(&add, &drop)
+        .map_err(|name| StartFailure::new("CreateContainerError", format!("unknown capability {name:?} to add")))
+}
+
+/// The defaults with `add` and `drop` applied; `ALL` in either comes first, so that the other list makes exceptions.
+fn adjust(add: &[String], drop: &[String]) -> Result<Vec<String>, String> {
+    let all = |list: &[String]| list.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
+    let full = |name: &str| {
+        let upper = name.to_uppercase();
+        if upper.starts_with("CAP_") {
+            upper
+        } else {
+            format!("CAP_{upper}")
+        }
+    };
+    let mut set: Vec<String> = match (all(add), all(drop)) {
+        (true, _) => ALL_CAPABILITIES.iter().map(ToString::to_string).collect(),
+        (false, true) => Vec::new(),
+        (false, false) => DEFAULT_CAPABILITIES.iter().map(ToString::to_string).collect(),
+    };
+    for name in add
+        .iter()
+        .filter(|name| !name.eq_ignore_ascii_case("ALL"))
+        .map(|name| full(name))
+    {
+        if !ALL_CAPABILITIES.contains(&name.as_str()) {
+            return Err(name);
+        }
+        if !set.contains(&name) {
+            set.push(name);
+        }
+    }
+    let dropped: Vec<String> = drop.iter().map(|name| full(name)).collect();
+    set.retain(|name| !dropped.contains(name));
+    Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn capabilities_are_added_and_dropped() {
+        assert_eq!(adjust(&[], &[]).unwrap().len(), 14);
+        assert_eq!(
+            adjust(&names(&["NET_ADMIN"]), &names(&["ALL"])).unwrap(),
+            ["CAP_NET_ADMIN"]
+        );
+        let most = adjust(&names(&["ALL"]), &names(&["SYS_ADMIN"])).unwrap();
+        assert_eq!(most.len(), 40);
+        assert!(
+            !adjust(&[], &names(&["CAP_KILL"]))
+                .unwrap()
+                .contains(&"CAP_KILL".to_owned())
+        );
+        assert_eq!(adjust(&names(&["FLY"]), &[]), Err("CAP_FLY".to_owned()));
+    }
+}

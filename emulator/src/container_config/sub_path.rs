@@ -1,0 +1,94 @@
+//! A path inside a volume, mounted so that no symbolic link can lead out of the volume, now or later
+//! (`pkg/volume/util/subpath`).
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Opens `within` below `volume` without leaving it, makes it as a folder where it is missing, and pins what was opened
+/// at `target`. The result is safe to mount: it is the opened file itself, whatever becomes of the path.
+///
+/// # Errors
+/// A path that leaves the volume, or what the system says.
+#[cfg(target_os = "linux")]
+pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<PathBuf> {
+    use std::os::fd::AsRawFd;
+
+    use nix::{
+        fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2},
+        mount::{MsFlags, mount},
+        sys::stat::{Mode, mkdirat},
+    };
+
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+    let root = open(volume, flags | OFlag::O_DIRECTORY, Mode::empty())?;
+    let how = OpenHow::new()
+        .flags(flags)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let mut opened = None;
+    let mut so_far = PathBuf::new();
+    for part in Path::new(within).components() {
+        so_far.push(part);
+        opened = Some(match openat2(&root, &so_far, how) {
+            Err(nix::Error::ENOENT) => {
+                let parent = match so_far.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                    Some(parent) => openat2(&root, parent, how)?,
+                    None => root.try_clone()?,
+                };
+                mkdirat(&parent, Path::new(part.as_os_str()), Mode::from_bits_truncate(0o750))?;
+                openat2(&root, &so_far, how)?
+            }
+            Err(nix::Error::EXDEV | nix::Error::ELOOP) => {
+                return Err(io::Error::other(format!("subpath {within:?} not within volume path")));
+            }
+            other => other?,
+        });
+    }
+    let opened = opened.map_or(root, |opened| opened);
+    let pinned = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    if std::fs::metadata(&pinned)?.is_dir() {
+        std::fs::create_dir_all(target)?;
+    } else {
+        if let Some(folder) = target.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::File::create(target)?;
+    }
+    mount(
+        Some(&pinned),
+        target,
+        None::<&str>,
+        MsFlags::MS_BIND | MsFlags::MS_REC,
+        None::<&str>,
+    )?;
+    Ok(target.to_owned())
+}
+
+/// Containers run on Linux alone.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn prepare(_: &Path, _: &str, _: &Path) -> io::Result<PathBuf> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_link_out_of_the_volume_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = folder.path().join("volume");
+        std::fs::create_dir(&volume).unwrap();
+        symlink("/etc", volume.join("out")).unwrap();
+        symlink("../..", volume.join("up")).unwrap();
+        for within in ["out", "out/passwd", "up", "up/x", "../x"] {
+            let refused = prepare(&volume, within, &folder.path().join("target")).unwrap_err();
+            assert!(
+                refused.to_string().contains("not within volume path"),
+                "{within}: {refused}"
+            );
+        }
+    }
+}

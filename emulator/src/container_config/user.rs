@@ -1,0 +1,211 @@
+//! Who a container runs as: the security context, else the image's user, looked up in the image's own files.
+
+use std::{fs, path::Path};
+
+use super::{Subject, config_error};
+use crate::{image::Root, kubelet::start_failure::StartFailure, runtime::User};
+
+/// A passwd(5) or group(5) file larger than this is not an image's.
+const MOST: u64 = 1 << 20;
+
+/// The user and groups.
+///
+/// # Errors
+/// A user who would be root against `runAsNonRoot`, or whom the image does not know.
+pub fn resolve(subject: &Subject<'_>) -> Result<User, StartFailure> {
+    let own = subject.declared.container.security_context.as_ref();
+    let of_pod = subject.pod.spec.security_context.as_ref();
+    let run_as_user = own
+        .and_then(|own| own.run_as_user)
+        .or_else(|| of_pod.and_then(|pod| pod.run_as_user));
+    let run_as_group = own
+        .and_then(|own| own.run_as_group)
+        .or_else(|| of_pod.and_then(|pod| pod.run_as_group));
+    let non_root = own
+        .and_then(|own| own.run_as_non_root)
+        .or_else(|| of_pod.and_then(|pod| pod.run_as_non_root));
+    let image_user = subject.image.config.user.as_str();
+    if non_root == Some(true) {
+        refuse_root(subject, run_as_user, image_user)?;
+    }
+    let files = Accounts::of(&subject.image.root);
+    let (user, group) = match run_as_user {
+        Some(uid) => (uid.to_string(), None),
+        None => match image_user.split_once(':') {
+            Some((user, group)) => (user.to_owned(), Some(group)),
+            None => (image_user.to_owned(), None),
+        },
+    };
+    let account = files.user(&user).ok_or_else(|| {
+        StartFailure::new(
+            "CreateContainerError",
+            format!("unable to find user {user}: no matching entries in passwd file"),
+        )
+    })?;
+    let gid = match (run_as_group, group) {
+        (Some(gid), _) => id(gid),
+        (None, Some(group)) => files.group(group).ok_or_else(|| {
+            let message = format!("unable to find group {group}: no matching entries in group file");
+            StartFailure::new("CreateContainerError", message)
+        })?,
+        (None, None) => account.gid,
+    };
+    let strict = of_pod.and_then(|pod| pod.supplemental_groups_policy.as_deref()) == Some("Strict");
+    let mut groups = vec![gid];
+    if !strict {
+        groups.extend(account.name.iter().flat_map(|name| files.memberships(name)));
+    }
+    if let Some(of_pod) = of_pod {
+        groups.extend(of_pod.supplemental_groups.iter().flatten().copied().map(id));
+        groups.extend(of_pod.fs_group.map(id));
+    }
+    let mut seen = Vec::new();
+    groups.retain(|group| {
+        !seen.contains(group) && {
+            seen.push(*group);
+            true
+        }
+    });
+    Ok(User {
+        uid: account.uid,
+        gid,
+        supplemental_groups: groups,
+    })
+}
+
+/// `kuberuntime/security_context.go`, `verifyRunAsNonRoot`.
+fn refuse_root(subject: &Subject<'_>, run_as_user: Option<i64>, image_user: &str) -> Result<(), StartFailure> {
+    let place = format!(
+        "(pod: {:?}, container: {})",
+        subject.pod.full_name(),
+        subject.declared.name()
+    );
+    let user = image_user.split(':').next().unwrap_or_default();
+    match (run_as_user, user.parse::<u32>()) {
+        (Some(0), _) => Err(config_error(format!(
+            "container's runAsUser breaks non-root policy {place}"
+        ))),
+        (Some(_), _) => Ok(()),
+        (None, Ok(0)) => Err(config_error(format!(
+            "container has runAsNonRoot and image will run as root {place}"
+        ))),
+        (None, Ok(_)) => Ok(()),
+        (None, Err(_)) if user.is_empty() => Err(config_error(format!(
+            "container has runAsNonRoot and image will run as root {place}"
+        ))),
+        (None, Err(_)) => Err(config_error(format!(
+            "container has runAsNonRoot and image has non-numeric user ({user}), cannot verify user is non-root {place}"
+        ))),
+    }
+}
+
+/// The API has refused what is no user or group ID.
+fn id(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX - 1)
+}
+
+struct Account {
+    uid: u32,
+    gid: u32,
+    name: Option<String>,
+}
+
+/// `/etc/passwd` and `/etc/group` of an image.
+struct Accounts {
+    passwd: String,
+    group: String,
+}
+
+impl Accounts {
+    fn of(root: &Root) -> Self {
+        Self {
+            passwd: read(root, "etc/passwd"),
+            group: read(root, "etc/group"),
+        }
+    }
+
+    /// By name or number. A number need not be known; its group is then 0.
+    fn user(&self, user: &str) -> Option<Account> {
+        let wanted = if user.is_empty() { "0" } else { user };
+        let number: Option<u32> = wanted.parse().ok();
+        let found = self.passwd.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let (name, uid, gid) = (
+                *fields.first()?,
+                fields.get(2)?.parse().ok()?,
+                fields.get(3)?.parse().ok()?,
+            );
+            (name == wanted || number == Some(uid)).then(|| Account {
+                uid,
+                gid,
+                name: Some(name.to_owned()),
+            })
+        });
+        found.or(number.map(|uid| Account {
+            uid,
+            gid: 0,
+            name: None,
+        }))
+    }
+
+    fn group(&self, group: &str) -> Option<u32> {
+        let named = self.group.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            (*fields.first()? == group).then(|| fields.get(2)?.parse().ok())?
+        });
+        named.or_else(|| group.parse().ok())
+    }
+
+    fn memberships<'a>(&'a self, user: &'a str) -> impl Iterator<Item = u32> + 'a {
+        self.group.lines().filter_map(move |line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            fields
+                .get(3)?
+                .split(',')
+                .any(|member| member == user)
+                .then(|| fields.get(2)?.parse().ok())?
+        })
+    }
+}
+
+/// The file as the topmost layer that has it holds it. A symbolic link is not followed: it could lead out of the image.
+fn read(root: &Root, path: &str) -> String {
+    let host = [std::path::PathBuf::from("/")];
+    let layers = match root {
+        Root::Host => &host[..],
+        Root::Layers(layers) => layers,
+    };
+    let found = layers
+        .iter()
+        .rev()
+        .map(|layer| layer.join(path))
+        .find(|path| fs::symlink_metadata(path).is_ok());
+    found.and_then(|path| read_file(&path)).unwrap_or_default()
+}
+
+fn read_file(path: &Path) -> Option<String> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    (metadata.is_file() && metadata.len() <= MOST).then(|| fs::read_to_string(path).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_and_groups_are_found_by_name_and_number() {
+        let accounts = Accounts {
+            passwd: "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:100::/:/bin/sh\n".to_owned(),
+            group: "users:x:100:\ndocker:x:998:web,other\n".to_owned(),
+        };
+        let ids = |user: &str| accounts.user(user).map(|account| (account.uid, account.gid));
+        assert_eq!(ids(""), Some((0, 0)));
+        assert_eq!(ids("web"), Some((1000, 100)));
+        assert_eq!(ids("1000"), Some((1000, 100)));
+        assert_eq!(ids("4242"), Some((4242, 0)));
+        assert_eq!(ids("nobody-there"), None);
+        assert_eq!(accounts.group("docker"), Some(998));
+        assert_eq!(accounts.group("5"), Some(5));
+        assert_eq!(accounts.memberships("web").collect::<Vec<_>>(), [998]);
+    }
+}

@@ -1,0 +1,203 @@
+//! What is in the files of configMap, secret, downwardAPI and projected volumes.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection, Volume, VolumeProjection};
+use serde_json::Value;
+
+use super::atomic_writer::{File, Payload};
+use crate::{
+    clock::Clock,
+    container_config::{Node, field_ref, resource_field},
+    kubelet::pod::Pod,
+    store::{Key, Resource},
+    tokens::{Signer, Subject},
+};
+
+/// The mode of files whose volume says none.
+const DEFAULT_MODE: i32 = 0o644;
+
+/// What a volume's content is made from.
+pub(super) struct Context<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) node: &'a Node,
+    pub(super) clock: &'a Clock,
+    pub(super) signer: &'a Signer,
+    /// Where the volume's files are, if they have been made before.
+    pub(super) folder: &'a std::path::Path,
+}
+
+/// The files of a volume; `None` where its kind has no such content.
+///
+/// # Errors
+/// What is missing, in the kubelet's words.
+pub(super) fn of(context: &Context<'_>, volume: &Volume) -> Result<Option<Payload>, String> {
+    let mut payload = Payload::new();
+    if let Some(source) = &volume.config_map {
+        let keys = Keys { items: source.items.as_deref(), mode: source.default_mode, optional: source.optional };
+        keys.add(context, Resource::ConfigMaps, &source.name, &mut payload)?;
+    } else if let Some(source) = &volume.secret {
+        let keys = Keys { items: source.items.as_deref(), mode: source.default_mode, optional: source.optional };
+        let name = source.secret_name.as_deref().unwrap_or_default();
+        keys.add(context, Resource::Secrets, name, &mut payload)?;
+    } else if let Some(source) = &volume.downward_api {
+        for item in source.items.iter().flatten() {
+            downward(context, item, source.default_mode, &mut payload)?;
+        }
+    } else if let Some(source) = &volume.projected {
+        for projection in source.sources.iter().flatten() {
+            project(context, projection, source.default_mode, &mut payload)?;
+        }
+    } else {
+        return Ok(None);
+    }
+    Ok(Some(payload))
+}
+
+fn project(
+    context: &Context<'_>,
+    projection: &VolumeProjection,
+    mode: Option<i32>,
+    payload: &mut Payload,
+) -> Result<(), String> {
+    if let Some(source) = &projection.config_map {
+        let keys = Keys { items: source.items.as_deref(), mode, optional: source.optional };
+        keys.add(context, Resource::ConfigMaps, &source.name, payload)?;
+    }
+    if let Some(source) = &projection.secret {
+        let keys = Keys { items: source.items.as_deref(), mode, optional: source.optional };
+        keys.add(context, Resource::Secrets, &source.name, payload)?;
+    }
+    for item in projection.downward_api.iter().flat_map(|source| source.items.iter().flatten()) {
+        downward(context, item, mode, payload)?;
+    }
+    if let Some(source) = &projection.service_account_token {
+        token(context, source, mode, payload)?;
+    }
+    for (field, present) in [
+        ("clusterTrustBundle", projection.cluster_trust_bundle.is_some()),
+        ("podCertificate", projection.pod_certificate.is_some()),
+    ] {
+        if present {
+            return Err(format!("projected sources of type {field} are not supported by the emulator"));
+        }
+    }
+    Ok(())
+}
+
+/// Keys of a ConfigMap or Secret that become files.
+struct Keys<'a> {
+    items: Option<&'a [KeyToPath]>,
+    mode: Option<i32>,
+    optional: Option<bool>,
+}
+
+impl Keys<'_> {
+    fn add(&self, context: &Context<'_>, resource: Resource, name: &str, payload: &mut Payload) -> Result<(), String> {
+        let optional = self.optional == Some(true);
+        let key = Key::new(resource, &context.pod.namespace, name);
+        let Some(object) = context.node.store.get(&key) else {
+            return if optional { Ok(()) } else { Err(format!("{} {name:?} not found", resource.kind().to_lowercase())) };
+        };
+        let content = |key: &str| content(resource, &object, key);
+        match self.items {
+            Some(items) if !items.is_empty() => {
+                for item in items {
+                    match content(&item.key) {
+                        Some(data) => add(payload, &item.path, data, item.mode.or(self.mode)),
+                        None if optional => {}
+                        None => return Err(format!("references non-existent {} key: {}", kind_of_key(resource), item.key)),
+                    }
+                }
+            }
+            _ => {
+                for field in ["data", "binaryData"] {
+                    for key in object[field].as_object().into_iter().flatten().map(|(key, _)| key) {
+                        if let Some(data) = content(key) {
+                            add(payload, key, data, self.mode);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn kind_of_key(resource: Resource) -> &'static str {
+    if resource == Resource::Secrets { "secret" } else { "config" }
+}
+
+fn content(resource: Resource, object: &Value, key: &str) -> Option<Vec<u8>> {
+    let decode = |value: &Value| BASE64_STANDARD.decode(value.as_str()?).ok();
+    match resource {
+        Resource::Secrets => decode(&object["data"][key]),
+        _ => match object["data"][key].as_str() {
+            Some(text) => Some(text.as_bytes().to_vec()),
+            None => decode(&object["binaryData"][key]),
+        },
+    }
+}
+
+fn downward(
+    context: &Context<'_>,
+    item: &DownwardAPIVolumeFile,
+    mode: Option<i32>,
+    payload: &mut Payload,
+) -> Result<(), String> {
+    let text = if let Some(field) = &item.field_ref {
+        // The addresses of a pod are not fields of volumes.
+        field_ref::value(context.pod, context.node, &[], &field.field_path)
+            .ok_or_else(|| format!("unsupported fieldPath: {}", field.field_path))?
+    } else if let Some(field) = &item.resource_field_ref {
+        let name = field.container_name.as_deref().unwrap_or_default();
+        let declared = context.pod.container(name).ok_or_else(|| format!("container {name} not found"))?;
+        let node = context.node.store.get(&Key::new(Resource::Nodes, "", &context.node.name));
+        resource_field::value(&declared.container, field, &node.as_deref().cloned().unwrap_or(Value::Null))?
+    } else {
+        return Ok(());
+    };
+    add(payload, &item.path, text.into_bytes(), item.mode.or(mode));
+    Ok(())
+}
+
+fn token(
+    context: &Context<'_>,
+    source: &ServiceAccountTokenProjection,
+    mode: Option<i32>,
+    payload: &mut Payload,
+) -> Result<(), String> {
+    let pod = context.pod;
+    let account = pod.spec.service_account_name.as_deref().unwrap_or("default");
+    let found = context.node.store.get(&Key::new(Resource::ServiceAccounts, &pod.namespace, account));
+    let found = found.ok_or_else(|| {
+        format!("failed to fetch token: serviceaccounts {account:?} not found")
+    })?;
+    let subject = Subject {
+        namespace: pod.namespace.clone(),
+        service_account: account.to_owned(),
+        service_account_uid: found["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+        pod: Some((pod.name.clone(), pod.uid.clone())),
+    };
+    let lifetime = SignedDuration::from_secs(source.expiration_seconds.unwrap_or(3600));
+    let audiences: Vec<String> = source.audience.iter().filter(|audience| !audience.is_empty()).cloned().collect();
+    // A token is replaced when half of its life is over, and not at every look at the volume.
+    let previous = std::fs::read_to_string(context.folder.join(&source.path)).ok();
+    let half = (lifetime.as_secs() / 2).max(1);
+    let now = context.clock.now();
+    let start = jiff::Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(half)).unwrap_or(now);
+    let (token, _) = context
+        .signer
+        .mint_again(previous.as_deref(), &subject, &audiences, start, lifetime)
+        .map_err(|error| format!("failed to fetch token: {error}"))?;
+    let owner = pod.spec.security_context.as_ref().and_then(|context| context.run_as_user);
+    let owner = owner.and_then(|owner| u32::try_from(owner).ok());
+    let mode = if owner.is_some() { 0o600 } else { mode.unwrap_or(DEFAULT_MODE) };
+    payload.insert(source.path.clone(), File { data: token.into_bytes(), mode: mode as u32, owner });
+    Ok(())
+}
+
+fn add(payload: &mut Payload, path: &str, data: Vec<u8>, mode: Option<i32>) {
+    let mode = u32::try_from(mode.unwrap_or(DEFAULT_MODE)).unwrap_or(0o644);
+    payload.insert(path.to_owned(), File { data, mode, owner: None });
+}

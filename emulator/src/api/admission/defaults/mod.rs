@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::tree;
 use crate::store::Resource;
 
+pub(super) use self::resources::aggregate_requests;
+
 /// Fills in an object's defaults. Doing it twice changes nothing more.
 pub fn apply(resource: Resource, object: &mut Value) {
     match resource {

@@ -1,11 +1,27 @@
 //! Which objects can be, and the words for those that can't.
 
+mod affinity;
+mod container;
+mod containers;
+mod data;
+mod dns;
+mod env;
+mod handler;
 mod metadata;
+mod path;
+mod pod;
+mod ports;
+mod resources;
+mod scheduling;
+mod security;
+mod selector;
+mod volume;
+mod volume_mounts;
 
 use serde_json::Value;
 
 use super::{
-    field_error::{Errors, FieldError},
+    field_error::{Errors, FieldError, Path},
     rejection::Rejection,
 };
 use crate::store::Resource;
@@ -17,6 +33,17 @@ use crate::store::Resource;
 pub fn validate(resource: Resource, object: &Value) -> Result<(), Rejection> {
     let mut errors = Errors::default();
     metadata::check(resource, object, &mut errors);
+    match resource {
+        Resource::Pods => {
+            let typed = serde_json::from_value(object.clone());
+            let typed = typed.map_err(|error| Rejection::BadRequest(error.to_string()))?;
+            pod::check(&typed, &mut errors);
+        }
+        Resource::ConfigMaps => data::config_map(object, &mut errors),
+        Resource::Secrets => data::secret(object, &mut errors),
+        Resource::Events => event(object, &mut errors),
+        Resource::Namespaces | Resource::Nodes | Resource::ServiceAccounts => {}
+    }
     Rejection::of_fields(resource, object, errors.into_inner())
 }
 
@@ -29,6 +56,40 @@ pub fn validate_static_pod(pod: &Value) -> Result<(), Rejection> {
 }
 
 /// What a pod may only get later.
-pub(super) fn on_create(_pod: &Value) -> Vec<FieldError> {
-    Vec::new()
+pub(super) fn on_create(pod: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let path = Path::new("spec");
+    let spec = &pod["spec"];
+    let has = |field: &str| spec[field].as_array().is_some_and(|list| !list.is_empty());
+    if has("ephemeralContainers") {
+        errors.forbidden(&path.child("ephemeralContainers"), "cannot be set on create");
+    }
+    if has("schedulingGates") && spec["nodeName"].as_str().is_some_and(|node| !node.is_empty()) {
+        errors.forbidden(
+            &path.child("nodeName"),
+            "cannot be set until all schedulingGates have been cleared",
+        );
+    }
+    errors.into_inner()
 }
+
+/// An event lives where the object lives that it is about.
+fn event(event: &Value, errors: &mut Errors) {
+    let about = event["involvedObject"]["namespace"].as_str().unwrap_or_default();
+    let own = event["metadata"]["namespace"].as_str().unwrap_or_default();
+    let matches = if about.is_empty() {
+        own == "default"
+    } else {
+        own == about
+    };
+    if !matches {
+        errors.invalid(
+            &Path::new("involvedObject").child("namespace"),
+            about,
+            "does not match event.namespace",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Tolerations, gates, spreading.
+
+use k8s_openapi::api::core::v1::{PodReadinessGate, PodSchedulingGate, Toleration, TopologySpreadConstraint};
+
+use super::selector;
+use crate::api::admission::{
+    field_error::{Errors, Path},
+    names,
+};
+
+/// Checks `spec.tolerations`.
+pub(super) fn tolerations(tolerations: &[Toleration], path: &Path, errors: &mut Errors) {
+    for (index, toleration) in tolerations.iter().enumerate() {
+        let path = path.index(index);
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let (key, operator, value, effect) = (
+            text(&toleration.key),
+            text(&toleration.operator),
+            text(&toleration.value),
+            text(&toleration.effect),
+        );
+        if !key.is_empty() {
+            errors.invalid_each(&path.child("key"), &key, names::qualified(&key));
+        }
+        if key.is_empty() && operator != "Exists" {
+            errors.invalid(
+                &path.child("operator"),
+                operator.as_str(),
+                "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+            );
+        }
+        if toleration.toleration_seconds.is_some() && effect != "NoExecute" {
+            errors.invalid(
+                &path.child("effect"),
+                effect.as_str(),
+                "effect must be 'NoExecute' when `tolerationSeconds` is set",
+            );
+        }
+        match operator.as_str() {
+            "Equal" | "" => {
+                let wrong = names::label_value(&value);
+                if !wrong.is_empty() {
+                    errors.invalid(&path.child("operator"), value.as_str(), wrong.join(";"));
+                }
+            }
+            "Exists" if !value.is_empty() => errors.invalid(
+                &path.child("operator"),
+                value.as_str(),
+                "value must be empty when `operator` is 'Exists'",
+            ),
+            "Exists" => {}
+            other => errors.not_supported(&path.child("operator"), other, &["Equal", "Exists"]),
+        }
+        if !matches!(effect.as_str(), "" | "NoSchedule" | "PreferNoSchedule" | "NoExecute") {
+            let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+            errors.not_supported(&path.child("effect"), &effect, &effects);
+        }
+    }
+}
+
+/// Checks `spec.readinessGates`.
+pub(super) fn readiness_gates(gates: &[PodReadinessGate], path: &Path, errors: &mut Errors) {
+    for (index, gate) in gates.iter().enumerate() {
+        let path = path.index(index).child("conditionType");
+        errors.invalid_each(&path, &gate.condition_type, names::qualified(&gate.condition_type));
+    }
+}
+
+/// Checks `spec.schedulingGates`.
+pub(super) fn scheduling_gates(gates: &[PodSchedulingGate], path: &Path, errors: &mut Errors) {
+    let mut seen = Vec::new();
+    for (index, gate) in gates.iter().enumerate() {
+        let path = path.index(index);
+        errors.invalid_each(&path, &gate.name, names::qualified(&gate.name));
+        if seen.contains(&&gate.name) {
+            errors.duplicate(&path, gate.name.as_str());
+        }
+        seen.push(&gate.name);
+    }
+}
+
+/// Checks `spec.topologySpreadConstraints`.
+pub(super) fn spread(constraints: &[TopologySpreadConstraint], path: &Path, errors: &mut Errors) {
+    for (index, constraint) in constraints.iter().enumerate() {
+        let path = path.index(index);
+        if constraint.max_skew <= 0 {
+            errors.invalid(&path.child("maxSkew"), constraint.max_skew, "must be greater than zero");
+        }
+        if constraint.topology_key.is_empty() {
+            errors.required(&path.child("topologyKey"), "can not be empty");
+        }
+        match constraint.when_unsatisfiable.as_str() {
+            "DoNotSchedule" | "ScheduleAnyway" => {}
+            other => {
+                errors.not_supported(
+                    &path.child("whenUnsatisfiable"),
+                    other,
+                    &["DoNotSchedule", "ScheduleAnyway"],
+                );
+            }
+        }
+        if let Some(one) = &constraint.label_selector {
+            selector::check(one, &path.child("labelSelector"), errors);
+        }
+    }
+}

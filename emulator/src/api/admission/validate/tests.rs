@@ -1,0 +1,219 @@
+//! One mistake each, and the server's words for it.
+
+use serde_json::json;
+
+use super::*;
+use crate::api::admission::defaults;
+
+/// The words for a pod with this spec, after `Pod "p" is invalid: `.
+fn mistakes(spec: Value) -> String {
+    let mut pod = json!({"metadata": {"name": "p", "namespace": "default"}, "spec": spec});
+    defaults::apply(Resource::Pods, &mut pod);
+    match validate(Resource::Pods, &pod) {
+        Ok(()) => String::new(),
+        Err(error) => error
+            .to_string()
+            .trim_start_matches("Pod \"p\" is invalid: ")
+            .to_owned(),
+    }
+}
+
+/// The same for a pod of one container with these fields besides name and image.
+fn of_container(fields: Value) -> String {
+    let mut container = json!({"name": "a", "image": "b"});
+    for (field, value) in fields.as_object().unwrap() {
+        container[field] = value.clone();
+    }
+    mistakes(json!({"containers": [container], "volumes": [{"name": "v", "emptyDir": {}}]}))
+}
+
+#[test]
+fn a_container_needs_a_name_and_an_image() {
+    assert_eq!(mistakes(json!({})), "spec.containers: Required value");
+    assert_eq!(
+        mistakes(json!({"containers": [{}]})),
+        "[spec.containers[0].name: Required value, spec.containers[0].image: Required value]"
+    );
+}
+
+#[test]
+fn names_must_be_labels_and_differ() {
+    assert!(of_container(json!({"name": "A"})).starts_with(
+        "spec.containers[0].name: Invalid value: \"A\": a lowercase RFC 1123 label must consist of lower case alphanumeric \
+         characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used \
+         for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+    ));
+    let two = json!([{"name": "a", "image": "b"}, {"name": "a", "image": "b"}]);
+    assert_eq!(
+        mistakes(json!({"containers": two})),
+        "spec.containers[1].name: Duplicate value: \"a\""
+    );
+}
+
+#[test]
+fn a_policy_is_one_of_a_few() {
+    assert_eq!(
+        of_container(json!({"imagePullPolicy": "Sometimes"})),
+        "spec.containers[0].imagePullPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"IfNotPresent\", \"Never\""
+    );
+    assert_eq!(
+        mistakes(json!({"restartPolicy": "Maybe", "containers": [{"name": "a", "image": "b"}]})),
+        "spec.restartPolicy: Unsupported value: \"Maybe\": supported values: \"Always\", \"OnFailure\", \"Never\""
+    );
+}
+
+#[test]
+fn ports_are_numbers_below_65536() {
+    assert_eq!(
+        of_container(json!({"ports": [{"containerPort": 70000}]})),
+        "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"
+    );
+}
+
+#[test]
+fn a_request_is_at_most_the_limit() {
+    assert_eq!(
+        of_container(json!({"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}})),
+        "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1"
+    );
+    assert_eq!(
+        of_container(json!({"resources": {"limits": {"memory": "-1"}, "requests": {"memory": "-1"}}})),
+        "[spec.containers[0].resources.limits[memory]: Invalid value: \"-1\": must be greater than or equal to 0, \
+         spec.containers[0].resources.requests[memory]: Invalid value: \"-1\": must be greater than or equal to 0]"
+    );
+}
+
+#[test]
+fn a_mount_needs_its_volume() {
+    assert_eq!(
+        of_container(json!({"volumeMounts": [{"name": "x", "mountPath": "/x"}]})),
+        "spec.containers[0].volumeMounts[0].name: Not found: \"x\""
+    );
+    assert_eq!(
+        of_container(json!({"volumeMounts": [{"name": "v", "mountPath": "/x"}, {"name": "v", "mountPath": "/x"}]})),
+        "spec.containers[0].volumeMounts[1].mountPath: Invalid value: \"/x\": must be unique"
+    );
+}
+
+#[test]
+fn a_volume_has_one_source() {
+    assert_eq!(
+        mistakes(json!({"containers": [{"name": "a", "image": "b"}],
+            "volumes": [{"name": "v", "emptyDir": {}, "hostPath": {"path": "/"}}]})),
+        "spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"
+    );
+}
+
+#[test]
+fn a_probe_has_one_handler() {
+    assert_eq!(
+        of_container(json!({"livenessProbe": {}})),
+        "spec.containers[0].livenessProbe: Required value: must specify a handler type"
+    );
+    assert_eq!(
+        of_container(json!({"livenessProbe": {"exec": {"command": ["x"]}, "tcpSocket": {"port": 1}}})),
+        "spec.containers[0].livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type"
+    );
+    assert_eq!(
+        of_container(json!({"livenessProbe": {"exec": {"command": ["x"]}, "successThreshold": 2}})),
+        "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1"
+    );
+}
+
+#[test]
+fn init_containers_have_no_probes_and_no_hooks() {
+    let init = |restart: Value| {
+        let mut init = json!({"name": "i", "image": "b", "livenessProbe": {"exec": {"command": ["x"]}},
+            "lifecycle": {"preStop": {"exec": {"command": ["x"]}}}});
+        if !restart.is_null() {
+            init["restartPolicy"] = restart;
+        }
+        mistakes(json!({"containers": [{"name": "a", "image": "b"}], "initContainers": [init]}))
+    };
+    assert_eq!(
+        init(Value::Null),
+        "[spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always, \
+         spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always]"
+    );
+    assert_eq!(init("Always".into()), "");
+}
+
+#[test]
+fn a_variable_has_one_source() {
+    assert_eq!(
+        of_container(json!({"env": [{"name": "A=B"}]})),
+        "spec.containers[0].env[0].name: Invalid value: \"A=B\": a valid environment variable name must consist only of printable \
+         ASCII characters other than '='"
+    );
+    assert_eq!(
+        of_container(json!({"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.x"}}}]})),
+        "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: \"spec.x\": error converting fieldPath: field label \
+         not supported: spec.x"
+    );
+    assert_eq!(
+        of_container(json!({"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['a']"}}}]})),
+        ""
+    );
+}
+
+#[test]
+fn ranges_are_kept() {
+    let with = |field: &str, value: Value| {
+        let mut spec = json!({"containers": [{"name": "a", "image": "b"}]});
+        spec[field] = value;
+        mistakes(spec)
+    };
+    assert_eq!(
+        with("activeDeadlineSeconds", json!(0)),
+        "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"
+    );
+    assert_eq!(
+        with("securityContext", json!({"runAsUser": -1})),
+        "spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive"
+    );
+    assert_eq!(
+        with("hostAliases", json!([{"ip": "x"}])),
+        "spec.hostAliases[0].ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+    );
+    assert_eq!(
+        with("tolerations", json!([{"operator": "Equal"}])),
+        "spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty, which means \"match all \
+         values and all keys\""
+    );
+    assert_eq!(
+        with("dnsPolicy", json!("None")),
+        "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"
+    );
+}
+
+#[test]
+fn metadata_is_checked_first() {
+    let mut pod = json!({"metadata": {"name": "P_1", "namespace": "default", "labels": {"a b": "c d"}},
+        "spec": {"containers": [{"name": "a", "image": "b"}]}});
+    defaults::apply(Resource::Pods, &mut pod);
+    let error = validate(Resource::Pods, &pod).unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "Pod \"P_1\" is invalid: [metadata.name: Invalid value: \"P_1\": a lowercase RFC 1123 subdomain must"
+        ),
+        "{error}"
+    );
+    assert!(
+        error.contains("metadata.labels: Invalid value: \"a b\": name part must consist of"),
+        "{error}"
+    );
+    assert!(
+        error.contains("metadata.labels: Invalid value: \"c d\": a valid label must be"),
+        "{error}"
+    );
+}
+
+#[test]
+fn keys_of_config_maps_are_file_names() {
+    let map = json!({"metadata": {"name": "m", "namespace": "default"}, "data": {"a/b": ""}});
+    let error = validate(Resource::ConfigMaps, &map).unwrap_err().to_string();
+    assert!(
+        error.starts_with("ConfigMap \"m\" is invalid: data[a/b]: Invalid value: \"a/b\": a valid config key must"),
+        "{error}"
+    );
+}

@@ -1,0 +1,132 @@
+//! Where a container sees the pod's volumes.
+
+use k8s_openapi::api::core::v1::{Container, Volume, VolumeMount};
+
+use super::path::{descending, no_backsteps};
+use crate::api::admission::field_error::{Errors, Path};
+
+/// Checks `volumeMounts`.
+pub(super) fn check(container: &Container, volumes: &[Volume], path: &Path, errors: &mut Errors) {
+    let devices = container.volume_devices.as_deref().unwrap_or_default();
+    let mut seen = Vec::new();
+    for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
+        let item = path.index(index);
+        if mount.name.is_empty() {
+            errors.required(&item.child("name"), "");
+        }
+        let volume = volumes
+            .iter()
+            .find(|volume| volume.name == mount.name && !mount.name.is_empty());
+        if volume.is_none() {
+            errors.not_found(&item.child("name"), &mount.name);
+        }
+        if mount.mount_path.is_empty() {
+            errors.required(&item.child("mountPath"), "");
+        }
+        if seen.contains(&&mount.mount_path) {
+            errors.invalid(&item.child("mountPath"), mount.mount_path.as_str(), "must be unique");
+        }
+        seen.push(&mount.mount_path);
+        if devices.iter().any(|device| device.name == mount.name) {
+            errors.invalid(
+                &item.child("name"),
+                mount.name.as_str(),
+                "must not already exist in volumeDevices",
+            );
+        }
+        if devices.iter().any(|device| device.device_path == mount.mount_path) {
+            errors.invalid(
+                &item.child("mountPath"),
+                mount.mount_path.as_str(),
+                "must not already exist as a path in volumeDevices",
+            );
+        }
+        sub_paths(mount, volume, path, &item, errors);
+        propagation(mount, container, path, errors);
+        recursive_read_only(mount, path, errors);
+    }
+}
+
+fn sub_paths(mount: &VolumeMount, volume: Option<&Volume>, list: &Path, item: &Path, errors: &mut Errors) {
+    let (plain, expanded) = (
+        mount.sub_path.as_deref().unwrap_or_default(),
+        mount.sub_path_expr.as_deref().unwrap_or_default(),
+    );
+    if volume.is_some_and(|volume| volume.image.is_some()) {
+        for (field, value) in [("subPath", plain), ("subPathExpr", expanded)] {
+            if !value.is_empty() {
+                errors.invalid(&item.child(field), value, "not allowed in image volume sources");
+            }
+        }
+    }
+    // The server leaves out the index from here on.
+    if !plain.is_empty() {
+        descending(plain, &list.child("subPath"), errors);
+    }
+    if !expanded.is_empty() {
+        if !plain.is_empty() {
+            errors.invalid(
+                &item.child("subPathExpr"),
+                expanded,
+                "subPathExpr and subPath are mutually exclusive",
+            );
+        }
+        descending(expanded, &list.child("subPathExpr"), errors);
+    }
+}
+
+fn propagation(mount: &VolumeMount, container: &Container, list: &Path, errors: &mut Errors) {
+    let path = list.child("mountPropagation");
+    let privileged = container
+        .security_context
+        .as_ref()
+        .is_some_and(|context| context.privileged == Some(true));
+    match mount.mount_propagation.as_deref() {
+        None | Some("None" | "HostToContainer") => {}
+        Some("Bidirectional") if privileged => {}
+        Some("Bidirectional") => errors.forbidden(
+            &path,
+            "Bidirectional mount propagation is available only to privileged containers",
+        ),
+        Some(other) => errors.not_supported(&path, other, &["Bidirectional", "HostToContainer", "None"]),
+    }
+}
+
+fn recursive_read_only(mount: &VolumeMount, list: &Path, errors: &mut Errors) {
+    let path = list.child("recursiveReadOnly");
+    match mount.recursive_read_only.as_deref() {
+        None | Some("Disabled") => {}
+        Some("Enabled" | "IfPossible") => {
+            if mount.read_only != Some(true) {
+                errors.forbidden(&path, "may only be specified when readOnly is true");
+            }
+            if !matches!(mount.mount_propagation.as_deref(), None | Some("None")) {
+                errors.forbidden(
+                    &path,
+                    "may only be specified when mountPropagation is None or not specified",
+                );
+            }
+        }
+        Some(other) => errors.not_supported(&path, other, &["Disabled", "Enabled", "IfPossible"]),
+    }
+}
+
+/// Checks `volumeDevices`.
+pub(super) fn devices(container: &Container, volumes: &[Volume], path: &Path, errors: &mut Errors) {
+    for (index, device) in container.volume_devices.iter().flatten().enumerate() {
+        let path = path.index(index);
+        match volumes.iter().find(|volume| volume.name == device.name) {
+            None => errors.not_found(&path.child("name"), &device.name),
+            Some(volume) if volume.persistent_volume_claim.is_none() && volume.ephemeral.is_none() => errors.invalid(
+                &path.child("name"),
+                device.name.as_str(),
+                "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode",
+            ),
+            Some(_) => {}
+        }
+        if device.device_path.is_empty() {
+            errors.required(&path.child("devicePath"), "");
+        }
+        no_backsteps(&device.device_path, &path.child("devicePath"), errors);
+    }
+}

@@ -208,7 +208,12 @@ mod tests {
             Some(subject())
         );
         assert_eq!(signer.verify(&token, expires), None);
-        let again = |now| signer.mint_again(Some(&token), &subject(), &[], now, SignedDuration::from_hours(1)).unwrap().0;
+        let again = |now| {
+            signer
+                .mint_again(Some(&token), &subject(), &[], now, SignedDuration::from_hours(1))
+                .unwrap()
+                .0
+        };
         assert_eq!(again(now), token);
         assert_ne!(again(expires), token);
     }

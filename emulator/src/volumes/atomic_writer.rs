@@ -27,11 +27,16 @@ const DATA: &str = "..data";
 pub(super) fn write(folder: &Path, payload: &Payload, group: Option<i64>) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let present = fs::read_link(folder.join(DATA)).ok();
-    if present.as_ref().is_some_and(|present| same(&folder.join(present), payload)) {
+    if present
+        .as_ref()
+        .is_some_and(|present| same(&folder.join(present), payload))
+    {
         return Ok(());
     }
     if let Some(path) = payload.keys().find(|path| !stays_inside(path)) {
-        return Err(io::Error::other(format!("invalid path {path:?}: it leads out of the volume")));
+        return Err(io::Error::other(format!(
+            "invalid path {path:?}: it leads out of the volume"
+        )));
     }
     let name = format!("..{}", crate::uid::new());
     let version = folder.join(&name);
@@ -56,7 +61,9 @@ pub(super) fn write(folder: &Path, payload: &Payload, group: Option<i64>) -> io:
 fn stays_inside(path: &str) -> bool {
     !path.is_empty()
         && !path.starts_with("..")
-        && Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+        && Path::new(path)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 fn write_file(path: &Path, file: &File, group: Option<i64>) -> io::Result<()> {
@@ -69,7 +76,11 @@ fn write_file(path: &Path, file: &File, group: Option<i64>) -> io::Result<()> {
         use std::os::unix::fs::{PermissionsExt, chown};
         let group = group.and_then(|group| u32::try_from(group).ok());
         // With an fsGroup, the group may read what the owner may.
-        let mode = if group.is_some() { file.mode | (file.mode & 0o700) >> 3 } else { file.mode };
+        let mode = if group.is_some() {
+            file.mode | (file.mode & 0o700) >> 3
+        } else {
+            file.mode
+        };
         if group.is_some() || file.owner.is_some() {
             chown(path, file.owner, group)?;
         }
@@ -80,7 +91,10 @@ fn write_file(path: &Path, file: &File, group: Option<i64>) -> io::Result<()> {
 
 /// Links for new names, none for those that have gone.
 fn link_files(folder: &Path, payload: &Payload) -> io::Result<()> {
-    let tops: Vec<&str> = payload.keys().filter_map(|path| path.trim_start_matches("./").split('/').next()).collect();
+    let tops: Vec<&str> = payload
+        .keys()
+        .filter_map(|path| path.trim_start_matches("./").split('/').next())
+        .collect();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -101,7 +115,9 @@ fn same(version: &Path, payload: &Payload) -> bool {
     let mut files = Vec::new();
     collect(version, version, &mut files);
     files.len() == payload.len()
-        && payload.iter().all(|(path, file)| fs::read(version.join(path)).is_ok_and(|data| data == file.data))
+        && payload
+            .iter()
+            .all(|(path, file)| fs::read(version.join(path)).is_ok_and(|data| data == file.data))
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
@@ -130,8 +146,15 @@ mod tests {
     use super::*;
 
     fn payload(files: &[(&str, &str)]) -> Payload {
-        let file = |data: &str| File { data: data.as_bytes().to_vec(), mode: 0o644, owner: None };
-        files.iter().map(|(path, data)| ((*path).to_owned(), file(data))).collect()
+        let file = |data: &str| File {
+            data: data.as_bytes().to_vec(),
+            mode: 0o644,
+            owner: None,
+        };
+        files
+            .iter()
+            .map(|(path, data)| ((*path).to_owned(), file(data)))
+            .collect()
     }
 
     #[test]
@@ -145,7 +168,10 @@ mod tests {
         write(&path, &payload(&[("a", "1"), ("dir/b", "2")]), None).unwrap();
         assert_eq!(fs::read_link(path.join(DATA)).unwrap(), before);
         write(&path, &payload(&[("a", "new"), ("c", "3")]), None).unwrap();
-        assert_eq!((read("a").as_deref(), read("c").as_deref(), read("dir/b")), (Some("new"), Some("3"), None));
+        assert_eq!(
+            (read("a").as_deref(), read("c").as_deref(), read("dir/b")),
+            (Some("new"), Some("3"), None)
+        );
         assert!(!path.join(before).exists());
         write(&path, &payload(&[]), None).unwrap();
         assert_eq!(read("a"), None);

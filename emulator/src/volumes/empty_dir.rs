@@ -9,7 +9,10 @@ pub(super) fn make(folder: &Path, source: &EmptyDirVolumeSource, group: Option<i
     let is_new = !folder.exists();
     fs::create_dir_all(folder)?;
     if source.medium.as_deref() == Some("Memory") {
-        let size = source.size_limit.as_ref().and_then(|limit| crate::quantity::milli(&limit.0));
+        let size = source
+            .size_limit
+            .as_ref()
+            .and_then(|limit| crate::quantity::milli(&limit.0));
         mount_memory(folder, size.map(|milli| milli / 1000))?;
     }
     if is_new {
@@ -46,8 +49,17 @@ fn mount_memory(folder: &Path, size: Option<i128>) -> io::Result<()> {
     if statfs(folder)?.filesystem_type() == TMPFS_MAGIC && is_mount(folder)? {
         return Ok(());
     }
-    let options = size.filter(|size| *size > 0).map(|size| format!("size={size}")).unwrap_or_default();
-    Ok(mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))?)
+    let options = size
+        .filter(|size| *size > 0)
+        .map(|size| format!("size={size}"))
+        .unwrap_or_default();
+    Ok(mount(
+        Some("tmpfs"),
+        folder,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some(options.as_str()),
+    )?)
 }
 
 /// A folder on another device than the one that it is in.

@@ -80,10 +80,18 @@ mod tests {
             check(&at("file"), "Directory").unwrap_err(),
             format!("hostPath type check failed: {} is not a directory", at("file"))
         );
-        assert!(check(&at("missing"), "File").unwrap_err().ends_with("missing is not a file"));
+        assert!(
+            check(&at("missing"), "File")
+                .unwrap_err()
+                .ends_with("missing is not a file")
+        );
         assert!(check(&at("made"), "DirectoryOrCreate").unwrap().is_dir());
         assert!(check(&at("made-file"), "FileOrCreate").unwrap().is_file());
         assert!(check("/dev/null", "CharDevice").is_ok());
-        assert!(check("/dev/null", "Socket").unwrap_err().ends_with("/dev/null is not a socket file"));
+        assert!(
+            check("/dev/null", "Socket")
+                .unwrap_err()
+                .ends_with("/dev/null is not a socket file")
+        );
     }
 }

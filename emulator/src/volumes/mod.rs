@@ -53,7 +53,10 @@ impl Volumes {
     pub fn set_up(&self, pod: &Pod) -> Result<VolumePaths, VolumeFailure> {
         let mut paths = VolumePaths::new();
         for volume in pod.spec.volumes.iter().flatten() {
-            let path = self.volume(pod, volume).map_err(|message| VolumeFailure { volume: volume.name.clone(), message })?;
+            let path = self.volume(pod, volume).map_err(|message| VolumeFailure {
+                volume: volume.name.clone(),
+                message,
+            })?;
             paths.insert(volume.name.clone(), path);
         }
         Ok(paths)
@@ -91,10 +94,17 @@ impl Volumes {
             empty_dir::make(&folder, source, group).map_err(|error| error.to_string())?;
             return Ok(folder);
         }
-        let context =
-            payload::Context { pod, node: &self.node, clock: &self.clock, signer: &self.signer, folder: &folder };
+        let context = payload::Context {
+            pod,
+            node: &self.node,
+            clock: &self.clock,
+            signer: &self.signer,
+            folder: &folder,
+        };
         let payload = payload::of(&context, volume)?;
-        let Some(payload) = payload else { return Err(unsupported(volume)) };
+        let Some(payload) = payload else {
+            return Err(unsupported(volume));
+        };
         atomic_writer::write(&folder, &payload, group).map_err(|error| error.to_string())?;
         Ok(folder)
     }
@@ -122,6 +132,11 @@ fn remove(folder: &Path) -> io::Result<()> {
 /// Names the kind of volume that the emulator does not have.
 fn unsupported(volume: &Volume) -> String {
     let fields = serde_json::to_value(volume).unwrap_or_default();
-    let kind = fields.as_object().and_then(|fields| fields.keys().find(|key| *key != "name").cloned());
-    format!("volumes of type {} are not supported by the emulator", kind.as_deref().unwrap_or("unknown"))
+    let kind = fields
+        .as_object()
+        .and_then(|fields| fields.keys().find(|key| *key != "name").cloned());
+    format!(
+        "volumes of type {} are not supported by the emulator",
+        kind.as_deref().unwrap_or("unknown")
+    )
 }

@@ -13,14 +13,22 @@ pub(super) fn share(folder: &Path) -> io::Result<()> {
     if !mounted()?.contains(&folder) {
         mount(Some(&folder), &folder, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
     }
-    Ok(mount(None::<&str>, &folder, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?)
+    Ok(mount(
+        None::<&str>,
+        &folder,
+        None::<&str>,
+        MsFlags::MS_SHARED,
+        None::<&str>,
+    )?)
 }
 
 /// Unmounts everything at and below `folder`, deepest first. What is in use goes when it no longer is.
 #[cfg(target_os = "linux")]
 pub(super) fn unmount_below(folder: &Path) -> io::Result<()> {
     use nix::mount::{MntFlags, umount2};
-    let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+    let Ok(folder) = folder.canonicalize() else {
+        return Ok(());
+    };
     for path in mounted()?.into_iter().rev().filter(|path| path.starts_with(&folder)) {
         match umount2(&path, MntFlags::MNT_DETACH) {
             // It went with one that it was mounted in.
@@ -53,7 +61,10 @@ fn points(mountinfo: &[u8]) -> Vec<PathBuf> {
     use std::os::unix::ffi::OsStringExt;
     let lines = mountinfo.split(|byte| *byte == b'\n');
     let field = |line: &[u8]| line.split(|byte| *byte == b' ').nth(4).map(<[u8]>::to_vec);
-    lines.filter_map(field).map(|path| PathBuf::from(std::ffi::OsString::from_vec(unescaped(&path)))).collect()
+    lines
+        .filter_map(field)
+        .map(|path| PathBuf::from(std::ffi::OsString::from_vec(unescaped(&path))))
+        .collect()
 }
 
 #[cfg(target_os = "linux")]

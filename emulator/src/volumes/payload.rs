@@ -2,7 +2,9 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection, Volume, VolumeProjection};
+use k8s_openapi::api::core::v1::{
+    DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection, Volume, VolumeProjection,
+};
 use serde_json::Value;
 
 use super::atomic_writer::{File, Payload};
@@ -34,10 +36,18 @@ pub(super) struct Context<'a> {
 pub(super) fn of(context: &Context<'_>, volume: &Volume) -> Result<Option<Payload>, String> {
     let mut payload = Payload::new();
     if let Some(source) = &volume.config_map {
-        let keys = Keys { items: source.items.as_deref(), mode: source.default_mode, optional: source.optional };
+        let keys = Keys {
+            items: source.items.as_deref(),
+            mode: source.default_mode,
+            optional: source.optional,
+        };
         keys.add(context, Resource::ConfigMaps, &source.name, &mut payload)?;
     } else if let Some(source) = &volume.secret {
-        let keys = Keys { items: source.items.as_deref(), mode: source.default_mode, optional: source.optional };
+        let keys = Keys {
+            items: source.items.as_deref(),
+            mode: source.default_mode,
+            optional: source.optional,
+        };
         let name = source.secret_name.as_deref().unwrap_or_default();
         keys.add(context, Resource::Secrets, name, &mut payload)?;
     } else if let Some(source) = &volume.downward_api {
@@ -61,14 +71,26 @@ fn project(
     payload: &mut Payload,
 ) -> Result<(), String> {
     if let Some(source) = &projection.config_map {
-        let keys = Keys { items: source.items.as_deref(), mode, optional: source.optional };
+        let keys = Keys {
+            items: source.items.as_deref(),
+            mode,
+            optional: source.optional,
+        };
         keys.add(context, Resource::ConfigMaps, &source.name, payload)?;
     }
     if let Some(source) = &projection.secret {
-        let keys = Keys { items: source.items.as_deref(), mode, optional: source.optional };
+        let keys = Keys {
+            items: source.items.as_deref(),
+            mode,
+            optional: source.optional,
+        };
         keys.add(context, Resource::Secrets, &source.name, payload)?;
     }
-    for item in projection.downward_api.iter().flat_map(|source| source.items.iter().flatten()) {
+    for item in projection
+        .downward_api
+        .iter()
+        .flat_map(|source| source.items.iter().flatten())
+    {
         downward(context, item, mode, payload)?;
     }
     if let Some(source) = &projection.service_account_token {
@@ -79,7 +101,9 @@ fn project(
         ("podCertificate", projection.pod_certificate.is_some()),
     ] {
         if present {
-            return Err(format!("projected sources of type {field} are not supported by the emulator"));
+            return Err(format!(
+                "projected sources of type {field} are not supported by the emulator"
+            ));
         }
     }
     Ok(())
@@ -97,7 +121,11 @@ impl Keys<'_> {
         let optional = self.optional == Some(true);
         let key = Key::new(resource, &context.pod.namespace, name);
         let Some(object) = context.node.store.get(&key) else {
-            return if optional { Ok(()) } else { Err(format!("{} {name:?} not found", resource.kind().to_lowercase())) };
+            return if optional {
+                Ok(())
+            } else {
+                Err(format!("{} {name:?} not found", resource.kind().to_lowercase()))
+            };
         };
         let content = |key: &str| content(resource, &object, key);
         match self.items {
@@ -106,7 +134,13 @@ impl Keys<'_> {
                     match content(&item.key) {
                         Some(data) => add(payload, &item.path, data, item.mode.or(self.mode)),
                         None if optional => {}
-                        None => return Err(format!("references non-existent {} key: {}", kind_of_key(resource), item.key)),
+                        None => {
+                            return Err(format!(
+                                "references non-existent {} key: {}",
+                                kind_of_key(resource),
+                                item.key
+                            ));
+                        }
                     }
                 }
             }
@@ -125,7 +159,11 @@ impl Keys<'_> {
 }
 
 fn kind_of_key(resource: Resource) -> &'static str {
-    if resource == Resource::Secrets { "secret" } else { "config" }
+    if resource == Resource::Secrets {
+        "secret"
+    } else {
+        "config"
+    }
 }
 
 fn content(resource: Resource, object: &Value, key: &str) -> Option<Vec<u8>> {
@@ -151,9 +189,19 @@ fn downward(
             .ok_or_else(|| format!("unsupported fieldPath: {}", field.field_path))?
     } else if let Some(field) = &item.resource_field_ref {
         let name = field.container_name.as_deref().unwrap_or_default();
-        let declared = context.pod.container(name).ok_or_else(|| format!("container {name} not found"))?;
-        let node = context.node.store.get(&Key::new(Resource::Nodes, "", &context.node.name));
-        resource_field::value(&declared.container, field, &node.as_deref().cloned().unwrap_or(Value::Null))?
+        let declared = context
+            .pod
+            .container(name)
+            .ok_or_else(|| format!("container {name} not found"))?;
+        let node = context
+            .node
+            .store
+            .get(&Key::new(Resource::Nodes, "", &context.node.name));
+        resource_field::value(
+            &declared.container,
+            field,
+            &node.as_deref().cloned().unwrap_or(Value::Null),
+        )?
     } else {
         return Ok(());
     };
@@ -169,10 +217,11 @@ fn token(
 ) -> Result<(), String> {
     let pod = context.pod;
     let account = pod.spec.service_account_name.as_deref().unwrap_or("default");
-    let found = context.node.store.get(&Key::new(Resource::ServiceAccounts, &pod.namespace, account));
-    let found = found.ok_or_else(|| {
-        format!("failed to fetch token: serviceaccounts {account:?} not found")
-    })?;
+    let found = context
+        .node
+        .store
+        .get(&Key::new(Resource::ServiceAccounts, &pod.namespace, account));
+    let found = found.ok_or_else(|| format!("failed to fetch token: serviceaccounts {account:?} not found"))?;
     let subject = Subject {
         namespace: pod.namespace.clone(),
         service_account: account.to_owned(),
@@ -180,7 +229,12 @@ fn token(
         pod: Some((pod.name.clone(), pod.uid.clone())),
     };
     let lifetime = SignedDuration::from_secs(source.expiration_seconds.unwrap_or(3600));
-    let audiences: Vec<String> = source.audience.iter().filter(|audience| !audience.is_empty()).cloned().collect();
+    let audiences: Vec<String> = source
+        .audience
+        .iter()
+        .filter(|audience| !audience.is_empty())
+        .cloned()
+        .collect();
     // A token is replaced when half of its life is over, and not at every look at the volume.
     let previous = std::fs::read_to_string(context.folder.join(&source.path)).ok();
     let half = (lifetime.as_secs() / 2).max(1);
@@ -190,14 +244,36 @@ fn token(
         .signer
         .mint_again(previous.as_deref(), &subject, &audiences, start, lifetime)
         .map_err(|error| format!("failed to fetch token: {error}"))?;
-    let owner = pod.spec.security_context.as_ref().and_then(|context| context.run_as_user);
+    let owner = pod
+        .spec
+        .security_context
+        .as_ref()
+        .and_then(|context| context.run_as_user);
     let owner = owner.and_then(|owner| u32::try_from(owner).ok());
-    let mode = if owner.is_some() { 0o600 } else { mode.unwrap_or(DEFAULT_MODE) };
-    payload.insert(source.path.clone(), File { data: token.into_bytes(), mode: mode as u32, owner });
+    let mode = if owner.is_some() {
+        0o600
+    } else {
+        mode.unwrap_or(DEFAULT_MODE)
+    };
+    payload.insert(
+        source.path.clone(),
+        File {
+            data: token.into_bytes(),
+            mode: mode as u32,
+            owner,
+        },
+    );
     Ok(())
 }
 
 fn add(payload: &mut Payload, path: &str, data: Vec<u8>, mode: Option<i32>) {
     let mode = u32::try_from(mode.unwrap_or(DEFAULT_MODE)).unwrap_or(0o644);
-    payload.insert(path.to_owned(), File { data, mode, owner: None });
+    payload.insert(
+        path.to_owned(),
+        File {
+            data,
+            mode,
+            owner: None,
+        },
+    );
 }

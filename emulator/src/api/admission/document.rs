@@ -40,7 +40,12 @@ impl Document {
     pub fn from_yaml(body: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
         // Duplicates come through to the visitor, which reports them by path as for JSON.
-        let options = serde_saphyr::options! { duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough };
+        let options = serde_saphyr::options! {
+            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
+            // `defaultMode: 0400` is octal to Kubernetes.
+            legacy_octal_numbers: true,
+            with_snippet: false,
+        };
         let read: Read = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
         Ok(read.0)
     }

@@ -120,3 +120,72 @@ fn a_gated_pod_says_so_at_once() {
         "1970-01-01T00:00:00Z"
     );
 }
+
+/// The manifest of a recorded case (without its comments) and the pod that a real API server kept of it.
+fn recorded(path: &std::path::Path) -> Option<(Value, Value)> {
+    let name = path.file_name()?;
+    let saved = path.parent()?.with_file_name("saved").join(name);
+    let case = Document::from_yaml(&first_document(&std::fs::read(path).ok()?))
+        .unwrap()
+        .value;
+    let saved = Document::from_yaml(&std::fs::read(saved).ok()?).unwrap().value;
+    let pod = saved["items"].as_array()?.iter().find(|item| item["kind"] == "Pod")?;
+    Some((case, pod.clone()))
+}
+
+/// A case may bring the objects that its pod refers to: the pod is wanted alone.
+fn first_document(text: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(text).into_owned();
+    let pod = text.split("\n---").find(|document| document.contains("kind: Pod"));
+    pod.unwrap_or_default().as_bytes().to_vec()
+}
+
+/// Takes out what differs from cluster to cluster: names, the node, and openshift's addition to the token volume.
+fn comparable(mut spec: Value) -> Value {
+    spec.as_object_mut().unwrap().shift_remove("nodeName");
+    for volume in tree::items(&mut spec, "volumes") {
+        if let Some(sources) = volume["projected"]["sources"].as_array_mut() {
+            sources.retain(|source| source["configMap"]["name"] != "openshift-service-ca.crt");
+        }
+    }
+    let text = spec.to_string();
+    let Some(at) = text.find("kube-api-access-") else {
+        return spec;
+    };
+    let name = &text[at..at + "kube-api-access-".len() + 5];
+    serde_json::from_str(&text.replace(name, "kube-api-access")).unwrap()
+}
+
+#[test]
+fn every_recorded_pod_gets_the_spec_that_a_real_server_stored() {
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/cases");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(cases).unwrap() {
+        let path = entry.unwrap().path();
+        let Some((mut case, saved)) = recorded(&path) else {
+            continue;
+        };
+        if !saved["metadata"]["deletionTimestamp"].is_null() {
+            continue;
+        }
+        // A gate that was taken away in the meantime is not in the record.
+        if saved["spec"]["schedulingGates"].is_null() {
+            case["spec"].as_object_mut().unwrap().shift_remove("schedulingGates");
+        }
+        let pod = create(case).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(
+            comparable(pod["spec"].clone()),
+            comparable(saved["spec"].clone()),
+            "{}",
+            path.display()
+        );
+        assert_eq!(
+            pod["status"]["qosClass"],
+            saved["status"]["qosClass"],
+            "{}",
+            path.display()
+        );
+        compared += 1;
+    }
+    assert!(compared > 20, "only {compared} records were found");
+}

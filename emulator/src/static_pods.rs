@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use crate::{
+    api::admission::{self, Document, FieldValidation},
+    store::Resource,
+};
+
 /// How often the directory is read where nothing says that it has changed.
 const POLL: Duration = Duration::from_secs(20);
 
@@ -56,10 +61,10 @@ pub fn read(directory: &Path, node: &str) -> io::Result<(Vec<Value>, Vec<BadFile
 }
 
 fn pod(file: &Path, node: &str) -> Result<Value, BadFile> {
-    let text = fs::read_to_string(file).map_err(|error| BadFile::Unreadable(file.to_owned(), error))?;
-    let mut pod: Value =
-        serde_saphyr::from_str(&text).map_err(|error| BadFile::Syntax(file.to_owned(), error.to_string()))?;
+    let text = fs::read(file).map_err(|error| BadFile::Unreadable(file.to_owned(), error))?;
+    let document = Document::from_yaml(&text).map_err(|error| BadFile::Syntax(file.to_owned(), error))?;
     let not_a_pod = |what: String| BadFile::NotAPod(file.to_owned(), what);
+    let mut pod = document.value.clone();
     match pod["kind"].as_str() {
         Some("Pod") if pod["apiVersion"] == "v1" => {}
         kind => {
@@ -72,6 +77,10 @@ fn pod(file: &Path, node: &str) -> Result<Value, BadFile> {
     let Some(name) = pod["metadata"]["name"].as_str().map(str::to_owned) else {
         return Err(not_a_pod("metadata.name: Required value".into()));
     };
+    // Without an API server in between, the kubelet itself reads and completes what it finds.
+    pod = admission::decode_document(Resource::Pods, document, FieldValidation::Ignore)
+        .map_err(not_a_pod)?
+        .object;
     if let Some(what) = refers(&pod["spec"]) {
         return Err(BadFile::Refers(file.to_owned(), what));
     }
@@ -101,6 +110,8 @@ fn pod(file: &Path, node: &str) -> Result<Value, BadFile> {
     if let Some(status) = pod.as_object_mut() {
         status.shift_remove("status");
     }
+    admission::apply_defaults(Resource::Pods, &mut pod);
+    admission::validate_static_pod(&pod).map_err(|error| not_a_pod(error.to_string()))?;
     Ok(pod)
 }
 

@@ -10,6 +10,7 @@ pub mod events;
 pub mod image;
 pub mod kubelet;
 pub mod network;
+pub mod node_edges;
 pub mod probe;
 pub mod quantity;
 pub mod runtime;

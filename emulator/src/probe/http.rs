@@ -1,0 +1,214 @@
+//! A GET request: any status from 200 to 399 is success (`pkg/probe/http`).
+
+use std::{net::SocketAddr, time::Duration};
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{
+    Method, Response, StatusCode, Uri,
+    body::{Bytes, Incoming},
+    header,
+};
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::HTTPGetAction;
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{OUTPUT_MAX, USER_AGENT, address, dial_error, insecure};
+use crate::{
+    kubelet::edges::{Aim, Outcome},
+    runtime::SharedRuntime,
+};
+
+/// The most redirects that are followed.
+const REDIRECTS_MAX: usize = 10;
+
+/// One request of a probe or hook.
+pub(super) struct Request {
+    https: bool,
+    address: SocketAddr,
+    path: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Request {
+    /// Works out where it goes and what it says.
+    pub(super) fn new(aim: &Aim<'_>, action: &HTTPGetAction) -> Result<Self, String> {
+        let path = action.path.as_deref().unwrap_or("/");
+        let headers = action
+            .http_headers
+            .iter()
+            .flatten()
+            .map(|header| (header.name.clone(), header.value.clone()));
+        Ok(Self {
+            https: action.scheme.as_deref() == Some("HTTPS"),
+            address: address(aim, action.host.as_deref(), &action.port)?,
+            path: if path.starts_with('/') {
+                path.to_owned()
+            } else {
+                format!("/{path}")
+            },
+            headers: headers.collect(),
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}://{}{path}", if self.https { "https" } else { "http" }, self.address)
+    }
+
+    /// Sends it and judges the answer.
+    pub(super) async fn probe(&self, runtime: &SharedRuntime, timeout: Duration) -> Outcome {
+        let mut path = self.path.clone();
+        let work = async {
+            for _ in 0..=REDIRECTS_MAX {
+                let response = match self.get(runtime, &path).await {
+                    Ok(response) => response,
+                    Err(why) => return Outcome::Failure(format!("Get {:?}: {why}", self.url(&path))),
+                };
+                let status = response.status();
+                if !(200..400).contains(&status.as_u16()) {
+                    return Outcome::Failure(format!("HTTP probe failed with statuscode: {}", status.as_u16()));
+                }
+                match self.redirect(&response) {
+                    Redirect::None => return Outcome::Success,
+                    Redirect::Here(next) => path = next,
+                    Redirect::Elsewhere => {
+                        let body = body(response).await;
+                        return Outcome::Warning(format!("Probe terminated redirects, Response body: {body}"));
+                    }
+                }
+            }
+            Outcome::Failure(format!(
+                "Get {:?}: stopped after {REDIRECTS_MAX} redirects",
+                self.url(&path)
+            ))
+        };
+        match tokio::time::timeout(timeout, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Failure(format!(
+                "Get {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+                self.url(&self.path)
+            )),
+        }
+    }
+
+    /// Sends it; any answer will do.
+    pub(super) async fn hook(&self, runtime: &SharedRuntime) -> Result<(), String> {
+        self.get(runtime, &self.path)
+            .await
+            .map(drop)
+            .map_err(|why| format!("Get {:?}: {why}", self.url(&self.path)))
+    }
+
+    async fn get(&self, runtime: &SharedRuntime, path: &str) -> Result<Response<Incoming>, String> {
+        let stream = runtime
+            .dial(self.address)
+            .await
+            .map_err(|error| dial_error(self.address, &error))?;
+        if self.https {
+            let name = ServerName::IpAddress(self.address.ip().into());
+            let connected = TlsConnector::from(insecure::config()).connect(name, stream).await;
+            return self.send(connected.map_err(|error| tls_error(&error))?, path).await;
+        }
+        self.send::<TcpStream>(stream, path).await
+    }
+
+    async fn send<S>(&self, stream: S, path: &str) -> Result<Response<Incoming>, String>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let mut request = hyper::Request::builder().method(Method::GET).uri(path);
+        for (name, value) in self.all_headers() {
+            request = request.header(name, value);
+        }
+        let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
+        // Its end is the response's end; an error shows there.
+        let driver = tokio::spawn(connection);
+        let response = sender.send_request(request).await;
+        if response.is_err() {
+            driver.abort();
+        }
+        response.map_err(|error| {
+            if error.is_incomplete_message() || error.is_canceled() {
+                "EOF".to_owned()
+            } else {
+                error.to_string()
+            }
+        })
+    }
+
+    /// The kubelet's own headers where the manifest has no others of that name; an empty value takes one away.
+    fn all_headers(&self) -> Vec<(String, String)> {
+        let own = |name: &str| self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+        let mut all: Vec<(String, String)> = Vec::new();
+        for (name, value) in [
+            ("Host", self.address.to_string()),
+            ("User-Agent", USER_AGENT.to_owned()),
+            ("Accept", "*/*".to_owned()),
+            ("Connection", "close".to_owned()),
+        ] {
+            if !own(name) {
+                all.push((name.to_owned(), value));
+            }
+        }
+        let given = self.headers.iter().filter(|(name, value)| {
+            !(value.is_empty() && (name.eq_ignore_ascii_case("accept") || name.eq_ignore_ascii_case("user-agent")))
+        });
+        all.extend(given.cloned());
+        all
+    }
+
+    fn redirect(&self, response: &Response<Incoming>) -> Redirect {
+        let status = response.status();
+        let follows = [
+            StatusCode::MOVED_PERMANENTLY,
+            StatusCode::FOUND,
+            StatusCode::SEE_OTHER,
+            StatusCode::TEMPORARY_REDIRECT,
+            StatusCode::PERMANENT_REDIRECT,
+        ];
+        let location = response
+            .headers()
+            .get(header::LOCATION)
+            .and_then(|value| value.to_str().ok());
+        let (true, Some(location)) = (follows.contains(&status), location) else {
+            return Redirect::None;
+        };
+        let Ok(uri) = location.parse::<Uri>() else {
+            return Redirect::Elsewhere;
+        };
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        match uri.host() {
+            None => Redirect::Here(path),
+            Some(host) if host == self.address.ip().to_string() => Redirect::Here(path),
+            Some(_) => Redirect::Elsewhere,
+        }
+    }
+}
+
+enum Redirect {
+    None,
+    Here(String),
+    Elsewhere,
+}
+
+async fn body(response: Response<Incoming>) -> String {
+    match Limited::new(response.into_body(), OUTPUT_MAX).collect().await {
+        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+fn tls_error(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
+        std::io::ErrorKind::InvalidData => "http: server gave HTTP response to HTTPS client".to_owned(),
+        _ => error.to_string(),
+    }
+}

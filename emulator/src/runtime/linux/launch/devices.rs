@@ -1,0 +1,109 @@
+//! A container's /dev.
+
+use std::{
+    fs, io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::FileTypeExt,
+    },
+    path::Path,
+};
+
+use nix::{
+    mount::{MsFlags, mount},
+    unistd::symlinkat,
+};
+
+use super::{
+    error::{During, LaunchError},
+    inside::{self, Kind},
+    syscalls::{attach, clone_tree},
+};
+use crate::runtime::Security;
+
+const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+const LINKS: [(&str, &str); 5] = [
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+    ("pts/ptmx", "ptmx"),
+];
+
+/// Builds it. A device is a bind of the machine's own node and every other mount refuses devices: a node that the
+/// container makes for itself opens nothing, with any version of cgroups and without.
+pub(super) fn build(root: BorrowedFd<'_>, security: &Security, shm: OwnedFd) -> Result<(), LaunchError> {
+    let place = |path: &str, kind| inside::place(root, Path::new(path), kind).during(format!("make {path}"));
+    let on = place("/dev", Kind::Folder)?;
+    let strict = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let flags = if security.privileged {
+        MsFlags::MS_NOSUID
+    } else {
+        strict
+    };
+    mount(
+        Some("tmpfs"),
+        &inside::path_of(on.as_fd()),
+        Some("tmpfs"),
+        flags,
+        Some("mode=755,size=65536k"),
+    )
+    .during("mount /dev")?;
+    let dev = place("/dev", Kind::Folder)?;
+    for (to, name) in LINKS {
+        symlinkat(to, &dev, name).during(format!("link /dev/{name}"))?;
+    }
+    for name in NODES {
+        node(root, name).during(format!("make /dev/{name}"))?;
+    }
+    if security.privileged {
+        all_nodes(root, Path::new("")).during("show the machine's devices")?;
+    }
+    let pts = place("/dev/pts", Kind::Folder)?;
+    terminals(&inside::path_of(pts.as_fd())).during("mount /dev/pts")?;
+    let on_shm = place("/dev/shm", Kind::Folder)?;
+    attach(shm.as_fd(), on_shm.as_fd()).during("mount /dev/shm")?;
+    let queues = place("/dev/mqueue", Kind::Folder)?;
+    // Message queues are an option of the kernel's.
+    let _ = mount(
+        Some("mqueue"),
+        &inside::path_of(queues.as_fd()),
+        Some("mqueue"),
+        strict | MsFlags::MS_NOEXEC,
+        None::<&str>,
+    );
+    Ok(())
+}
+
+fn node(root: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    let tree = clone_tree(&Path::new("/dev").join(name), false)?;
+    let place = inside::place(root, &Path::new("/dev").join(name), Kind::File)?;
+    attach(tree.as_fd(), place.as_fd())
+}
+
+/// Every device of the machine, for a privileged container.
+fn all_nodes(root: BorrowedFd<'_>, below: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(Path::new("/dev").join(below))?.flatten() {
+        let name = below.join(entry.file_name());
+        let Ok(kind) = entry.file_type() else { continue };
+        let text = name.to_string_lossy();
+        if kind.is_dir() && !["pts", "shm", "mqueue"].contains(&text.as_ref()) {
+            all_nodes(root, &name)?;
+        } else if (kind.is_char_device() || kind.is_block_device())
+            && !NODES.contains(&text.as_ref())
+            && text != "ptmx"
+            && text != "console"
+        {
+            node(root, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// Terminals of the container's own. Group 5 is `tty`, where the user namespace has it.
+fn terminals(target: &Path) -> nix::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    let attempt = |options: &str| mount(Some("devpts"), target, Some("devpts"), flags, Some(options));
+    attempt("newinstance,ptmxmode=0666,mode=0620,gid=5").or_else(|_| attempt("newinstance,ptmxmode=0666,mode=0620"))
+}

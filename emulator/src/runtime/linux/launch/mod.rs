@@ -1,0 +1,119 @@
+//! From a fork of the shim to the first instruction of a container's program.
+//!
+//! Everything here runs in a child that the single-threaded shim has just forked, so it may allocate and
+//! call what it likes. It ends in `execve` or in an error that the shim passes on.
+
+mod devices;
+mod error;
+mod host_root;
+mod identity;
+mod inside;
+mod masks;
+mod mounts;
+mod namespaces;
+mod pause_root;
+mod program;
+mod root;
+mod seccomp;
+mod syscalls;
+mod terminal;
+
+use std::{
+    convert::Infallible,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
+
+pub(super) use error::{LaunchError, words};
+pub(super) use namespaces::{fork_into, in_namespaces_of, reset_signals};
+pub(super) use pause_root::{give_up_everything, pause_root};
+pub(super) use root::in_user_namespace;
+
+use self::error::During;
+use super::{cgroup::Cgroup, record::ContainerFolder};
+use crate::runtime::{ContainerConfig, SandboxConfig, Security, User};
+
+/// Where a program's streams go.
+pub(super) enum Streams {
+    /// Standard input, output and error.
+    Files([OwnedFd; 3]),
+    /// A new terminal of the container, whose other end is sent over this socket.
+    Terminal(OwnedFd),
+}
+
+/// What a container's first process is made from.
+pub(super) struct Plan<'a> {
+    pub(super) sandbox: &'a SandboxConfig,
+    /// The process that holds the pod's namespaces.
+    pub(super) pause: i32,
+    pub(super) folder: &'a ContainerFolder,
+    pub(super) config: &'a ContainerConfig,
+    pub(super) cgroup: &'a Cgroup,
+    /// The folder that no container may see.
+    pub(super) hidden: &'a Path,
+}
+
+/// Makes the calling process the first of a container.
+///
+/// # Errors
+/// In the words that a container runtime has for it.
+pub(super) fn become_container(plan: &Plan<'_>, streams: Streams) -> Result<Infallible, LaunchError> {
+    namespaces::die_with_the_shim().during("tie to the shim")?;
+    plan.cgroup.join().during("join the container's cgroup")?;
+    let config = plan.config;
+    identity::set_oom_score(config.resources.oom_score_adj);
+    let outside = mounts::open_all(config, plan)?;
+    namespaces::enter_new(plan.sandbox, plan.pause)?;
+    root::build(plan, outside)?;
+    finish(&config.security, &config.user, config, &config.command, streams)
+}
+
+/// Makes the calling process one more of a running container.
+///
+/// # Errors
+/// In the words that a container runtime has for it.
+pub(super) fn become_further(
+    config: &ContainerConfig,
+    container: i32,
+    sandbox: &SandboxConfig,
+    cgroup: &Cgroup,
+    command: &[String],
+    streams: Streams,
+) -> Result<Infallible, LaunchError> {
+    namespaces::die_with_the_shim().during("tie to the shim")?;
+    cgroup.join().during("join the container's cgroup")?;
+    identity::set_oom_score(config.resources.oom_score_adj);
+    namespaces::enter_existing(sandbox, container)?;
+    finish(&config.security, &config.user, config, command, streams)
+}
+
+/// What a first and a further process have in common: streams, identity, program.
+fn finish(
+    security: &Security,
+    user: &User,
+    config: &ContainerConfig,
+    command: &[String],
+    streams: Streams,
+) -> Result<Infallible, LaunchError> {
+    let _ = nix::unistd::setsid();
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    match streams {
+        Streams::Files(files) => terminal::use_files(&files, user)?,
+        Streams::Terminal(socket) => terminal::open(socket.as_fd(), user)?,
+    }
+    let filter = seccomp::filter(security)?;
+    if !security.no_new_privileges {
+        // Without no_new_privs a filter needs a capability that is dropped below.
+        seccomp::apply(&filter)?;
+    }
+    identity::assume(user, security)?;
+    namespaces::die_with_the_shim().during("tie to the shim")?;
+    program::enter_directory(&config.working_dir)?;
+    let env = program::environment(&config.env, user.uid);
+    let path = program::find(&command[0], &env)?;
+    if security.no_new_privileges {
+        nix::sys::prctl::set_no_new_privs().during("set no_new_privs")?;
+        seccomp::apply(&filter)?;
+    }
+    program::replace(&path, command, &env)
+}

@@ -1,0 +1,159 @@
+//! The program that a container runs: found, and become.
+
+use std::{
+    convert::Infallible,
+    ffi::CString,
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::error::{LaunchError, words};
+
+/// The search path of a container whose environment has none.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub(super) fn enter_directory(path: &Path) -> Result<(), LaunchError> {
+    std::env::set_current_dir(path).map_err(|error| {
+        LaunchError(format!(
+            "chdir to cwd ({path:?}) set in config.json failed: {}",
+            words(&error)
+        ))
+    })
+}
+
+/// The environment with the `HOME` that /etc/passwd has, where it has none of its own.
+pub(super) fn environment(given: &[(String, String)], uid: u32) -> Vec<(String, String)> {
+    let mut all = given.to_vec();
+    let lacks = |all: &[(String, String)], name: &str| all.iter().all(|(known, _)| known != name);
+    if lacks(&all, "PATH") {
+        all.push(("PATH".into(), DEFAULT_PATH.into()));
+    }
+    if lacks(&all, "HOME") {
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        all.push(("HOME".into(), home(&users, uid).unwrap_or("/").to_owned()));
+    }
+    all
+}
+
+fn home(users: &str, uid: u32) -> Option<&str> {
+    users.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let found = fields.get(2)?.parse() == Ok(uid) && !fields.get(5)?.is_empty();
+        found.then(|| fields[5])
+    })
+}
+
+/// The file that a command names: by its path, or searched for in `PATH`.
+///
+/// # Errors
+/// In the words that users of container runtimes know.
+pub(super) fn find(name: &str, env: &[(String, String)]) -> Result<PathBuf, LaunchError> {
+    let path = env
+        .iter()
+        .find(|(key, _)| key == "PATH")
+        .map_or(DEFAULT_PATH, |(_, value)| value);
+    find_in(name, path).map_err(|why| LaunchError(format!("exec: {name:?}: {why}")))
+}
+
+fn find_in(name: &str, path: &str) -> Result<PathBuf, String> {
+    if name.contains('/') {
+        return match is_program(Path::new(name)) {
+            Ok(()) => Ok(name.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(format!("stat {name}: no such file or directory"))
+            }
+            Err(error) => Err(words(&error)),
+        };
+    }
+    if name.is_empty() {
+        return Err("executable file not found in $PATH".into());
+    }
+    let mut refused = None;
+    for folder in path.split(':') {
+        let candidate = Path::new(if folder.is_empty() { "." } else { folder }).join(name);
+        match is_program(&candidate) {
+            Ok(()) => return Ok(candidate),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => refused = Some(words(&error)),
+            Err(_) => {}
+        }
+    }
+    Err(refused.unwrap_or_else(|| "executable file not found in $PATH".into()))
+}
+
+fn is_program(path: &Path) -> io::Result<()> {
+    let data = fs::metadata(path)?;
+    if data.is_dir() {
+        return Err(io::Error::from_raw_os_error(libc::EISDIR));
+    }
+    if data.permissions().mode() & 0o111 == 0 {
+        return Err(io::Error::from_raw_os_error(libc::EACCES));
+    }
+    Ok(())
+}
+
+/// Becomes the program. Everything above the three streams is closed on the way.
+pub(super) fn replace(path: &Path, command: &[String], env: &[(String, String)]) -> Result<Infallible, LaunchError> {
+    let text = |text: String| {
+        CString::new(text).map_err(|_| LaunchError(format!("exec: {:?}: a zero byte in an argument", command[0])))
+    };
+    let program = text(path.to_string_lossy().into_owned())?;
+    let arguments = command
+        .iter()
+        .map(|word| text(word.clone()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let env = env
+        .iter()
+        .map(|(name, value)| text(format!("{name}={value}")))
+        .collect::<Result<Vec<_>, _>>()?;
+    // SAFETY: marking descriptors to be closed on exec changes nothing for the code that still runs here.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    match nix::unistd::execve(&program, &arguments, &env) {
+        Ok(never) => Ok(never),
+        Err(error) => Err(LaunchError(format!(
+            "exec {}: {}",
+            path.display(),
+            error.desc().to_lowercase()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_reported_as_other_runtimes_do() {
+        assert_eq!(
+            find("/no/such/file", &[]).expect_err("missing").0,
+            "exec: \"/no/such/file\": stat /no/such/file: no such file or directory"
+        );
+        assert_eq!(
+            find("no-such-program", &[]).expect_err("missing").0,
+            "exec: \"no-such-program\": executable file not found in $PATH"
+        );
+        assert_eq!(
+            find("/etc/passwd", &[]).expect_err("no program").0,
+            "exec: \"/etc/passwd\": permission denied"
+        );
+        assert_eq!(
+            find("/etc", &[]).expect_err("a folder").0,
+            "exec: \"/etc\": is a directory"
+        );
+    }
+
+    #[test]
+    fn a_program_is_searched_in_the_containers_own_path() {
+        let env = [("PATH".to_owned(), "/nowhere:/bin".to_owned())];
+        assert_eq!(find("sh", &env).expect("a shell"), Path::new("/bin/sh"));
+    }
+
+    #[test]
+    fn a_missing_home_comes_from_the_list_of_users() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/srv:\nbare:x:5:5:::\n";
+        assert_eq!(
+            (home(users, 33), home(users, 5), home(users, 1)),
+            (Some("/srv"), None, None)
+        );
+    }
+}

@@ -1,0 +1,443 @@
+//! All sandboxes of one emulator, and what they are made of on the machine.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::DirBuilderExt, process::CommandExt},
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::sync::broadcast;
+
+use super::{
+    LinuxOptions,
+    cgroup::{self, Cgroup},
+    launch, packets,
+    protocol::{Answer, Ask, Begin},
+    record::{self, ContainerMade, SandboxFolder, SandboxMade},
+    sandbox::{Known, Sandbox},
+    shim, user_namespace,
+};
+use crate::{
+    network::{Network, new_namespace},
+    runtime::{
+        ContainerConfig, ContainerStatus, PodRef, PodStatus, RuntimeError, RuntimeEvent, SandboxConfig, SandboxId,
+    },
+};
+
+/// Events that a slow listener may be behind.
+const EVENTS: usize = 1024;
+
+pub(super) struct Sandboxes {
+    options: LinuxOptions,
+    folder: PathBuf,
+    cgroup: Cgroup,
+    pub(super) network: Network,
+    pub(super) events: broadcast::Sender<RuntimeEvent>,
+    all: Mutex<BTreeMap<String, Arc<Sandbox>>>,
+    /// Addresses given to sandboxes that are still being made.
+    making: Mutex<Vec<Ipv4Addr>>,
+}
+
+fn failed(what: &'static str) -> impl Fn(io::Error) -> RuntimeError {
+    move |error| RuntimeError::Failed(format!("{what}: {error}"))
+}
+
+impl Sandboxes {
+    pub(super) async fn open(mut options: LinuxOptions) -> Result<Self, RuntimeError> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(RuntimeError::Unsupported(
+                "containers need root, or a user namespace, which this process has not entered".into(),
+            ));
+        }
+        let folder = options.data.join("sandboxes");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(failed("make the sandboxes' folder"))?;
+        options.data = options.data.canonicalize().map_err(failed("open the data folder"))?;
+        let digest = Sha256::digest(options.data.as_os_str().as_encoded_bytes());
+        let digits: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let sandboxes = Self {
+            folder: options.data.join("sandboxes"),
+            cgroup: cgroup::detect(&format!("kubepods-emulator-{digits}")),
+            network: Network::new(&options.data, options.node.clone()),
+            events: broadcast::Sender::new(EVENTS),
+            all: Mutex::default(),
+            making: Mutex::default(),
+            options,
+        };
+        sandboxes.recover()?;
+        Ok(sandboxes)
+    }
+
+    fn recover(&self) -> Result<(), RuntimeError> {
+        for entry in fs::read_dir(&self.folder)
+            .map_err(failed("read the sandboxes' folder"))?
+            .flatten()
+        {
+            let Ok(id) = entry.file_name().into_string() else {
+                continue;
+            };
+            let folder = SandboxFolder(entry.path());
+            match record::read::<SandboxMade>(&folder.made()) {
+                Ok(Some(made)) => {
+                    let cgroup = self.pod_cgroup(&made.config.pod);
+                    let sandbox = Sandbox::new(id.clone(), folder, made, cgroup, self.events.clone());
+                    sandbox.recover();
+                    self.all().insert(id, sandbox);
+                }
+                // Its making was cut off before it was written down: no process was started.
+                Ok(None) => drop(fs::remove_dir_all(entry.path())),
+                Err(error) => return Err(failed("read a sandbox's record")(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Sandbox>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pod_cgroup(&self, pod: &PodRef) -> Cgroup {
+        self.cgroup.child(&format!("pod{}", pod.uid))
+    }
+
+    pub(super) fn limitations(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (controller, what) in [
+            ("memory", "memory limits"),
+            ("cpu", "CPU limits"),
+            ("pids", "limits on processes"),
+        ] {
+            if !self.cgroup.has(controller) {
+                found.push(format!(
+                    "{what} of containers are not enforced: this user has no cgroup with the {controller} controller"
+                ));
+            }
+        }
+        found.extend(user_namespace::limitation());
+        found
+    }
+
+    pub(super) fn find(&self, id: &str) -> Result<Arc<Sandbox>, RuntimeError> {
+        self.all()
+            .get(id)
+            .cloned()
+            .ok_or_else(|| RuntimeError::NotFound(format!("sandbox {id}")))
+    }
+
+    pub(super) fn of_container(&self, id: &str) -> Option<(Arc<Sandbox>, Known)> {
+        self.all()
+            .values()
+            .find_map(|sandbox| Some((Arc::clone(sandbox), sandbox.known(id)?)))
+    }
+
+    pub(super) fn is_pods(&self, address: IpAddr) -> bool {
+        self.all()
+            .values()
+            .any(|sandbox| sandbox.made.address.map(IpAddr::V4) == Some(address))
+    }
+
+    pub(super) fn pods(&self) -> Vec<(PodRef, PodStatus)> {
+        let mut pods: Vec<PodRef> = self
+            .all()
+            .values()
+            .map(|sandbox| sandbox.made.config.pod.clone())
+            .collect();
+        pods.sort();
+        pods.dedup();
+        pods.into_iter()
+            .map(|pod| (pod.clone(), self.pod_status(&pod)))
+            .collect()
+    }
+
+    pub(super) fn pod_status(&self, pod: &PodRef) -> PodStatus {
+        let node = node_address();
+        let mut status = PodStatus::default();
+        for sandbox in self
+            .all()
+            .values()
+            .filter(|sandbox| sandbox.made.config.pod.uid == pod.uid)
+        {
+            status.sandboxes.push(sandbox.status(node));
+            status.containers.extend(sandbox.container_statuses());
+        }
+        status
+            .sandboxes
+            .sort_by_key(|sandbox| std::cmp::Reverse((sandbox.created_at, sandbox.attempt)));
+        status
+            .containers
+            .sort_by_key(|one: &ContainerStatus| std::cmp::Reverse(one.created_at));
+        status
+    }
+
+    /// Refuses by name what this machine can't do.
+    pub(super) fn check(&self, config: &ContainerConfig) -> Result<(), RuntimeError> {
+        user_namespace::check(config)
+    }
+
+    pub(super) async fn run(&self, config: &SandboxConfig) -> Result<SandboxId, RuntimeError> {
+        let id = new_id()?;
+        let folder = SandboxFolder(self.folder.join(&id));
+        let link = (!config.host_network).then(|| format!("kpv{}", &id[..11]));
+        let address = match &link {
+            None => None,
+            Some(_) => Some(self.address().await?),
+        };
+        let made = SandboxMade {
+            config: config.clone(),
+            created_at: Timestamp::now(),
+            address,
+            link,
+        };
+        let cgroup = self.pod_cgroup(&config.pod);
+        let sandbox = Sandbox::new(id.clone(), folder, made, cgroup, self.events.clone());
+        let done = self.make(&sandbox).await;
+        if done.is_ok() {
+            self.all().insert(id.clone(), Arc::clone(&sandbox));
+        } else {
+            // Nothing may be left of a sandbox that nobody knows; what does not go has been reported by its cause.
+            let _ = self.dismantle(&sandbox).await;
+        }
+        if let Some(address) = sandbox.made.address {
+            self.making
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|one| *one != address);
+        }
+        done.map(|()| {
+            let _ = self.events.send(RuntimeEvent {
+                pod: config.pod.clone(),
+            });
+            SandboxId(id)
+        })
+    }
+
+    async fn address(&self) -> Result<Ipv4Addr, RuntimeError> {
+        let used = |address: Ipv4Addr| {
+            let making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            making.contains(&address) || self.is_pods(address.into())
+        };
+        let address = self
+            .network
+            .allocate(used)
+            .await
+            .map_err(|error| RuntimeError::Failed(format!("failed to set up the pod's network: {error}")))?;
+        self.making.lock().unwrap_or_else(PoisonError::into_inner).push(address);
+        Ok(address)
+    }
+
+    async fn make(&self, sandbox: &Arc<Sandbox>) -> Result<(), RuntimeError> {
+        let folder = &sandbox.folder;
+        for path in [&folder.0, &folder.containers(), &folder.root()] {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(path)
+                .map_err(failed("make the sandbox's folder"))?;
+        }
+        record::write(&folder.made(), &sandbox.made).map_err(failed("write the sandbox's record"))?;
+        let config = &sandbox.made.config;
+        let own = sandbox.cgroup.child(&sandbox.id);
+        let grouped = self
+            .cgroup
+            .create_inner()
+            .and_then(|()| sandbox.cgroup.create_inner())
+            .and_then(|()| sandbox.cgroup.limit(&config.resources))
+            .and_then(|()| own.create());
+        grouped.map_err(failed("make the pod's cgroup"))?;
+        let (ours, theirs) = packets::pair().map_err(failed("make a socket"))?;
+        let mut child = self.spawn(&folder.0, theirs).map_err(failed("start the pod's shim"))?;
+        // Reaped when it ends, which is when the connection to it ends, or by whoever takes over from this process.
+        std::thread::Builder::new()
+            .name("shim".into())
+            .stack_size(64 * 1024)
+            .spawn(move || child.wait())
+            .map_err(failed("wait for the pod's shim"))?;
+        let client = sandbox.connect(ours).map_err(failed("connect to the pod's shim"))?;
+        let network = match sandbox.made.address {
+            None => None,
+            Some(_) => Some(new_namespace().await.map_err(failed("make the pod's network"))?),
+        };
+        let begin = Begin {
+            folder: folder.clone(),
+            config: config.clone(),
+            cgroup: sandbox.cgroup.clone(),
+            infra: self.options.infra.clone(),
+            hidden: self.options.data.clone(),
+        };
+        let given: Vec<OwnedFd> = match &network {
+            None => Vec::new(),
+            Some(network) => vec![network.try_clone().map_err(failed("open the pod's network"))?],
+        };
+        let begun = async {
+            client
+                .ask(Ask::Begin(Box::new(begin)), &given)
+                .await
+                .map_err(|error| RuntimeError::Failed(error.to_string()))
+        };
+        let linked = async {
+            let (Some(pod), Some(address), Some(link)) = (&network, sandbox.made.address, &sandbox.made.link) else {
+                return Ok(());
+            };
+            self.network
+                .attach(pod, address, link)
+                .await
+                .map_err(|error| RuntimeError::Failed(format!("failed to set up the pod's network: {error}")))
+        };
+        let (begun, linked) = futures::join!(begun, linked);
+        if let Answer::Begun(holder) = begun? {
+            sandbox.begun(holder);
+        }
+        linked
+    }
+
+    fn spawn(&self, folder: &Path, socket: OwnedFd) -> io::Result<std::process::Child> {
+        let log = fs::File::create(folder.join("shim.log"))?;
+        let program = self.options.shim.clone().unwrap_or_else(|| "/proc/self/exe".into());
+        Command::new(program)
+            .arg0(shim::ARGUMENT_0)
+            .env_clear()
+            .env(shim::MARK, "1")
+            .stdin(Stdio::from(socket))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+    }
+
+    pub(super) async fn stop(&self, id: &str) -> Result<(), RuntimeError> {
+        let Ok(sandbox) = self.find(id) else { return Ok(()) };
+        sandbox.stop().await;
+        self.unlink(&sandbox).await
+    }
+
+    async fn unlink(&self, sandbox: &Sandbox) -> Result<(), RuntimeError> {
+        let Some(link) = &sandbox.made.link else { return Ok(()) };
+        self.network
+            .detach(link)
+            .await
+            .map_err(|error| RuntimeError::Failed(format!("failed to tear down the pod's network: {error}")))
+    }
+
+    pub(super) async fn remove(&self, id: &str) -> Result<(), RuntimeError> {
+        let Ok(sandbox) = self.find(id) else { return Ok(()) };
+        self.dismantle(&sandbox).await?;
+        self.all().remove(id);
+        let last = !self
+            .all()
+            .values()
+            .any(|other| other.made.config.pod.uid == sandbox.made.config.pod.uid);
+        if last {
+            remove_cgroup(sandbox.cgroup.clone()).await?;
+        }
+        let _ = self.events.send(RuntimeEvent {
+            pod: sandbox.made.config.pod.clone(),
+        });
+        Ok(())
+    }
+
+    /// Everything that a sandbox has on the machine.
+    async fn dismantle(&self, sandbox: &Sandbox) -> Result<(), RuntimeError> {
+        sandbox.stop().await;
+        self.unlink(sandbox).await?;
+        for container in sandbox.container_ids() {
+            remove_container(sandbox, &container).await?;
+        }
+        remove_cgroup(sandbox.cgroup.child(&sandbox.id)).await?;
+        remove_folder(sandbox.folder.0.clone()).await
+    }
+
+    pub(super) async fn shut_down(&self, remove_all: bool) -> Result<(), RuntimeError> {
+        if remove_all {
+            let ids: Vec<String> = self.all().keys().cloned().collect();
+            let all = ids.iter().map(|id| self.remove(id));
+            futures::future::try_join_all(all).await?;
+        }
+        if self.all().is_empty() {
+            remove_cgroup(self.cgroup.clone()).await?;
+            let failed = |error| RuntimeError::Failed(format!("failed to remove the pods' network: {error}"));
+            self.network.remove_bridge().await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a container's folder, cgroup and log.
+pub(super) fn make_container(sandbox: &Sandbox, id: &str, made: ContainerMade) -> io::Result<ContainerMade> {
+    let folder = sandbox.folder.container(id);
+    for path in [&folder.0, &folder.upper(), &folder.work(), &folder.root()] {
+        fs::DirBuilder::new()
+            .mode(if path == &folder.upper() { 0o755 } else { 0o700 })
+            .create(path)?;
+    }
+    if let Some(parent) = made.config.log_path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+    }
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&made.config.log_path)?;
+    let cgroup = sandbox.cgroup.child(id);
+    cgroup.create()?;
+    cgroup.limit(&made.config.resources)?;
+    record::write(&folder.made(), &made)?;
+    Ok(made)
+}
+
+/// Takes away a container's folder and cgroup; the log stays.
+pub(super) async fn remove_container(sandbox: &Sandbox, id: &str) -> Result<(), RuntimeError> {
+    remove_cgroup(sandbox.cgroup.child(id)).await?;
+    remove_folder(sandbox.folder.container(id).0).await
+}
+
+async fn remove_cgroup(cgroup: Cgroup) -> Result<(), RuntimeError> {
+    let removed = tokio::task::spawn_blocking(move || cgroup.remove()).await;
+    removed
+        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+        .map_err(failed("remove a cgroup"))
+}
+
+async fn remove_folder(folder: PathBuf) -> Result<(), RuntimeError> {
+    let removed = tokio::task::spawn_blocking(move || match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    });
+    removed
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+        .map_err(failed("remove a folder"))
+}
+
+/// 64 hexadecimal digits.
+pub(super) fn new_id() -> Result<String, RuntimeError> {
+    use std::io::Read;
+    let mut bytes = [0; 32];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .map_err(failed("read /dev/urandom"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The address by which the node is known to others: the one that packets to elsewhere come from.
+fn node_address() -> IpAddr {
+    // Connecting a datagram socket sends nothing. The address is reserved for documentation.
+    let route = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    route.map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip())
+}
+
+/// This process is root of a user namespace only.
+pub(super) fn is_rootless() -> bool {
+    launch::in_user_namespace()
+}

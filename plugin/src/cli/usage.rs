@@ -68,7 +68,7 @@ impl UsageError {
             ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 ("a subcommand is required".to_owned(), None)
             }
-            ErrorKind::InvalidValue if value.is_empty() => (format!("flag needs an argument: {flag}"), None),
+            ErrorKind::InvalidValue if value.is_empty() => (needs_argument(&flag, arguments, root), None),
             ErrorKind::InvalidValue => {
                 let allowed = match error.get(ContextKind::ValidValue) {
                     Some(ContextValue::Strings(values)) => values.join(", "),
@@ -146,6 +146,26 @@ fn distance(from: &str, to: &str) -> usize {
         rows.push(current);
     }
     rows[from.len()][to.len()]
+}
+
+/// A flag without its value is named as it was typed: as `--namespace`, or as `'n' in -n`.
+fn needs_argument(flag: &str, arguments: &[OsString], root: &clap::Command) -> String {
+    let known = std::iter::once(root)
+        .chain(subcommands(arguments, root))
+        .flat_map(clap::Command::get_arguments);
+    let short = known
+        .filter(|argument| argument.get_long().is_some_and(|long| flag == format!("--{long}")))
+        .find_map(clap::Arg::get_short);
+    let last = arguments
+        .last()
+        .and_then(|argument| argument.to_str())
+        .unwrap_or_default();
+    match short {
+        Some(letter) if is_shorthand(last) && last.ends_with(letter) => {
+            format!("flag needs an argument: '{letter}' in {last}")
+        }
+        _ => format!("flag needs an argument: {flag}"),
+    }
 }
 
 fn is_shorthand(argument: &str) -> bool {

@@ -127,6 +127,9 @@ fn tls_words(error: &rustls::Error, server: &str) -> String {
             )
         }
         CertificateError::Revoked => "certificate has been revoked".to_owned(),
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "certificate is that of an authority, and not one for a server".to_owned()
+        }
         other => other.to_string(),
     };
     format!("tls: failed to verify certificate: x509: {why}")

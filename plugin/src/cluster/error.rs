@@ -37,6 +37,9 @@ pub enum ClusterError {
     /// Something in the kubeconfig cannot be used: a certificate, a key, a proxy.
     #[error("error: {0}")]
     Configuration(String),
+    /// The same, several times over.
+    #[error("Error in configuration: \n* {}", .0.join("\n* "))]
+    Configurations(Vec<String>),
     /// Nobody listens there.
     #[error("The connection to the server {server} was refused - did you specify the right host or port?")]
     Refused {
@@ -48,7 +51,7 @@ pub enum ClusterError {
     Unreachable(String),
     /// The server did not answer within `--request-timeout`.
     #[error(
-        "Unable to connect to the server: context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        "Unable to connect to the server: net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
     )]
     TimedOut,
     /// The server does not know who we are.
@@ -87,6 +90,7 @@ impl ClusterError {
 
     /// Reads the status that the API server sent.
     pub fn of_status(status: kube::core::Status) -> Self {
+        // What is no Status comes from something else on the way, such as a proxy: client-go makes up what it lacks.
         let is_foreign = status.reason.contains(' ');
         if status.code == 401 || status.reason == "Unauthorized" {
             return Self::Unauthorized(if is_foreign {
@@ -95,13 +99,17 @@ impl ClusterError {
                 status.message
             });
         }
+        if !is_foreign {
+            return Self::Server {
+                reason: status.reason,
+                message: status.message,
+                code: status.code,
+            };
+        }
+        let (reason, message) = generic(status.code, status.message.trim());
         Self::Server {
-            reason: if is_foreign {
-                reason_of_code(status.code)
-            } else {
-                status.reason
-            },
-            message: status.message.trim().to_owned(),
+            reason: reason.to_owned(),
+            message,
             code: status.code,
         }
     }
@@ -138,22 +146,40 @@ fn in_parentheses(reason: &str) -> String {
     }
 }
 
-/// The reason for which API servers send a status code, where a proxy's page stands in for theirs.
-fn reason_of_code(code: u16) -> String {
+/// The reason and message that client-go gives an answer which is no Status.
+fn generic(code: u16, body: &str) -> (&'static str, String) {
     match code {
-        400 => "BadRequest",
-        403 => "Forbidden",
-        404 => "NotFound",
-        405 => "MethodNotAllowed",
-        409 => "Conflict",
-        410 => "Expired",
-        429 => "TooManyRequests",
-        503 => "ServiceUnavailable",
-        504 => "Timeout",
-        500.. => "InternalError",
-        _ => "",
+        400 => ("BadRequest", body.to_owned()),
+        403 => ("Forbidden", body.to_owned()),
+        404 => (
+            "NotFound",
+            "the server could not find the requested resource".to_owned(),
+        ),
+        405 => (
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource".to_owned(),
+        ),
+        409 => ("Conflict", "the server reported a conflict".to_owned()),
+        410 => ("Gone", "the requested resource has been removed".to_owned()),
+        429 => (
+            "TooManyRequests",
+            "the server has received too many requests and has asked us to try again later".to_owned(),
+        ),
+        503 => (
+            "ServiceUnavailable",
+            "the server is currently unable to handle the request".to_owned(),
+        ),
+        504 => (
+            "Timeout",
+            "the server was unable to return a response in the time allotted, but may still be processing the request"
+                .to_owned(),
+        ),
+        500.. => (
+            "InternalError",
+            format!("an error on the server ({body:?}) has prevented the request from succeeding"),
+        ),
+        _ => ("", body.to_owned()),
     }
-    .to_owned()
 }
 
 /// What the last error of a chain says: the outer ones only repeat it.
@@ -189,10 +215,11 @@ mod tests {
 
     #[test]
     fn a_proxys_page_gets_the_reason_of_its_code() {
-        let status = Status::failure("bad gateway\n", "Failed to parse error data").with_code(503);
+        let status = Status::failure("bad gateway\n", "Failed to parse error data").with_code(502);
         assert_eq!(
             ClusterError::of_status(status).to_string(),
-            "Error from server (ServiceUnavailable): bad gateway"
+            "Error from server (InternalError): an error on the server (\"bad gateway\") has prevented the request from \
+             succeeding"
         );
     }
 }

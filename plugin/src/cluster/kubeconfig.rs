@@ -98,6 +98,11 @@ fn overridden(mut kubeconfig: Kubeconfig, flags: &Connection) -> Result<(Kubecon
     };
     let cluster = overridden_cluster(&kubeconfig, &context, flags)?;
     let user = overridden_user(&kubeconfig, &context, flags)?;
+    let names = (
+        flags.cluster.clone().unwrap_or_else(|| context.cluster.clone()),
+        flags.user.clone().or_else(|| context.user.clone()).unwrap_or_default(),
+    );
+    check_files(&cluster, &user, &names)?;
     kubeconfig.clusters.push(NamedCluster {
         name: OVERRIDDEN.to_owned(),
         cluster: Some(cluster),
@@ -123,6 +128,45 @@ fn overridden(mut kubeconfig: Kubeconfig, flags: &Connection) -> Result<(Kubecon
         ..KubeConfigOptions::default()
     };
     Ok((kubeconfig, options))
+}
+
+/// Files that are named have to be there: kubectl looks before it dials, and names all that are missing.
+fn check_files(
+    cluster: &Cluster,
+    user: &AuthInfo,
+    (cluster_name, user_name): &(String, String),
+) -> Result<(), ClusterError> {
+    let unless_inline = |path: &Option<String>, has_data: bool| path.clone().filter(|_| !has_data);
+    let authority = unless_inline(
+        &cluster.certificate_authority,
+        cluster.certificate_authority_data.is_some(),
+    );
+    let certificate = unless_inline(&user.client_certificate, user.client_certificate_data.is_some());
+    let key = unless_inline(&user.client_key, user.client_key_data.is_some());
+    let missing: Vec<String> = [
+        ("certificate-authority", authority, cluster_name),
+        ("client-cert", certificate, user_name),
+        ("client-key", key, user_name),
+    ]
+    .into_iter()
+    .filter_map(|(what, path, owner)| {
+        let path = path.filter(|path| !path.is_empty())?;
+        let error = std::fs::File::open(&path).err()?;
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => error.to_string(),
+        };
+        Some(format!(
+            "unable to read {what} {path} for {owner} due to open {path}: {why}"
+        ))
+    })
+    .collect();
+    match missing.as_slice() {
+        [] => Ok(()),
+        [one] => Err(ClusterError::Configuration(one.clone())),
+        several => Err(ClusterError::Configurations(several.to_vec())),
+    }
 }
 
 fn find_context(kubeconfig: &Kubeconfig, name: &str) -> Option<Context> {
@@ -213,26 +257,7 @@ fn with_scheme(server: &str) -> String {
 }
 
 fn unusable(error: &KubeconfigError) -> ClusterError {
-    use kube::config::LoadDataError;
-    let file = |what: &str, error: &LoadDataError| match error {
-        LoadDataError::ReadFile(error, path) => {
-            let why = match error.kind() {
-                std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-                _ => error.to_string(),
-            };
-            format!(
-                "unable to read {what} {} due to open {}: {why}",
-                path.display(),
-                path.display()
-            )
-        }
-        other => format!("unable to read {what}: {other}"),
-    };
     ClusterError::Configuration(match error {
-        KubeconfigError::LoadCertificateAuthority(error) => file("certificate-authority", error),
-        KubeconfigError::LoadClientCertificate(error) => file("client-cert", error),
-        KubeconfigError::LoadClientKey(error) => file("client-key", error),
         KubeconfigError::ParseClusterUrl(error) => format!("the server's address cannot be read: {error}"),
         other => other.to_string(),
     })

@@ -117,6 +117,7 @@ impl Cluster {
         params.field_selector.clone_from(&query.fields);
         let api = self.api::<K>(query.namespace.as_deref());
         loop {
+            let began = tokio::time::Instant::now();
             let mut changes = match api.watch(&params, &version).await {
                 Ok(changes) => changes.boxed(),
                 Err(error) => return Ok(ClusterError::of(error, &self.server)),
@@ -143,6 +144,10 @@ impl Cluster {
             }
             if sender.is_closed() {
                 return Ok(ClusterError::TimedOut);
+            }
+            // A server, or a proxy before it, that ends every watch at once is not to be asked without a break.
+            if began.elapsed() < FIRST_PAUSE {
+                tokio::time::sleep(FIRST_PAUSE).await;
             }
         }
     }

@@ -1,11 +1,32 @@
 //! `kubectl pod lifecycle --emulate`: one file, run from its creation to the end of its life.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::lifecycle::Arguments;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use super::follow::{Follow, Followed, follow};
+use super::lifecycle::{Arguments, finish};
+use crate::cli::output::Output;
+use crate::cli::usage::UsageError;
+use crate::cluster::error::ClusterError;
+use crate::cluster::watch::Query;
+use crate::cluster::{Cluster, Kind};
 use crate::failure::Failure;
-use crate::manifest;
+use crate::manifest::{self, Document, Source};
+use crate::pod::outcome::Until;
 use crate::view::printer::Printer;
+
+/// What is run: a pod, and what it refers to.
+pub struct Play {
+    /// The pod.
+    pub pod: Pod,
+    /// What the file holds besides.
+    pub companions: Vec<Document>,
+}
 
 /// Runs it.
 ///
@@ -13,9 +34,169 @@ use crate::view::printer::Printer;
 /// What is wrong with the file, or what keeps it from running.
 pub fn run(arguments: &Arguments, names: &[String], _: &mut Printer) -> Result<ExitCode, Failure> {
     let sources = manifest::source::read(names, arguments.selection.recursive)?;
-    let _ = manifest::one_pod(&sources)?;
+    let _ = read(&sources)?;
+    let _ = image_map(&arguments.map_image)?;
     Err(Failure::Unsupported {
         what: "--emulate".into(),
         why: "this version has no emulator yet".into(),
     })
+}
+
+/// Reads what is to be run.
+///
+/// # Errors
+/// What is wrong with the sources.
+pub fn read(sources: &[Source]) -> Result<Play, Failure> {
+    let (pod, companions) = manifest::one_pod(sources)?;
+    if pod.metadata.name.as_deref().unwrap_or_default().is_empty() && pod.metadata.generate_name.is_none() {
+        let problem = manifest::Problem::new(
+            &sources[0],
+            "metadata.name: Required value: name or generateName is required",
+        );
+        return Err(problem.field("metadata.name").help("give the pod a name").into());
+    }
+    Ok(Play { pod, companions })
+}
+
+/// Reads `FROM=TO`.
+///
+/// # Errors
+/// What is no such pair.
+pub fn image_map(pairs: &[String]) -> Result<Vec<(String, String)>, UsageError> {
+    pairs
+        .iter()
+        .map(|pair| match pair.rsplit_once('=') {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.to_owned(), to.to_owned())),
+            _ => Err(UsageError::new(format!(
+                "invalid argument {pair:?} for \"--map-image\" flag: must be FROM=TO"
+            ))),
+        })
+        .collect()
+}
+
+/// Creates the objects, tells what happens until the end, and deletes the pod again.
+///
+/// # Errors
+/// The API server refuses the objects.
+pub async fn play(
+    cluster: &Cluster,
+    play: Play,
+    arguments: &Arguments,
+    printer: &mut Printer,
+) -> Result<ExitCode, Failure> {
+    let namespace = play
+        .pod
+        .metadata
+        .namespace
+        .clone()
+        .unwrap_or_else(|| cluster.namespace().to_owned());
+    for companion in &play.companions {
+        create(cluster, &namespace, companion).await?;
+    }
+    let began = Arc::new(Notify::new());
+    let name = play.pod.metadata.name.clone();
+    let request = Follow {
+        query: Query {
+            namespace: Some(namespace.clone()),
+            labels: None,
+            fields: name.as_ref().map(|name| format!("metadata.name={name}")),
+        },
+        name,
+        until: Some(arguments.until.unwrap_or(Until::Succeeded)),
+        timeout: arguments.timeout,
+        awaited: Some(Arc::clone(&began)),
+        shows_logs: arguments.logs,
+        is_silent: matches!(arguments.output, Output::Json | Output::Yaml | Output::Name),
+    };
+    let followed = follow_creation(cluster, &namespace, &play.pod, &began, &request, printer).await?;
+    let code = finish(arguments, &followed, printer);
+    for (facts, _) in &followed.pods {
+        take_down(cluster, &facts.namespace, &facts.name).await?;
+    }
+    Ok(code)
+}
+
+/// Creates the pod when the watch has begun, so that nothing is missed.
+async fn follow_creation(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &Pod,
+    began: &Notify,
+    request: &Follow,
+    printer: &mut Printer,
+) -> Result<Followed, ClusterError> {
+    let telling = follow(cluster, request, printer);
+    let creating = async {
+        began.notified().await;
+        cluster.create(namespace, pod).await
+    };
+    tokio::pin!(telling);
+    tokio::select! {
+        told = &mut telling => told,
+        created = creating => {
+            created?;
+            telling.await
+        }
+    }
+}
+
+async fn create(cluster: &Cluster, namespace: &str, document: &Document) -> Result<(), Failure> {
+    async fn as_kind<K: Kind + Serialize>(
+        cluster: &Cluster,
+        namespace: &str,
+        document: &Document,
+    ) -> Result<(), Failure> {
+        let object: K = serde_json::from_value(document.value.clone())
+            .map_err(|error| ClusterError::Unexpected(format!("{}: {error}", document.kind)))?;
+        let own = object.meta().namespace.clone();
+        cluster.create(own.as_deref().unwrap_or(namespace), &object).await?;
+        Ok(())
+    }
+    match document.kind.as_str() {
+        "ConfigMap" => as_kind::<ConfigMap>(cluster, namespace, document).await,
+        "Secret" => as_kind::<Secret>(cluster, namespace, document).await,
+        "ServiceAccount" => as_kind::<ServiceAccount>(cluster, namespace, document).await,
+        "Service" => as_kind::<Service>(cluster, namespace, document).await,
+        "PersistentVolumeClaim" => as_kind::<PersistentVolumeClaim>(cluster, namespace, document).await,
+        kind => Err(Failure::Unsupported {
+            what: format!("a {kind} beside the pod"),
+            why: "the emulator of --emulate creates what a pod refers to in its own namespace, and nothing else"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Deletes the pod and waits for it to be gone: what it leaves behind is then nothing.
+async fn take_down(cluster: &Cluster, namespace: &str, name: &str) -> Result<(), ClusterError> {
+    cluster.delete::<Pod>(namespace, name, Some(LAST_GRACE)).await?;
+    for _ in 0..CHECKS {
+        match cluster.get::<Pod>(namespace, name).await {
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(_) => tokio::time::sleep(BETWEEN_CHECKS).await,
+        }
+    }
+    Ok(())
+}
+
+/// The seconds that the containers get at the end: the telling is over, and somebody waits for the prompt.
+const LAST_GRACE: u32 = 1;
+const CHECKS: u32 = 100;
+const BETWEEN_CHECKS: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_mapped_by_the_last_equals_sign() {
+        assert_eq!(
+            image_map(&["*=localhost/host".into(), "a/b:1=c".into()]),
+            Ok(vec![
+                ("*".into(), "localhost/host".into()),
+                ("a/b:1".into(), "c".into())
+            ])
+        );
+        assert!(image_map(&["nonsense".into()]).is_err());
+    }
 }

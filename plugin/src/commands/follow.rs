@@ -1,11 +1,13 @@
 //! The live view: tells what happens to pods while it happens, until what was waited for has come.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Event as Recorded, Pod};
 use k8s_openapi::jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio::sync::mpsc;
 
 use crate::cluster::Cluster;
@@ -30,8 +32,8 @@ pub struct Follow {
     pub until: Option<Until>,
     /// How long to wait at most.
     pub timeout: Option<Duration>,
-    /// Whether the pod is yet to be created: its absence at first is none.
-    pub is_awaited: bool,
+    /// The pod is yet to be created, by whoever is told here that the watch has begun; its absence until then is no error.
+    pub awaited: Option<Arc<Notify>>,
     /// Whether containers' output is shown.
     pub shows_logs: bool,
     /// Whether nothing is told on the way: the caller tells the end.
@@ -64,6 +66,19 @@ struct Story {
     pod: Pod,
     told: HashSet<String>,
     is_gone: bool,
+    /// When it was first seen.
+    seen: Timestamp,
+}
+
+impl Story {
+    /// What elapsed times count from: the creation, which the API gives in whole seconds, or our own first sight of a pod
+    /// that was created under our eyes.
+    fn start(&self, facts: &Facts, follow: &Follow) -> Option<Timestamp> {
+        match follow.awaited {
+            Some(_) => Some(self.seen),
+            None => facts.created(),
+        }
+    }
 }
 
 struct Stories<'a> {
@@ -82,8 +97,8 @@ struct Stories<'a> {
 /// # Errors
 /// The server refuses to tell about the pods, or there is no such pod.
 pub async fn follow(cluster: &Cluster, follow: &Follow, printer: &mut Printer) -> Result<Followed, ClusterError> {
-    let mut pods = cluster.watch::<Pod>(follow.query.clone()).boxed();
-    let mut events = cluster.watch::<Recorded>(events_query(follow)).boxed();
+    let mut pods = cluster.watch::<Pod>(follow.query.clone()).boxed().fuse();
+    let mut events = cluster.watch::<Recorded>(events_query(follow)).boxed().fuse();
     let (lines, mut output) = mpsc::channel(256);
     let mut stories = Stories {
         cluster,
@@ -137,15 +152,18 @@ pub async fn follow(cluster: &Cluster, follow: &Follow, printer: &mut Printer) -
     })
 }
 
-/// Waits for Ctrl-C, or for being told to end.
-async fn interruption() {
+/// Waits for Ctrl-C, for the terminal to go, or for being told to end.
+pub async fn interruption() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let terminate = signal(SignalKind::terminate());
+        let hangup = signal(SignalKind::hangup());
+        if let (Ok(mut terminate), Ok(mut hangup)) = (terminate, hangup) {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
             return;
         }
@@ -176,6 +194,7 @@ impl Stories<'_> {
                     pod: Pod::default(),
                     told: HashSet::new(),
                     is_gone: false,
+                    seen: Timestamp::now(),
                 });
                 story.pod = *pod;
                 self.tell(&key);
@@ -191,9 +210,10 @@ impl Stories<'_> {
             }
             Change::Synced => {
                 self.is_synced = true;
-                if let Some(name) = &self.follow.name
+                if let Some(began) = &self.follow.awaited {
+                    began.notify_one();
+                } else if let Some(name) = &self.follow.name
                     && self.pods.is_empty()
-                    && !self.follow.is_awaited
                 {
                     return Err(ClusterError::Server {
                         reason: "NotFound".to_owned(),
@@ -248,7 +268,7 @@ impl Stories<'_> {
         let now = Timestamp::now();
         let facts = Facts::of(story.pod.clone(), now);
         let events = events_of(&facts, &self.events);
-        let start = facts.created();
+        let start = story.start(&facts, self.follow);
         let mut begun = Vec::new();
         for entry in timeline::of(&facts, &events) {
             if !story.told.insert(entry.key.clone()) || self.follow.is_silent {

@@ -1,0 +1,216 @@
+//! What is asked of an API server, and what is made of its answers.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Server, change, list, pod, refusal, transcript};
+
+/// The times of a live view are those of the run.
+fn settled(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [time, elapsed, rest @ ..] if time.contains(':') && elapsed.starts_with('+') => lines.push(rest.join(" ")),
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn describe_asks_twice_at_once_and_discovers_nothing() {
+    let server = Server::start(|path, _| {
+        if path.contains("/events") {
+            list("EventList", &[], None)
+        } else {
+            (200, vec![pod("web", "Running", true).to_string()])
+        }
+    });
+    let said = transcript(&["describe", "web", "-s", &server.url], "");
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    let mut asked = server.requests();
+    asked.sort();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked[0].starts_with("/api/v1/namespaces/default/events?"), "{asked:?}");
+    assert!(asked[1].starts_with("/api/v1/namespaces/default/pods/web"), "{asked:?}");
+}
+
+#[test]
+fn a_pod_that_does_not_exist_is_said_as_kubectl_says_it() {
+    let server = Server::start(|path, _| {
+        if path.contains("/events") {
+            list("EventList", &[], None)
+        } else {
+            refusal(404, "NotFound", "pods \"web\" not found")
+        }
+    });
+    insta::assert_snapshot!(transcript(&["describe", "web", "-s", &server.url], ""));
+}
+
+#[test]
+fn who_may_not_read_events_still_sees_the_pod() {
+    let server = Server::start(|path, _| {
+        if path.contains("/events") {
+            refusal(
+                403,
+                "Forbidden",
+                "events is forbidden: User \"u\" cannot list resource \"events\"",
+            )
+        } else {
+            (200, vec![pod("web", "Running", true).to_string()])
+        }
+    });
+    let said = transcript(&["describe", "web", "-s", &server.url], "");
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    assert!(
+        said.contains("could not be fetched: Error from server (Forbidden): events is forbidden"),
+        "{said}"
+    );
+}
+
+#[test]
+fn all_pages_are_read() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("continue=next") => list("PodList", &[pod("two", "Running", true)], None),
+        _ => list("PodList", &[pod("one", "Running", true)], Some("next")),
+    });
+    insta::assert_snapshot!(transcript(&["describe", "-A", "-o", "name", "-s", &server.url], ""));
+}
+
+#[test]
+fn nothing_in_a_namespace_is_no_error() {
+    let server = Server::start(|path, _| {
+        list(
+            if path.contains("/events") {
+                "EventList"
+            } else {
+                "PodList"
+            },
+            &[],
+            None,
+        )
+    });
+    insta::assert_snapshot!(transcript(&["describe", "-s", &server.url], ""));
+}
+
+/// A server whose pod goes through some states, one watch event each.
+fn living(states: Vec<Value>) -> Server {
+    Server::start(move |path, before| match path {
+        path if path.contains("/events") && path.contains("watch=true") => {
+            std::thread::sleep(std::time::Duration::from_secs(5));
+            (200, vec![])
+        }
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("watch=true") && before == 0 => {
+            (200, states.iter().map(|state| change("MODIFIED", state)).collect())
+        }
+        path if path.contains("watch=true") => {
+            std::thread::sleep(std::time::Duration::from_secs(5));
+            (200, vec![])
+        }
+        _ => list("PodList", &[pod("web", "Pending", false)], None),
+    })
+}
+
+#[test]
+fn waiting_for_ready_ends_when_it_is() {
+    let server = living(vec![pod("web", "Running", false), pod("web", "Running", true)]);
+    let said = transcript(&["lifecycle", "web", "--until", "Ready", "-s", &server.url], "");
+    insta::assert_snapshot!(settled(&said));
+}
+
+#[test]
+fn waiting_for_what_cannot_come_any_more_ends_with_2() {
+    let server = living(vec![pod("web", "Failed", false)]);
+    let said = transcript(
+        &["lifecycle", "web", "--until", "ready", "-o", "name", "-s", &server.url],
+        "",
+    );
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn waiting_too_long_ends_with_3() {
+    let server = living(vec![]);
+    let said = transcript(
+        &[
+            "lifecycle",
+            "web",
+            "--until=Ready",
+            "--timeout=300ms",
+            "-o",
+            "name",
+            "-s",
+            &server.url,
+        ],
+        "",
+    );
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_deleted_pod_is_what_some_wait_for() {
+    let server = Server::start(|path, before| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("watch=true") && before == 0 => {
+            (200, vec![change("DELETED", &pod("web", "Running", false))])
+        }
+        path if path.contains("watch=true") => (200, vec![]),
+        _ => list("PodList", &[pod("web", "Running", true)], None),
+    });
+    let said = transcript(
+        &[
+            "lifecycle",
+            "web",
+            "--until",
+            "Deleted",
+            "-o",
+            "name",
+            "-s",
+            &server.url,
+        ],
+        "",
+    );
+    assert!(said.starts_with("exit code: 0"), "{said}");
+}
+
+#[test]
+fn a_forgotten_version_is_mended_by_reading_everything_again() {
+    let server = Server::start(|path, before| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("watch=true") && before == 0 => {
+            let gone =
+                json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
+            (200, vec![change("ERROR", &gone)])
+        }
+        path if path.contains("watch=true") => (200, vec![]),
+        _ => list(
+            "PodList",
+            &[pod("web", if before == 0 { "Pending" } else { "Running" }, before > 0)],
+            None,
+        ),
+    });
+    let said = transcript(
+        &["lifecycle", "web", "--until", "Ready", "-o", "name", "-s", &server.url],
+        "",
+    );
+    assert!(said.starts_with("exit code: 0"), "{said}");
+}
+
+#[test]
+fn watching_a_pod_that_does_not_exist_is_an_error() {
+    let server = Server::start(|path, _| {
+        list(
+            if path.contains("/events") {
+                "EventList"
+            } else {
+                "PodList"
+            },
+            &[],
+            None,
+        )
+    });
+    insta::assert_snapshot!(transcript(&["lifecycle", "web", "-w", "-s", &server.url], ""));
+}

@@ -1,0 +1,111 @@
+//! Files: good ones, and every kind of bad one.
+
+mod support;
+
+use support::transcript;
+
+fn described(text: &str) -> String {
+    transcript(&["describe", "-f", "-"], text)
+}
+
+#[test]
+fn a_manifest_is_described_without_a_cluster() {
+    insta::assert_snapshot!(described(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels: {app: web}\nspec:\n  containers:\n  - name: app\n    \
+         image: nginx:1\n    ports:\n    - containerPort: 80\n    readinessProbe:\n      httpGet: {path: /, port: 80}\n    \
+         resources:\n      limits: {cpu: 1, memory: 64Mi}\n"
+    ));
+}
+
+#[test]
+fn no_yaml() {
+    insta::assert_snapshot!(described("apiVersion: v1\nkind: Pod\nmetadata: [\n"));
+}
+
+#[test]
+fn tabs_are_explained() {
+    insta::assert_snapshot!(described("apiVersion: v1\nkind: Pod\nmetadata:\n\tname: web\n"));
+}
+
+#[test]
+fn an_empty_file() {
+    insta::assert_snapshot!(described(""));
+}
+
+#[test]
+fn a_deployment() {
+    insta::assert_snapshot!(described(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n"
+    ));
+}
+
+#[test]
+fn an_unknown_field() {
+    insta::assert_snapshot!(described(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: app\n    imagePullPolcy: Never\n"
+    ));
+}
+
+#[test]
+fn a_field_that_belongs_elsewhere() {
+    insta::assert_snapshot!(described(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: app\n    image: nginx\n  \
+         livenessProbe:\n    httpGet: {port: 80}\n"
+    ));
+}
+
+#[test]
+fn a_number_where_a_string_belongs() {
+    insta::assert_snapshot!(described(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: app\n    env:\n    - name: PORT\n      \
+         value: 8080\n"
+    ));
+}
+
+#[test]
+fn several_pods_cannot_be_run_at_once() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: app, image: nginx}]}\n";
+    insta::assert_snapshot!(transcript(
+        &["lifecycle", "--emulate", "-f", "-"],
+        &format!("{pod}---\n{pod}")
+    ));
+}
+
+#[test]
+fn a_path_that_does_not_exist() {
+    insta::assert_snapshot!(transcript(&["describe", "-f", "/no/such/file.yaml"], ""));
+}
+
+#[test]
+fn a_folder_without_manifests() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "hello").unwrap();
+    let said = transcript(&["describe", "-f", folder.path().to_str().unwrap()], "");
+    assert!(
+        said.contains("recognized file extensions are [.json .yaml .yml]"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_folder_of_manifests_is_read_in_the_order_of_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["b", "a"] {
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: c, image: i}}]}}\n"
+        );
+        std::fs::write(folder.path().join(format!("{name}.yaml")), pod).unwrap();
+    }
+    let said = transcript(&["describe", "-o", "name", "-f", folder.path().to_str().unwrap()], "");
+    assert!(said.contains("pod/a\npod/b\n"), "{said}");
+}
+
+#[test]
+fn terminal_escapes_are_shown_and_not_obeyed() {
+    let said = described(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  annotations: {evil: \"\\e[31mred\\e[0m\"}\nspec:\n  containers:\n  \
+         - name: app\n    image: nginx\n",
+    );
+    assert!(said.contains("\\u{1b}[31mred"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said}");
+}

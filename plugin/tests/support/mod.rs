@@ -1,0 +1,146 @@
+//! What the tests of the command line share: a run's transcript, and an API server of canned answers.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+/// Runs `kubectl-pod`, and returns exit code, stdout and stderr in one text.
+pub fn transcript(arguments: &[&str], stdin: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-pod"))
+        .args(arguments)
+        .env("TZ", "UTC")
+        .env("KUBECONFIG", "/dev/null")
+        .env_remove("KUBERNETES_SERVICE_HOST")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    format!(
+        "exit code: {}\n----- stdout -----\n{}----- stderr -----\n{}",
+        output
+            .status
+            .code()
+            .map_or_else(|| "none".to_owned(), |code| code.to_string()),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// An answer: the status, and the body in parts; the connection closes after the last.
+pub type Answer = (u16, Vec<String>);
+
+/// An API server that answers as it is told to.
+pub struct Server {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Starts one. It gets the path with its query, and how often that was asked before.
+    pub fn start(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let answer = Arc::new(answer);
+        let seen = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
+                std::thread::spawn(move || serve(stream, answer.as_ref(), &seen));
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// What was asked.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn serve(mut stream: TcpStream, answer: &(impl Fn(&str, usize) -> Answer + ?Sized), seen: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut first = String::new();
+    if reader.read_line(&mut first).unwrap_or(0) == 0 {
+        return;
+    }
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).unwrap();
+        if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if header.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let path = first.split(' ').nth(1).unwrap().to_owned();
+    let before = {
+        let mut seen = seen.lock().unwrap();
+        let before = seen.iter().filter(|other| **other == path).count();
+        seen.push(path.clone());
+        before
+    };
+    let (status, parts) = answer(&path, before);
+    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n");
+    let _ = stream.write_all(head.as_bytes());
+    for part in parts {
+        if stream.write_all(part.as_bytes()).is_err() {
+            return;
+        }
+        let _ = stream.flush();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// A Status that refuses.
+pub fn refusal(code: u16, reason: &str, message: &str) -> Answer {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": reason, "code": code,
+    });
+    (code, vec![status.to_string()])
+}
+
+/// A list of objects.
+pub fn list(kind: &str, items: &[Value], next: Option<&str>) -> Answer {
+    let list = json!({
+        "kind": kind, "apiVersion": "v1",
+        "metadata": {"resourceVersion": "10", "continue": next.unwrap_or_default()},
+        "items": items,
+    });
+    (200, vec![list.to_string()])
+}
+
+/// A pod in some phase.
+pub fn pod(name: &str, phase: &str, is_ready: bool) -> Value {
+    let ready = if is_ready { "True" } else { "False" };
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "uid": "u1", "resourceVersion": "11", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"nodeName": "node1", "containers": [{"name": "app", "image": "busybox:1"}]},
+        "status": {
+            "phase": phase, "startTime": "2026-01-01T00:00:00Z",
+            "conditions": [{
+                "type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }, {"type": "Ready", "status": ready, "lastTransitionTime": "2026-01-01T00:00:01Z"}],
+        },
+    })
+}
+
+/// An event of a watch.
+pub fn change(kind: &str, object: &Value) -> String {
+    format!("{}\n", json!({"type": kind, "object": object}))
+}

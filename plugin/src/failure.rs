@@ -19,7 +19,7 @@ pub enum Failure {
     Cluster(#[from] ClusterError),
     /// A file.
     #[error(transparent)]
-    Manifest(#[from] Box<Problem>),
+    Manifest(#[from] Problem),
     /// The system has no resources for us to wait with.
     #[error("cannot start: {0}")]
     Runtime(#[source] std::io::Error),
@@ -57,11 +57,5 @@ impl Failure {
             Self::Cluster(_) => false,
             Self::Usage(_) | Self::Manifest(_) | Self::Runtime(_) | Self::Unsupported { .. } => true,
         }
-    }
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Manifest(Box::new(problem))
     }
 }

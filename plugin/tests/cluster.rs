@@ -1,5 +1,7 @@
 //! What is asked of an API server, and what is made of its answers.
 
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,6 +1,8 @@
 //! Pods saved from a real cluster: whatever `kubectl describe pod` said of them, and the row of `kubectl get pod`, is in
 //! our description too.
 
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

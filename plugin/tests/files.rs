@@ -1,5 +1,7 @@
 //! Files: good ones, and every kind of bad one.
 
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 mod support;
 
 use support::transcript;

@@ -17,96 +17,92 @@ pub struct Place {
 
 /// One thing that is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub struct Problem {
+pub struct Problem(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
     /// What, in one sentence without a full stop.
-    pub message: String,
+    message: String,
     /// The path of the field, such as `spec.containers[0].image`; empty where it is not about one.
-    pub field: String,
+    field: String,
     /// Where.
-    pub place: Option<Place>,
+    place: Option<Place>,
     /// How to mend it.
-    pub help: Option<String>,
+    help: Option<String>,
     /// What it was found in.
-    source_text: Option<Source>,
+    source: Option<Source>,
 }
 
 impl Problem {
     /// A problem with a source.
     pub fn new(source: &Source, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            field: String::new(),
-            place: None,
-            help: None,
-            source_text: Some(source.clone()),
-        }
+        let mut problem = Self::elsewhere(message);
+        problem.0.source = Some(source.clone());
+        problem
     }
 
     /// A problem before any text was read.
     pub fn elsewhere(message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             message: message.into(),
             field: String::new(),
             place: None,
             help: None,
-            source_text: None,
-        }
+            source: None,
+        }))
     }
 
     /// Adds its place.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
-        self.place = (place.line > 0).then_some(place);
+        self.0.place = (place.line > 0).then_some(place);
         self
     }
 
     /// Adds its field.
     #[must_use]
     pub fn field(mut self, path: impl Into<String>) -> Self {
-        self.field = path.into();
+        self.0.field = path.into();
         self
     }
 
     /// Adds how to mend it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
         self
-    }
-
-    /// The name of the source, where there is one.
-    pub fn source_name(&self) -> Option<&str> {
-        self.source_text.as_ref().map(|source| source.name.as_str())
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(source) = &self.source_text else {
-            return formatter.write_str(&self.message);
+        let Details {
+            message,
+            field,
+            place,
+            help,
+            source,
+        } = self.0.as_ref();
+        let Some(source) = source else {
+            return formatter.write_str(message);
         };
-        let Some(place) = self.place else {
-            write!(formatter, "{}: {}", source.name, self.message)?;
-            return match &self.help {
+        let Some(place) = place else {
+            write!(formatter, "{}: {message}", source.name)?;
+            return match help {
                 Some(help) => write!(formatter, "\n  = help: {help}"),
                 None => Ok(()),
             };
         };
-        let span = span(&source.text, place);
-        let label = if self.field.is_empty() {
-            None
-        } else {
-            Some(self.field.as_str())
-        };
-        let annotation = match label {
-            Some(label) => AnnotationKind::Primary.span(span).label(label),
-            None => AnnotationKind::Primary.span(span),
+        let span = span(&source.text, *place);
+        let annotation = match field.as_str() {
+            "" => AnnotationKind::Primary.span(span),
+            field => AnnotationKind::Primary.span(span).label(field),
         };
         let snippet = Snippet::source(source.text.as_str())
             .path(source.name.as_str())
             .annotation(annotation);
-        let mut group = Level::ERROR.primary_title(self.message.as_str()).element(snippet);
-        if let Some(help) = &self.help {
+        let mut group = Level::ERROR.primary_title(message.as_str()).element(snippet);
+        if let Some(help) = help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         let rendered = Renderer::plain().render(&[group]);

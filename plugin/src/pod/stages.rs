@@ -100,6 +100,13 @@ pub fn of(facts: &Facts, events: &[Event]) -> Vec<Stage> {
     if ready.is_some() || (has_probe && !facts.is_over()) {
         add("ready".to_owned(), started, ready);
     }
+    let last_end = stages.iter().rposition(|stage| stage.to.is_some()).unwrap_or(0);
+    let mut number = 0;
+    // A stage whose end nobody recorded is over all the same once a later one is, or the pod is Ready.
+    stages.retain(|stage| {
+        number += 1;
+        stage.to.is_some() || (number > last_end && ready.is_none())
+    });
     stages
 }
 

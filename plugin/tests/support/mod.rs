@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 /// Runs `kubectl-pod`, and returns exit code, stdout and stderr in one text.
-pub fn transcript(arguments: &[&str], stdin: &str) -> String {
+pub(crate) fn transcript(arguments: &[&str], stdin: &str) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-pod"))
         .args(arguments)
         .env("TZ", "UTC")
@@ -35,18 +35,18 @@ pub fn transcript(arguments: &[&str], stdin: &str) -> String {
 }
 
 /// An answer: the status, and the body in parts; the connection closes after the last.
-pub type Answer = (u16, Vec<String>);
+pub(crate) type Answer = (u16, Vec<String>);
 
 /// An API server that answers as it is told to.
-pub struct Server {
+pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`.
-    pub url: String,
+    pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     /// Starts one. It gets the path with its query, and how often that was asked before.
-    pub fn start(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// What was asked.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -106,7 +106,7 @@ fn serve(mut stream: TcpStream, answer: &(impl Fn(&str, usize) -> Answer + ?Size
 }
 
 /// A Status that refuses.
-pub fn refusal(code: u16, reason: &str, message: &str) -> Answer {
+pub(crate) fn refusal(code: u16, reason: &str, message: &str) -> Answer {
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": message, "reason": reason, "code": code,
@@ -115,7 +115,7 @@ pub fn refusal(code: u16, reason: &str, message: &str) -> Answer {
 }
 
 /// A list of objects.
-pub fn list(kind: &str, items: &[Value], next: Option<&str>) -> Answer {
+pub(crate) fn list(kind: &str, items: &[Value], next: Option<&str>) -> Answer {
     let list = json!({
         "kind": kind, "apiVersion": "v1",
         "metadata": {"resourceVersion": "10", "continue": next.unwrap_or_default()},
@@ -125,7 +125,7 @@ pub fn list(kind: &str, items: &[Value], next: Option<&str>) -> Answer {
 }
 
 /// A pod in some phase.
-pub fn pod(name: &str, phase: &str, is_ready: bool) -> Value {
+pub(crate) fn pod(name: &str, phase: &str, is_ready: bool) -> Value {
     let ready = if is_ready { "True" } else { "False" };
     json!({
         "apiVersion": "v1", "kind": "Pod",
@@ -141,6 +141,6 @@ pub fn pod(name: &str, phase: &str, is_ready: bool) -> Value {
 }
 
 /// An event of a watch.
-pub fn change(kind: &str, object: &Value) -> String {
+pub(crate) fn change(kind: &str, object: &Value) -> String {
     format!("{}\n", json!({"type": kind, "object": object}))
 }

@@ -12,8 +12,10 @@ use crate::{
 
 /// Takes the pod, or says why not, in the kubelet's words.
 pub(super) fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
-    if pod.is_static {
-        // A static pod goes before all others.
+    let scheduled = pod.status.conditions.iter().flatten();
+    let mut scheduled = scheduled.filter(|condition| condition.type_ == "PodScheduled" && condition.status == "True");
+    if pod.is_static || scheduled.next().is_some() {
+        // A static pod goes before all others; of the others the scheduler has just asked the same.
         return Ok(());
     }
     let Some(object) = node.store.get(&Key::new(Resource::Nodes, "", &node.name)) else {

@@ -99,7 +99,7 @@ impl Sources<'_> {
 
     fn status(&self, declared: &Declared) -> ContainerStatus {
         let mut status = match self.seen.newest(declared.name()) {
-            Some(newest) => self.from_instances(declared, newest),
+            Some(newest) => self.with_instances(declared, newest),
             None => self.without_instance(declared),
         };
         self.show_start_failure(declared, &mut status);
@@ -157,7 +157,7 @@ impl Sources<'_> {
         status
     }
 
-    fn from_instances(&self, declared: &Declared, newest: &runtime::ContainerStatus) -> ContainerStatus {
+    fn with_instances(&self, declared: &Declared, newest: &runtime::ContainerStatus) -> ContainerStatus {
         let before = self.seen.instances(declared.name()).nth(1);
         let previous = self.previous(declared);
         // History that the runtime has forgotten is still known from what was published.

@@ -19,13 +19,16 @@ use crate::{
     store::{Change, Key, Resource, Store, StoreError},
 };
 
+/// Every version of the pod and when it came; none once it is deleted.
+type Seen = Arc<std::sync::Mutex<Vec<(Duration, Option<Value>)>>>;
+
 /// A node in virtual time, and everything that was seen of its pod `p`.
 struct Life {
     store: Store,
     runtime: ScriptedRuntime,
     recorder: Recorder,
     began: Instant,
-    seen: Arc<std::sync::Mutex<Vec<(Duration, Option<Value>)>>>,
+    seen: Seen,
     tasks: Vec<JoinHandle<()>>,
 }
 

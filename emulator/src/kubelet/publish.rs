@@ -82,27 +82,21 @@ impl Publisher {
     }
 
     /// Takes over conditions that others have set; whether a readiness gate is among them.
-    pub(super) fn take_conditions(&mut self, pod: &Pod) -> bool {
-        if pod.is_static {
+    pub(super) fn take_conditions(&mut self, pod: &Pod, conditions: &Value) -> bool {
+        if pod.is_static || self.status["conditions"] == *conditions {
             return false;
         }
-        let gate = |status: &PodStatus| -> Vec<(String, String)> {
-            let gates: Vec<&str> = pod
-                .spec
-                .readiness_gates
-                .iter()
-                .flatten()
-                .map(|gate| gate.condition_type.as_str())
-                .collect();
+        let gates = |status: &PodStatus| -> Vec<(String, String)> {
             let all = status.conditions.iter().flatten();
-            all.filter(|condition| gates.contains(&condition.type_.as_str()))
+            let gates = || pod.spec.readiness_gates.iter().flatten();
+            all.filter(|condition| gates().any(|gate| gate.condition_type == condition.type_))
                 .map(|condition| (condition.type_.clone(), condition.status.clone()))
                 .collect()
         };
-        let changed = gate(&self.published) != gate(&pod.status);
-        self.published.conditions.clone_from(&pod.status.conditions);
-        self.status["conditions"] = pod.object["status"]["conditions"].clone();
-        changed
+        let before = gates(&self.published);
+        self.status["conditions"] = conditions.clone();
+        self.read_back();
+        before != gates(&self.published)
     }
 
     /// Writes a status, if it is not what is there already.

@@ -380,21 +380,23 @@ impl Worker {
         if desired.gone {
             return true;
         }
-        let Ok(pod) = Pod::read(&desired.object) else {
-            // Admission lets no such object through; what is known goes on.
-            return false;
-        };
-        let gates = self.publisher.take_conditions(&pod);
-        let spec_changed = self.pod.object["spec"] != pod.object["spec"];
-        let meta = |pod: &Pod, field: &str| pod.object["metadata"][field].clone();
+        let differs = |field: &str| self.pod.object["metadata"][field] != desired.object["metadata"][field];
         let meta_changed = ["generation", "deletionTimestamp", "labels", "annotations"]
-            .iter()
-            .any(|field| meta(&self.pod, field) != meta(&pod, field));
-        self.pod = Arc::new(pod);
-        if meta_changed {
+            .into_iter()
+            .any(differs);
+        let spec_changed = self.pod.object["spec"] != desired.object["spec"];
+        if meta_changed || spec_changed {
+            let Ok(pod) = Pod::read(&desired.object) else {
+                // Admission lets no such object through; what is known goes on.
+                return false;
+            };
+            self.pod = Arc::new(pod);
             // Volumes of the downward API show labels and annotations.
             self.volumes = None;
         }
+        let gates = self
+            .publisher
+            .take_conditions(&self.pod, &desired.object["status"]["conditions"]);
         spec_changed || meta_changed || gates
     }
 

@@ -203,7 +203,8 @@ fn resources(spec: &PodSpec, node: &Value, others: &[&Value]) -> Option<Unfit> {
     let allocatable = node["status"]["allocatable"].as_object()?;
     let mut used = Amounts::new();
     let counted: Vec<&&Value> = others.iter().filter(|other| !is_over(other)).collect();
-    for other in &counted {
+    // Reading a whole spec is dear: only of pods that request anything.
+    for other in counted.iter().filter(|other| may_request(&other["spec"])) {
         let spec: PodSpec = serde_json::from_value(other["spec"].clone()).unwrap_or_default();
         for (name, amount) in quantity::requests(&spec) {
             *used.entry(name).or_default() += amount;
@@ -239,6 +240,14 @@ fn resources(spec: &PodSpec, node: &Value, others: &[&Value]) -> Option<Unfit> {
     };
     short.sort_by_key(rank);
     (!short.is_empty()).then_some(Unfit::Resources(short))
+}
+
+fn may_request(spec: &Value) -> bool {
+    let of = |list: &str| {
+        let mut all = spec[list].as_array().into_iter().flatten();
+        all.any(|container| container["resources"]["requests"].is_object())
+    };
+    of("containers") || of("initContainers") || spec["resources"].is_object() || spec["overhead"].is_object()
 }
 
 /// Whether the pod has ended: it holds nothing any more.

@@ -11,7 +11,9 @@ pub(super) fn unfit(pod: &Value, spec: &PodSpec, node: &Value, others: &[&Value]
     let repelled = |owner: &Value, term: &PodAffinityTerm, other: &Value| {
         node["metadata"]["labels"][&term.topology_key].is_string() && concerns(owner, term, other)
     };
-    for other in others {
+    // Reading a whole spec is dear, and hardly any pod has such terms.
+    let particular = |other: &&&Value| other["spec"]["affinity"]["podAntiAffinity"].is_object();
+    for other in others.iter().filter(particular) {
         let spec: PodSpec = serde_json::from_value(other["spec"].clone()).unwrap_or_default();
         let terms = anti_affinity(&spec);
         if terms.iter().any(|term| repelled(other, term, pod)) {

@@ -208,6 +208,10 @@ impl Sources<'_> {
                 ..ContainerState::default()
             },
             runtime::ContainerState::Exited => {
+                // An end that was told once stays as it was told: what it was read from may be gone.
+                if let Some(told) = self.told_end(declared, instance) {
+                    return terminated(told);
+                }
                 let code = instance.exit_code.unwrap_or(255);
                 let reason = match (instance.reason.as_str(), code) {
                     ("", 0) => "Completed",
@@ -239,6 +243,16 @@ impl Sources<'_> {
                 }
             }
         }
+    }
+
+    fn told_end(&self, declared: &Declared, instance: &runtime::ContainerStatus) -> Option<ContainerStateTerminated> {
+        let previous = self.previous(declared)?;
+        let id = self.container_id(instance);
+        let both = [previous.state.as_ref(), previous.last_state.as_ref()];
+        let ends = both.into_iter().flatten().filter_map(|state| state.terminated.as_ref());
+        ends.into_iter()
+            .find(|ended| ended.container_id.as_ref() == Some(&id))
+            .cloned()
     }
 
     fn show_start_failure(&self, declared: &Declared, status: &mut ContainerStatus) {

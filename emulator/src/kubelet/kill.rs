@@ -99,7 +99,7 @@ impl Killer<'_> {
             id: &kill.id,
             ip: self.seen.sandbox().and_then(|sandbox| sandbox.ips.first().copied()),
         };
-        let hook = self.node.edges.hook(aim, handler, Some(grace));
+        let hook = self.node.edges.hook(aim, handler, None);
         // A hook that outlives the grace period is left behind, without a word.
         if let Ok(Err(_)) = tokio::time::timeout(grace, hook).await {
             self.node.container_event(

@@ -34,7 +34,13 @@ impl Printer {
 
     /// Appends what the client gets for one line, without its line break, of the file.
     pub(super) fn print(&mut self, line: &[u8], out: &mut Vec<u8>) {
-        let Some((time, stream, partial, text)) = split(line) else {
+        let Some(Line {
+            time,
+            stream,
+            partial,
+            text,
+        }) = split(line)
+        else {
             return;
         };
         let wanted = match self.stream {
@@ -71,13 +77,23 @@ impl Printer {
     }
 }
 
-/// Time, stream, whether the text goes on in the next line, and the text.
-fn split(line: &[u8]) -> Option<(&[u8], &[u8], bool, &[u8])> {
+struct Line<'a> {
+    time: &'a [u8],
+    stream: &'a [u8],
+    /// The text goes on in the next line.
+    partial: bool,
+    text: &'a [u8],
+}
+
+fn split(line: &[u8]) -> Option<Line<'_>> {
     let mut parts = line.splitn(4, |byte| *byte == b' ');
     let (time, stream, tags) = (parts.next()?, parts.next()?, parts.next()?);
-    let text = parts.next().unwrap_or_default();
-    let partial = tags.split(|byte| *byte == b':').next()? == b"P";
-    Some((time, stream, partial, text))
+    Some(Line {
+        time,
+        stream,
+        partial: tags.split(|byte| *byte == b':').next()? == b"P",
+        text: parts.next().unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]

@@ -111,10 +111,7 @@ pub(super) fn field_selector(field: &ObjectFieldSelector, known: &[&str], path: 
     if wanted.is_empty() {
         return errors.required(&path.child("fieldPath"), "");
     }
-    let subscript = wanted
-        .strip_suffix("']")
-        .and_then(|start| start.split_once("['"))
-        .map(|(field, key)| (field, key));
+    let subscript = wanted.strip_suffix("']").and_then(|start| start.split_once("['"));
     match subscript {
         Some(("metadata.annotations", key)) => errors.invalid_each(path, key, names::qualified(&key.to_lowercase())),
         Some(("metadata.labels", key)) => errors.invalid_each(path, key, names::qualified(key)),

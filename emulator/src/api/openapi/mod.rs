@@ -1,0 +1,118 @@
+//! The documents that describe the API: kubectl checks manifests by them, merges by them and explains from them.
+
+mod definitions;
+mod paths;
+mod protobuf;
+mod swagger;
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use self::definitions::{Dialect, definitions};
+
+/// The version that the documents say.
+const VERSION: &str = "v1.36.0";
+
+/// `/openapi/v3`: which documents there are. The hash changes when a document does, so that clients may keep it.
+pub(super) fn v3_index() -> Value {
+    static HASH: OnceLock<String> = OnceLock::new();
+    let hash = HASH.get_or_init(|| {
+        let digest = Sha256::digest(v3_core().to_string());
+        digest.iter().map(|byte| format!("{byte:02X}")).collect()
+    });
+    json!({"paths": {"api/v1": {"serverRelativeURL": format!("/openapi/v3/api/v1?hash={hash}")}}})
+}
+
+/// `/openapi/v3/api/v1`.
+pub(super) fn v3_core() -> Value {
+    json!({
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": VERSION},
+        "paths": paths::v3(),
+        "components": {"schemas": definitions(Dialect::V3)},
+    })
+}
+
+/// `/openapi/v2`: as JSON, or as the protobuf message that clients before kubectl 1.27 ask for.
+pub(super) fn v2(protobuf: bool) -> Vec<u8> {
+    let definitions = definitions(Dialect::V2);
+    if protobuf {
+        return swagger::document(VERSION, &definitions);
+    }
+    json!({
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": VERSION},
+        "paths": paths::v2(),
+        "definitions": definitions,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_described_with_what_merging_needs() {
+        let document = v3_core();
+        let schemas = &document["components"]["schemas"];
+        let pod = &schemas["io.k8s.api.core.v1.Pod"];
+        assert_eq!(
+            pod["x-kubernetes-group-version-kind"],
+            json!([{"group": "", "kind": "Pod", "version": "v1"}])
+        );
+        let spec = &pod["properties"]["spec"];
+        assert_eq!(
+            spec["allOf"],
+            json!([{"$ref": "#/components/schemas/io.k8s.api.core.v1.PodSpec"}])
+        );
+        let containers = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
+        assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
+        assert_eq!(containers["x-kubernetes-patch-strategy"], "merge");
+        assert!(
+            schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["tolerations"]["x-kubernetes-patch-strategy"].is_null()
+        );
+        let quantity = &schemas["io.k8s.apimachinery.pkg.api.resource.Quantity"];
+        assert_eq!(quantity["oneOf"], json!([{"type": "string"}, {"type": "number"}]));
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(map) => {
+                    found.extend(map.get("$ref").and_then(Value::as_str));
+                    map.values().for_each(|value| references(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+                _ => {}
+            }
+        }
+        for document in [v3_core(), serde_json::from_slice(&v2(false)).unwrap()] {
+            let mut found = Vec::new();
+            references(&document, &mut found);
+            assert!(found.len() > 100);
+            for reference in found {
+                let pointer = reference.trim_start_matches('#');
+                assert!(document.pointer(pointer).is_some(), "{reference}");
+            }
+        }
+    }
+
+    #[test]
+    fn patches_of_pods_are_said_to_take_field_validation() {
+        let document = v3_core();
+        let patch = &document["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"];
+        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Pod");
+        let parameters = patch["parameters"].as_array().unwrap();
+        assert!(
+            parameters
+                .iter()
+                .any(|parameter| parameter["name"] == "fieldValidation")
+        );
+        assert!(document["paths"]["/api/v1/nodes/{name}"]["get"].is_object());
+    }
+}

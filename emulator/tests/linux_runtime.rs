@@ -7,7 +7,10 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -38,17 +41,7 @@ impl Machine {
         );
         assert!(Path::new("/bin/busybox").exists(), "these tests need busybox-static");
         let data = tempfile::tempdir().unwrap();
-        let root = data.path().join("layer");
-        for folder in ["bin", "etc", "tmp"] {
-            fs::create_dir_all(root.join(folder)).unwrap();
-        }
-        fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
-        for name in
-            "sh sleep echo cat head tr id kill nc hostname touch mkdir ls ps stty tty mknod dd grep test".split(' ')
-        {
-            symlink("busybox", root.join("bin").join(name)).unwrap();
-        }
-        fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+        fill_layer(&data.path().join("layer"));
         let runtime = Self::open(data.path()).await;
         Self { data, runtime }
     }
@@ -63,40 +56,8 @@ impl Machine {
         .unwrap()
     }
 
-    fn image(&self) -> Image {
-        Image {
-            id: "sha256:0".into(),
-            reference: "docker.io/library/busybox:1".into(),
-            size: 1,
-            config: ImageConfig::default(),
-            root: Root::Layers(vec![self.data.path().join("layer")]),
-        }
-    }
-
     fn container(&self, command: &str) -> ContainerConfig {
-        ContainerConfig {
-            name: "app".into(),
-            attempt: 0,
-            image: self.image(),
-            command: vec!["sh".into(), "-c".into(), command.into()],
-            working_dir: "/".into(),
-            env: vec![("WHO".into(), "me".into())],
-            mounts: Vec::new(),
-            user: User::default(),
-            security: Security {
-                capabilities: DEFAULT_CAPABILITIES.map(str::to_owned).to_vec(),
-                masked_paths: vec!["/proc/kcore".into(), "/proc/acpi".into()],
-                readonly_paths: vec!["/proc/sys".into()],
-                ..Security::default()
-            },
-            resources: Resources::default(),
-            stdin: false,
-            stdin_once: false,
-            tty: false,
-            stop_signal: "SIGTERM".into(),
-            log_path: self.data.path().join("pods/p/app/0.log"),
-            target: None,
-        }
+        container_of(self.data.path(), command)
     }
 
     async fn start(&self, sandbox: &SandboxId, config: &ContainerConfig) -> ContainerId {
@@ -144,6 +105,52 @@ impl Machine {
             !fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&path),
             "mounts"
         );
+    }
+}
+
+/// The one layer of an image with busybox.
+fn fill_layer(root: &Path) {
+    for folder in ["bin", "etc", "tmp"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+    for name in "sh sleep echo cat head tr id kill nc hostname touch mkdir ls ps stty tty mknod dd grep test".split(' ')
+    {
+        symlink("busybox", root.join("bin").join(name)).unwrap();
+    }
+    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+}
+
+/// A shell command in a container of that image.
+fn container_of(folder: &Path, command: &str) -> ContainerConfig {
+    ContainerConfig {
+        name: "app".into(),
+        attempt: 0,
+        image: Image {
+            id: "sha256:0".into(),
+            reference: "docker.io/library/busybox:1".into(),
+            size: 1,
+            config: ImageConfig::default(),
+            root: Root::Layers(vec![folder.join("layer")]),
+        },
+        command: vec!["sh".into(), "-c".into(), command.into()],
+        working_dir: "/".into(),
+        env: vec![("WHO".into(), "me".into())],
+        mounts: Vec::new(),
+        user: User::default(),
+        security: Security {
+            capabilities: DEFAULT_CAPABILITIES.map(str::to_owned).to_vec(),
+            masked_paths: vec!["/proc/kcore".into(), "/proc/acpi".into()],
+            readonly_paths: vec!["/proc/sys".into()],
+            ..Security::default()
+        },
+        resources: Resources::default(),
+        stdin: false,
+        stdin_once: false,
+        tty: false,
+        stop_signal: "SIGTERM".into(),
+        log_path: folder.join("pods/p/app/0.log"),
+        target: None,
     }
 }
 
@@ -503,4 +510,57 @@ async fn the_machines_own_files_are_a_root_without_the_emulators() {
     assert_eq!(output, "files\nhidden\nwritten\n", "{status:?}");
     assert!(!Path::new("/etc/new").exists() && !Path::new("/usr/new").exists());
     machine.close().await;
+}
+
+/// Runs a container as a user without any rights, in two processes one after the other; what it wrote.
+fn run_rootless(uid: u32, sandbox: &SandboxConfig, edit: impl FnOnce(&mut ContainerConfig)) -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    // An executable that the other user can reach.
+    let program = folder.path().join("pod-shim");
+    fs::copy(env!("CARGO_BIN_EXE_pod-shim"), &program).unwrap();
+    fill_layer(&folder.path().join("layer"));
+    std::os::unix::fs::chown(&data, Some(uid), Some(uid)).unwrap();
+    let mut config = container_of(folder.path(), "");
+    config.log_path = data.join("log/0.log");
+    edit(&mut config);
+    let run = |leave: bool| {
+        let file = folder.path().join("config.json");
+        fs::write(&file, serde_json::to_vec(&(sandbox, &config, leave)).unwrap()).unwrap();
+        let mut command = std::process::Command::new(&program);
+        command.arg(&data).arg(&file).uid(uid).gid(uid);
+        let output = command.output().unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let first = run(true);
+    if !first.is_empty() {
+        return (String::new(), first);
+    }
+    let errors = run(false);
+    (output(&config.log_path), errors)
+}
+
+#[test]
+fn without_root_a_pod_runs_in_a_user_namespace_and_a_new_emulator_finds_it() {
+    let command =
+        "id -u; hostname; echo $$; cat /proc/net/route | grep -c eth0; touch /x && echo written; sleep 1; echo end";
+    let (output, errors) = run_rootless(54321, &pod(), |config| config.command[2] = command.into());
+    assert_eq!((output.as_str(), errors.as_str()), ("0\np\n1\n2\nwritten\nend\n", ""));
+}
+
+#[test]
+fn without_root_the_machines_own_files_are_a_root_too() {
+    let (output, errors) = run_rootless(54321, &pod(), |config| {
+        config.image.root = Root::Host;
+        config.command[2] = "touch /usr/new && rm /usr/new && echo written; ls /tmp; sleep 1".into();
+    });
+    assert_eq!((output.as_str(), errors.as_str()), ("written\n", ""));
+}
+
+#[test]
+fn without_root_another_user_is_refused_by_name() {
+    let (_, errors) = run_rootless(54321, &pod(), |config| config.user.uid = 1000);
+    assert!(errors.contains("running as user 1000 needs root"), "{errors}");
 }

@@ -63,6 +63,8 @@ pub(super) struct Begin {
     pub(super) config: SandboxConfig,
     /// The pod's, below which each container has its own.
     pub(super) cgroup: Cgroup,
+    /// The network of a rootless node comes as the last descriptor, to be kept for a later emulator.
+    pub(super) keeps_node: bool,
     /// Runs instead of the built-in pause.
     pub(super) infra: Option<Image>,
     /// The folder that no container may see.

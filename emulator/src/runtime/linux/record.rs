@@ -30,6 +30,9 @@ pub(super) struct Holder {
     pub(super) pause: ProcessName,
     /// The pause process runs.
     pub(super) ready: bool,
+    /// The shim's descriptor of the network that a rootless emulator links its pods to.
+    #[serde(default)]
+    pub(super) node: Option<i32>,
 }
 
 /// A process, told apart from a later one of the same number by when it started.

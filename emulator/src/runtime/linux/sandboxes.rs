@@ -268,17 +268,22 @@ impl Sandboxes {
             None => None,
             Some(_) => Some(new_namespace().await.map_err(failed("make the pod's network"))?),
         };
+        let node = user_namespace::node_descriptor();
         let begin = Begin {
+            keeps_node: node.is_some(),
             folder: folder.clone(),
             config: config.clone(),
             cgroup: sandbox.cgroup.clone(),
             infra: self.options.infra.clone(),
             hidden: self.options.data.clone(),
         };
-        let given: Vec<OwnedFd> = match &network {
-            None => Vec::new(),
-            Some(network) => vec![network.try_clone().map_err(failed("open the pod's network"))?],
-        };
+        let mut given = Vec::new();
+        if let Some(network) = &network {
+            given.push(network.try_clone().map_err(failed("open the pod's network"))?);
+        }
+        if let Some(node) = node {
+            given.push(node.map_err(failed("open the node's network"))?);
+        }
         let begun = async {
             client
                 .ask(Ask::Begin(Box::new(begin)), &given)

@@ -4,17 +4,23 @@ use std::{
     fs::{self, File},
     io,
     os::fd::OwnedFd,
-    process::Command,
+    path::Path,
+    process::{Command, Stdio},
     sync::OnceLock,
 };
 
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, setns, unshare},
-    unistd::{getegid, geteuid},
+    sys::wait::WaitStatus,
+    unistd::{Pid, getegid, geteuid},
 };
 
-use super::sandboxes::is_rootless;
+use super::{
+    launch,
+    record::{self, Holder, SandboxFolder},
+    sandboxes::is_rootless,
+};
 use crate::{
     network::NodeNamespace,
     runtime::{ContainerConfig, RuntimeError},
@@ -34,6 +40,11 @@ pub enum UserNamespaceError {
 /// The network that pods of a rootless emulator live in, made once, before the first thread.
 static NODE: OnceLock<OwnedFd> = OnceLock::new();
 
+/// The pods' network as a descriptor for the shims, which keep it for a later emulator.
+pub(super) fn node_descriptor() -> Option<io::Result<OwnedFd>> {
+    NODE.get().map(OwnedFd::try_clone)
+}
+
 /// Where pods are linked: the machine's network as root, one apart without.
 pub(super) fn node_namespace() -> NodeNamespace {
     match NODE.get().map(OwnedFd::try_clone) {
@@ -44,44 +55,123 @@ pub(super) fn node_namespace() -> NodeNamespace {
 
 /// Makes a process without root one that is root of a user namespace; does nothing as root.
 ///
-/// Call it after `shim_main_if_asked` and before the first thread. Sockets stay in the machine's network.
+/// Call it after `shim_main_if_asked` and before the first thread. Sockets stay in the machine's network. Where pods
+/// of an earlier run over the same data folder still live, their namespace is entered again.
 ///
 /// # Errors
 /// When the machine forbids it, with what to do about that.
-pub fn enter_user_namespace_if_needed() -> Result<(), UserNamespaceError> {
+pub fn enter_user_namespace_if_needed(data: &Path) -> Result<(), UserNamespaceError> {
     let (user, group) = (geteuid(), getegid());
     if user.is_root() {
         return Ok(());
     }
-    let name = fs::read_to_string("/etc/passwd")
-        .ok()
-        .and_then(|users| name_of(&users, user.as_raw()));
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| refused(error.into()))?;
-    let mapped = name.is_some_and(|name| map_many(&name, user.as_raw(), group.as_raw()));
-    if !mapped {
-        let failed = |error| UserNamespaceError::Failed("map the user", error);
-        fs::write("/proc/self/setgroups", "deny").map_err(failed)?;
-        fs::write("/proc/self/uid_map", format!("0 {user} 1")).map_err(failed)?;
-        fs::write("/proc/self/gid_map", format!("0 {group} 1")).map_err(failed)?;
+    if let Some(holder) = living_holder(data) {
+        return rejoin(&holder).map_err(|error| UserNamespaceError::Failed("rejoin the pods' namespace", error));
     }
-    let failed = |what| move |error: nix::errno::Errno| UserNamespaceError::Failed(what, error.into());
+    let failed = |what| move |error: io::Error| UserNamespaceError::Failed(what, error);
+    let mapper = Mapper::fork(user.as_raw(), group.as_raw()).map_err(failed("start newuidmap"))?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| refused(error.into()))?;
+    let (users, groups) = mapper.map_or((false, false), Mapper::map);
+    if !users {
+        fs::write("/proc/self/uid_map", format!("0 {user} 1")).map_err(refused)?;
+    }
+    if !groups {
+        fs::write("/proc/self/setgroups", "deny").map_err(failed("map the group"))?;
+        fs::write("/proc/self/gid_map", format!("0 {group} 1")).map_err(failed("map the group"))?;
+    }
     unshare(CloneFlags::CLONE_NEWNS).map_err(|error| refused(error.into()))?;
     let quiet = MsFlags::MS_SLAVE | MsFlags::MS_REC;
-    mount(None::<&str>, "/", None::<&str>, quiet, None::<&str>).map_err(failed("separate the mounts"))?;
-    let open = || File::open("/proc/self/ns/net");
-    let io_failed = |what| move |error| UserNamespaceError::Failed(what, error);
-    let machine = open().map_err(io_failed("open the network"))?;
-    unshare(CloneFlags::CLONE_NEWNET).map_err(failed("make a network"))?;
-    let node = open().map_err(io_failed("open the network"))?;
-    if setns(&machine, CloneFlags::CLONE_NEWNET).is_err() {
-        // The machine's network belongs to its root: it is kept by a thread that never left it.
-        return Err(UserNamespaceError::Failed(
-            "go back to the network",
-            io::ErrorKind::PermissionDenied.into(),
-        ));
-    }
-    let _ = NODE.set(node.into());
+    mount(None::<&str>, "/", None::<&str>, quiet, None::<&str>)
+        .map_err(|error| failed("separate the mounts")(error.into()))?;
+    let node = new_network().map_err(failed("make a network"))?;
+    let _ = NODE.set(node);
     Ok(())
+}
+
+/// A shim of an earlier run that still holds a pod.
+fn living_holder(data: &Path) -> Option<Holder> {
+    fs::read_dir(data.join("sandboxes")).ok()?.flatten().find_map(|entry| {
+        let holder: Holder = record::read(&SandboxFolder(entry.path()).holder()).ok()??;
+        Some(holder).filter(|holder| holder.shim.is_alive())
+    })
+}
+
+fn rejoin(holder: &Holder) -> io::Result<()> {
+    let shim = holder.shim.pid;
+    setns(File::open(format!("/proc/{shim}/ns/user"))?, CloneFlags::CLONE_NEWUSER)?;
+    setns(File::open(format!("/proc/{shim}/ns/mnt"))?, CloneFlags::CLONE_NEWNS)?;
+    if let Some(node) = holder.node {
+        let _ = NODE.set(File::open(format!("/proc/{shim}/fd/{node}"))?.into());
+    }
+    Ok(())
+}
+
+/// A network namespace, made by a child because this process could not come back from one to the machine's.
+fn new_network() -> io::Result<OwnedFd> {
+    let (ours, theirs) = pipe()?;
+    let Some(child) = launch::fork_into(CloneFlags::CLONE_NEWNET)? else {
+        drop(theirs);
+        let _ = nix::unistd::read(&ours, &mut [0]);
+        // SAFETY: the child ends here; it shares no state with its parent.
+        unsafe { libc::_exit(0) }
+    };
+    let network = File::open(format!("/proc/{child}/ns/net"));
+    drop((ours, theirs));
+    let _ = nix::sys::wait::waitpid(child, None);
+    Ok(network?.into())
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?)
+}
+
+/// A child that stays outside the new namespace, where alone newuidmap can write the maps of many.
+struct Mapper {
+    child: Pid,
+    go: OwnedFd,
+}
+
+impl Mapper {
+    /// None where this user has no subordinate IDs.
+    fn fork(uid: u32, gid: u32) -> io::Result<Option<Self>> {
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let name = name_of(&users, uid).unwrap_or_default();
+        let read = |file| {
+            fs::read_to_string(file)
+                .ok()
+                .and_then(|text| range_of(&text, &name, uid))
+        };
+        let (Some(users), Some(groups)) = (read("/etc/subuid"), read("/etc/subgid")) else {
+            return Ok(None);
+        };
+        let (wait, go) = pipe()?;
+        let parent = std::process::id();
+        let Some(child) = launch::fork_into(CloneFlags::empty())? else {
+            drop(go);
+            let _ = nix::unistd::read(&wait, &mut [0]);
+            let users = map("newuidmap", parent, uid, users);
+            let groups = map("newgidmap", parent, gid, groups);
+            // SAFETY: the child ends here; it shares no state with its parent.
+            unsafe { libc::_exit(i32::from(users) | i32::from(groups) << 1) }
+        };
+        Ok(Some(Self { child, go }))
+    }
+
+    /// Whether users and groups were mapped.
+    fn map(self) -> (bool, bool) {
+        drop(self.go);
+        match nix::sys::wait::waitpid(self.child, None) {
+            Ok(WaitStatus::Exited(_, done)) => (done & 1 != 0, done & 2 != 0),
+            _ => (false, false),
+        }
+    }
+}
+
+/// Maps root to the user itself and the rest to its subordinate IDs.
+fn map(program: &str, process: u32, own: u32, (start, count): (u32, u32)) -> bool {
+    let numbers = [process, 0, own, 1, 1, start, count].map(|number| number.to_string());
+    let done = Command::new(program).args(numbers).stderr(Stdio::null()).status();
+    done.is_ok_and(|status| status.success())
 }
 
 fn refused(error: io::Error) -> UserNamespaceError {
@@ -131,35 +221,6 @@ fn range_of(ranges: &str, name: &str, uid: u32) -> Option<(u32, u32)> {
         let own = *owner == name || owner.parse() == Ok(uid);
         Some((start.parse().ok()?, count.parse().ok()?)).filter(|_| own)
     })
-}
-
-/// Maps root to the user and the rest to its subordinate IDs; false where that is not set up.
-fn map_many(name: &str, uid: u32, gid: u32) -> bool {
-    let read = |file| {
-        fs::read_to_string(file)
-            .ok()
-            .and_then(|text| range_of(&text, name, uid))
-    };
-    let (Some(users), Some(groups)) = (read("/etc/subuid"), read("/etc/subgid")) else {
-        return false;
-    };
-    let pid = std::process::id().to_string();
-    let map = |program: &str, own: u32, (start, count): (u32, u32)| {
-        let words = [
-            "0".into(),
-            own.to_string(),
-            "1".into(),
-            "1".into(),
-            start.to_string(),
-            count.to_string(),
-        ];
-        Command::new(program)
-            .arg(&pid)
-            .args(words)
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    map("newuidmap", uid, users) && map("newgidmap", gid, groups)
 }
 
 /// IDs of this namespace go no further than this.

@@ -86,8 +86,8 @@ fn open(mount: &Mount, config: &ContainerConfig) -> Result<Volume, LaunchError> 
         Propagation::Bidirectional => 0,
     };
     let attributes = Attributes {
-        set: set as u64,
-        propagation: propagation as u64,
+        set,
+        propagation,
         recursive: true,
     };
     set_attributes(tree.as_fd(), attributes).map_err(|error| failed(&error))?;

@@ -51,7 +51,7 @@ pub(super) fn build(plan: &Plan<'_>, outside: Outside) -> Result<(), LaunchError
     if security.read_only_root_filesystem {
         for path in own_mounts {
             let mount = File::open(path).during("open the root filesystem")?;
-            let set = libc::MOUNT_ATTR_RDONLY as u64;
+            let set = libc::MOUNT_ATTR_RDONLY;
             set_attributes(
                 mount.as_fd(),
                 Attributes {
@@ -189,7 +189,7 @@ pub(super) fn read_only(tree: BorrowedFd<'_>) -> io::Result<()> {
     set_attributes(
         tree,
         Attributes {
-            set: libc::MOUNT_ATTR_RDONLY as u64,
+            set: libc::MOUNT_ATTR_RDONLY,
             recursive: true,
             ..Attributes::default()
         },

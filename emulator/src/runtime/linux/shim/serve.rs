@@ -88,7 +88,8 @@ pub(super) fn run(emulator: OwnedFd) -> io::Result<()> {
     nix::unistd::dup2_stdin(&null)?;
     std::mem::forget(emulator);
     clients.add(moved);
-    let began = start(&begin, descriptors.pop());
+    let node = begin.keeps_node.then(|| descriptors.pop()).flatten();
+    let began = start(&begin, descriptors.pop(), node.as_ref().map(AsRawFd::as_raw_fd));
     let id = request.id;
     let result = began
         .as_ref()
@@ -116,7 +117,7 @@ pub(super) fn run(emulator: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn start(begin: &Begin, network: Option<OwnedFd>) -> Result<(Holder, Pid, OwnedFd), String> {
+fn start(begin: &Begin, network: Option<OwnedFd>, node: Option<RawFd>) -> Result<(Holder, Pid, OwnedFd), String> {
     let pause = pause::start(begin, network)?;
     let keep = || -> io::Result<(Holder, OwnedFd)> {
         let listener = packets::listen_in(&begin.folder.0, SandboxFolder::socket_name())?;
@@ -125,6 +126,7 @@ fn start(begin: &Begin, network: Option<OwnedFd>) -> Result<(Holder, Pid, OwnedF
             shim,
             pause: ProcessName::of(pause.as_raw())?,
             ready: true,
+            node,
         };
         record::write(&begin.folder.holder(), &holder)?;
         Ok((holder, listener))

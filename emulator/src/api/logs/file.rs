@@ -22,16 +22,17 @@ pub(super) async fn files(path: &Path) -> Vec<PathBuf> {
             let is_older = other
                 .to_str()
                 .and_then(|other| other.strip_prefix(&prefix))
-                .is_some_and(|time| time.starts_with(|c: char| c.is_ascii_digit()) && !time.ends_with(".gz"));
-            if is_older {
-                rotated.push(entry.path());
+                .is_some_and(|end| end.starts_with(|c: char| c.is_ascii_digit()) && !end.ends_with(".gz"));
+            if let (true, Ok(metadata)) = (is_older, entry.metadata().await) {
+                rotated.push((metadata.modified().ok(), entry.path()));
             }
         }
     }
-    // Their names end in the time of the rotation.
+    // Numbers in names count backwards, times forwards: the last write to each tells their order.
     rotated.sort();
-    rotated.push(path.to_owned());
-    rotated
+    let mut files: Vec<PathBuf> = rotated.into_iter().map(|(_, path)| path).collect();
+    files.push(path.to_owned());
+    files
 }
 
 /// Where the last `lines` lines of a file begin, and how many lines it has from there.
@@ -83,20 +84,15 @@ mod tests {
     #[tokio::test]
     async fn rotated_files_come_first_and_compressed_ones_not() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [
-            "0.log",
-            "0.log.20260102-000000",
-            "0.log.20260101-000000",
-            "0.log.20250101-000000.gz",
-            "1.log",
-        ] {
+        for name in ["0.log.3.gz", "0.log.2", "0.log.1", "0.log", "1.log"] {
             std::fs::write(folder.path().join(name), "").unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
         let names: Vec<String> = files(&folder.path().join("0.log"))
             .await
             .iter()
             .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
             .collect();
-        assert_eq!(names, ["0.log.20260101-000000", "0.log.20260102-000000", "0.log"]);
+        assert_eq!(names, ["0.log.2", "0.log.1", "0.log"]);
     }
 }

@@ -64,10 +64,9 @@ impl Follower {
                 Ok(read) => read,
                 Err(Done) => return,
             };
-            if self.has_rotated(&open).await {
-                if let Ok(file) = File::open(&self.path).await {
-                    open = vec![BufReader::new(file)];
-                }
+            let newer = self.newer(&open).await;
+            if !newer.is_empty() {
+                open = newer;
                 continue;
             }
             if last_round || sender.is_closed() {
@@ -104,18 +103,31 @@ impl Follower {
         Ok(open)
     }
 
-    /// Whether the log's name now stands for another file than the one that is read.
-    async fn has_rotated(&self, open: &[BufReader<File>]) -> bool {
+    /// The files that came after the one that is read: it was set aside in the meantime.
+    async fn newer(&self, open: &[BufReader<File>]) -> Vec<BufReader<File>> {
         let Some(current) = open.last().filter(|_| self.options.follow) else {
-            return false;
+            return Vec::new();
         };
-        match (
-            current.get_ref().metadata().await,
-            tokio::fs::metadata(&self.path).await,
-        ) {
-            (Ok(read), Ok(named)) => !is_same(&read, &named),
-            _ => false,
+        let Ok(read) = current.get_ref().metadata().await else {
+            return Vec::new();
+        };
+        // The usual case first: nothing has changed.
+        if tokio::fs::metadata(&self.path)
+            .await
+            .map_or(true, |named| is_same(&read, &named))
+        {
+            return Vec::new();
         }
+        let mut newer = Vec::new();
+        for path in files(&self.path).await.into_iter().rev() {
+            let Ok(file) = File::open(path).await else { break };
+            let Ok(metadata) = file.metadata().await else { break };
+            if is_same(&read, &metadata) {
+                break;
+            }
+            newer.insert(0, BufReader::new(file));
+        }
+        newer
     }
 
     async fn is_running(&self) -> bool {
@@ -196,4 +208,80 @@ async fn read_line(file: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result
         file.seek(SeekFrom::Current(-back)).await?;
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write as _,
+        sync::{Arc, atomic::Ordering},
+    };
+
+    use super::*;
+    use crate::api::streaming::echo_runtime::Echo;
+
+    fn line(text: &str) -> String {
+        format!("2026-01-01T00:00:00Z stdout F {text}\n")
+    }
+
+    fn start(path: &std::path::Path, options: LogOptions) -> (Arc<Echo>, mpsc::Receiver<Bytes>) {
+        let mut runtime = Echo::at(0);
+        runtime.log_path = path.to_owned();
+        let runtime = Arc::new(runtime);
+        let pod = PodRef {
+            namespace: "n".into(),
+            name: "p".into(),
+            uid: "u".into(),
+        };
+        let shared: SharedRuntime = runtime.clone();
+        let follower = Follower::new(path.to_owned(), options, shared, pod, ContainerId("c".into()));
+        let (sender, receiver) = mpsc::channel(8);
+        tokio::spawn(follower.run(sender));
+        (runtime, receiver)
+    }
+
+    async fn next(receiver: &mut mpsc::Receiver<Bytes>) -> Option<String> {
+        let read = tokio::time::timeout(Duration::from_secs(10), receiver.recv());
+        Some(String::from_utf8(read.await.unwrap()?.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn following_goes_on_over_rotations_until_the_container_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0.log");
+        std::fs::write(&path, line("one") + &line("two")).unwrap();
+        let options = LogOptions {
+            follow: true,
+            tail_lines: Some(1),
+            ..LogOptions::default()
+        };
+        let (runtime, mut receiver) = start(&path, options);
+        assert_eq!(next(&mut receiver).await.unwrap(), "two\n");
+        // Half a line is not sent before its end is there.
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let text = line("three");
+        file.write_all(&text.as_bytes()[..10]).unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        file.write_all(&text.as_bytes()[10..]).unwrap();
+        assert_eq!(next(&mut receiver).await.unwrap(), "three\n");
+        std::fs::rename(&path, folder.path().join("0.log.1")).unwrap();
+        std::fs::write(&path, line("four")).unwrap();
+        assert_eq!(next(&mut receiver).await.unwrap(), "four\n");
+        runtime.ended.store(true, Ordering::SeqCst);
+        assert_eq!(next(&mut receiver).await, None);
+    }
+
+    #[tokio::test]
+    async fn without_follow_it_ends_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0.log");
+        std::fs::write(folder.path().join("0.log.1"), line("one")).unwrap();
+        std::fs::write(&path, line("two")).unwrap();
+        let (_runtime, mut receiver) = start(&path, LogOptions::default());
+        let mut all = String::new();
+        while let Some(text) = next(&mut receiver).await {
+            all.push_str(&text);
+        }
+        assert_eq!(all, "one\ntwo\n");
+    }
 }

@@ -12,6 +12,8 @@ mod websocket_command;
 mod websocket_tunnel;
 
 #[cfg(test)]
+pub(super) mod echo_runtime;
+#[cfg(test)]
 mod tests;
 
 use axum::{

@@ -149,8 +149,7 @@ async fn forward(data: Stream, error: Outgoing, port: String, target: Ports) {
 /// What the client is told of a connection that could not be made.
 pub(super) fn failure(port: &str, target: &Ports, why: &str) -> String {
     format!(
-        "error forwarding port {port} to pod {}, uid : failed to execute portforward in network namespace: \
-         failed to connect to localhost:{port} inside namespace \"{}\": {why}",
+        "error forwarding port {port} to pod {}, uid : failed to execute portforward in network namespace of \"{}\": {why}",
         target.sandbox.0, target.uid
     )
 }

@@ -1,8 +1,195 @@
-//! TODO api
+//! The API server: what kubectl and other clients of Kubernetes ask, for the kinds that pods need.
+
 pub mod admission;
+mod answer;
 mod container_of_pod;
+pub mod credentials;
+mod delete;
+mod deletion;
+pub mod discovery;
 pub mod logs;
+mod managed;
 mod merge_keys;
 mod openapi;
+mod patch;
+mod protobuf;
 pub mod query;
+mod read;
+mod request;
+mod reviews;
+mod selector;
+mod server;
+pub mod status;
 pub mod streaming;
+mod table;
+mod target;
+mod time;
+mod user;
+mod watch;
+mod write;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Method, Request, Response};
+
+use self::{
+    admission::Rejection,
+    answer::{ok, text},
+    request::{Asked, subresources, verb},
+    status::Status,
+    target::Target,
+    user::User,
+};
+pub use self::{credentials::Credentials, server::serve};
+use crate::{clock::Clock, runtime::SharedRuntime, store::Store, tokens::Signer};
+
+/// What requests are answered from.
+pub struct Api {
+    /// The objects.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// What runs: for logs, exec, attach and port-forward.
+    pub runtime: SharedRuntime,
+    /// Makes and checks the tokens of service accounts.
+    pub signer: Arc<Signer>,
+}
+
+impl Api {
+    /// Answers one request, of a client that has shown a certificate of the emulator's CA or not.
+    pub async fn answer(self: &Arc<Self>, request: Request<Body>, has_certificate: bool) -> Response<Body> {
+        match self.try_answer(request, has_certificate).await {
+            Ok(response) => response,
+            Err(status) => status.response(),
+        }
+    }
+
+    async fn try_answer(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        has_certificate: bool,
+    ) -> Result<Response<Body>, Status> {
+        let user = User::of(has_certificate, request.headers(), &self.signer, self.clock.now())?;
+        let path = request.uri().path().to_owned();
+        let target = path.strip_prefix("/api/v1/").and_then(Target::parse);
+        if let Some(target) = target {
+            return self.object(&target, &user, request).await;
+        }
+        if let Some(kind) = discovery::review(&path) {
+            if request.method() != Method::POST {
+                return Err(Status::method_not_allowed());
+            }
+            if user == User::Anonymous {
+                return Err(no_path(&user, "post", &path));
+            }
+            return Ok(reviews::review(kind, &user, &Asked::read(request).await?));
+        }
+        if !user.may_read(&path) {
+            return Err(no_path(&user, &request.method().as_str().to_lowercase(), &path));
+        }
+        self.document(&path, &request)
+    }
+
+    /// What is about no object.
+    fn document(&self, path: &str, request: &Request<Body>) -> Result<Response<Body>, Status> {
+        if request.method() != Method::GET {
+            return Err(Status::no_such_path());
+        }
+        match path {
+            "/healthz" | "/livez" | "/readyz" => Ok(text("text/plain; charset=utf-8", "ok")),
+            "/openapi/v3" => Ok(ok(&openapi::v3_index())),
+            "/openapi/v3/api/v1" => Ok(ok(&openapi::v3_core())),
+            "/openapi/v2" => {
+                let accept = request
+                    .headers()
+                    .get("accept")
+                    .and_then(|value| value.to_str().ok())
+                    .unwrap_or_default();
+                let protobuf = accept.contains("application/com.github.proto-openapi.spec.v2");
+                let kind = if protobuf {
+                    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+                } else {
+                    "application/json"
+                };
+                Ok(text(kind, openapi::v2(protobuf)))
+            }
+            _ => discovery::document(path)
+                .map(|document| ok(&document))
+                .ok_or_else(Status::no_such_path),
+        }
+    }
+
+    /// What is about objects.
+    async fn object(
+        self: &Arc<Self>,
+        target: &Target,
+        user: &User,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Status> {
+        let query = query::Query::parse(request.uri().query().unwrap_or_default());
+        let watches = *request.method() == Method::GET && query.flag("watch");
+        if !user.may() {
+            return Err(user.forbidden(verb(request.method(), target, watches), target));
+        }
+        if let (Some(name), Some(subresource)) = (&target.name, &target.subresource) {
+            let known = subresources(target.resource)
+                .iter()
+                .any(|(known, ..)| known == subresource);
+            if !known {
+                return Err(Status::no_such_path());
+            }
+            if matches!(subresource.as_str(), "log" | "exec" | "attach" | "portforward") {
+                return self.stream(target, name, subresource, request).await;
+            }
+        }
+        let asked = Asked::read(request).await?;
+        let part = target.subresource.as_deref();
+        match (asked.method.as_str(), &target.name, part) {
+            ("GET", _, None) if watches => watch::watch(self, target, &asked),
+            ("GET", Some(name), _) if part != Some("token") => read::get(self, target, name, &asked),
+            ("GET", None, None) => read::list(self, target, &asked),
+            // An object belongs into one namespace.
+            ("POST", None, None) if target.resource.namespaced() == target.namespace.is_some() => {
+                write::create(self, target, &asked)
+            }
+            ("POST", Some(name), Some("token")) => reviews::token(self, target, name, &asked),
+            ("PUT", Some(name), _) if part != Some("token") => write::update(self, target, name, &asked),
+            ("PATCH", Some(name), _) if part != Some("token") => write::patch(self, target, name, &asked),
+            ("DELETE", Some(name), None) => delete::delete(self, target, name, &asked),
+            ("DELETE", None, None) => delete::delete_collection(self, target, &asked),
+            _ => Err(Status::method_not_allowed()),
+        }
+    }
+
+    /// Logs, and connections to what runs.
+    async fn stream(
+        &self,
+        target: &Target,
+        name: &str,
+        part: &str,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Status> {
+        let not_found = || Status::not_found(target.resource, name);
+        let pod = self.store.get(&target.key(name)).ok_or_else(not_found)?;
+        let answered = match part {
+            "log" => {
+                let query = request.uri().query().unwrap_or_default().to_owned();
+                let body = logs::logs(&pod, &query, self.clock.now(), &self.runtime).await;
+                body.map(|body| text("text/plain", body))
+            }
+            "exec" => streaming::exec(request, &pod, &self.runtime).await,
+            "attach" => streaming::attach(request, &pod, &self.runtime).await,
+            _ => streaming::port_forward(request, &pod, &self.runtime).await,
+        };
+        answered.map_err(|rejection: Rejection| Status::rejected(&rejection, target.resource, name))
+    }
+}
+
+/// The refusal of a path that is about no object.
+fn no_path(user: &User, verb: &str, path: &str) -> Status {
+    Status::forbidden(format!(
+        "forbidden: User \"{}\" cannot {verb} path \"{path}\"",
+        user.name()
+    ))
+}

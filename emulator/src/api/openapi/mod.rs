@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use self::definitions::{Dialect, definitions};
-
-/// The version that the documents say.
-const VERSION: &str = "v1.36.0";
+use super::discovery::VERSION;
 
 /// `/openapi/v3`: which documents there are. The hash changes when a document does, so that clients may keep it.
 pub(super) fn v3_index() -> Value {

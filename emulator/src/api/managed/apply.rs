@@ -1,0 +1,226 @@
+//! Server-side apply: the configuration of one manager, merged into what others made of the object.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::fields::{FieldSet, Path, is_leaf, key_step, position, shown, value_at};
+use super::{Manager, Managers, Operation, Owned};
+use crate::api::merge_keys::{Items, is_atomic_object, items};
+use crate::api::time::seconds;
+
+/// The fields that others own, by the words for each owner.
+pub(in crate::api) type Conflicts = Vec<(String, Vec<String>)>;
+
+/// Applies `configuration` to `live`, which is null where there is no object yet.
+///
+/// # Errors
+/// Who owns fields that would change, unless `force` takes them.
+pub(in crate::api) fn apply(
+    live: &Value,
+    configuration: &Value,
+    manager: &Manager,
+    force: bool,
+    now: Timestamp,
+) -> Result<Value, Conflicts> {
+    let mut managers = Managers::of(live);
+    let wanted = FieldSet::of(configuration);
+    let changes = |path: &Path| value_at(live, path) != value_at(configuration, path);
+    let mut conflicts = Conflicts::new();
+    for (other, owned) in managers.0.iter_mut().filter(|(other, _)| *other != manager) {
+        let lost = owned
+            .fields
+            .filter(|path| wanted.contains(path) && is_leaf(configuration, path) && changes(path));
+        if !lost.is_empty() {
+            conflicts.push((words(other, owned), lost.iter().map(|path| shown(path)).collect()));
+            owned.fields = owned.fields.filter(|path| !lost.contains(path));
+        }
+    }
+    if !force && !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    let mut merged = if live.is_null() {
+        Value::Object(Map::new())
+    } else {
+        live.clone()
+    };
+    merge(&mut merged, configuration);
+    let before = managers
+        .0
+        .get(manager)
+        .map(|owned| owned.fields.clone())
+        .unwrap_or_default();
+    let others: Vec<&FieldSet> = managers
+        .0
+        .iter()
+        .filter(|(other, _)| *other != manager)
+        .map(|(_, o)| &o.fields)
+        .collect();
+    let dropped = before.filter(|path| !wanted.contains(path) && !others.iter().any(|fields| holds(fields, path)));
+    // Whole items go first, as long as they can be told apart; then fields, the innermost first, so that what contains
+    // others goes when nothing is left in it.
+    let is_item = |path: &&Path| path.last().is_some_and(|step| !step.starts_with("f:"));
+    for path in dropped.iter().filter(is_item) {
+        remove(&mut merged, path);
+    }
+    for path in dropped.iter().rev().filter(|path| !is_item(path)) {
+        remove(&mut merged, path);
+    }
+    let unchanged = before == wanted;
+    let time = managers
+        .0
+        .get(manager)
+        .and_then(|owned| owned.time.clone())
+        .filter(|_| unchanged && merged == *live);
+    let time = time.or_else(|| Some(seconds(now)));
+    managers.0.insert(manager.clone(), Owned { time, fields: wanted });
+    managers.write(&mut merged);
+    Ok(merged)
+}
+
+/// Whether somebody owns the field or something inside it.
+fn holds(fields: &FieldSet, path: &Path) -> bool {
+    fields.iter().any(|other| other.starts_with(path))
+}
+
+/// How a conflict names an owner.
+fn words(manager: &Manager, owned: &Owned) -> String {
+    let mut words = format!("\"{}\"", manager.name);
+    if !manager.subresource.is_empty() {
+        words.push_str(&format!(" with subresource \"{}\"", manager.subresource));
+    }
+    if manager.operation == Operation::Update {
+        words.push_str(" using v1");
+        if let Some(time) = &owned.time {
+            words.push_str(&format!(" at {time}"));
+        }
+    }
+    words
+}
+
+fn merge(object: &mut Value, configuration: &Value) {
+    let Some(fields) = configuration.as_object() else {
+        return;
+    };
+    for (name, value) in fields {
+        let old = &mut object[name.as_str()];
+        match (value, items(name)) {
+            (Value::Object(_), _) if old.is_object() && !is_atomic_object(name) => merge(old, value),
+            (Value::Array(new), Items::Keyed(keys)) if old.is_array() => {
+                let Some(list) = old.as_array_mut() else { continue };
+                for item in new {
+                    match position(list, &key_step(keys, item)) {
+                        Some(at) => merge(&mut list[at], item),
+                        None => list.push(item.clone()),
+                    }
+                }
+            }
+            (Value::Array(new), Items::Set) if old.is_array() => {
+                let Some(list) = old.as_array_mut() else { continue };
+                let missing: Vec<Value> = new.iter().filter(|item| !list.contains(item)).cloned().collect();
+                list.extend(missing);
+            }
+            _ => *old = value.clone(),
+        }
+    }
+}
+
+fn remove(object: &mut Value, path: &[String]) {
+    let Some((last, parents)) = path.split_last() else {
+        return;
+    };
+    let mut place = object;
+    for step in parents {
+        let next = match step.strip_prefix("f:") {
+            Some(field) => place.get_mut(field),
+            None => place.as_array_mut().and_then(|list| {
+                let at = position(list, step)?;
+                list.get_mut(at)
+            }),
+        };
+        let Some(next) = next else { return };
+        place = next;
+    }
+    match (last.strip_prefix("f:"), place) {
+        // Others may still own something inside.
+        (Some(field), Value::Object(fields))
+            if is_atomic_object(field) || fields.get(field).and_then(Value::as_object).is_none_or(Map::is_empty) =>
+        {
+            fields.shift_remove(field);
+        }
+        (None, Value::Array(list)) => {
+            if let Some(at) = position(list, last) {
+                list.remove(at);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn labels(labels: Value) -> Value {
+        json!({"metadata": {"name": "a", "labels": labels}})
+    }
+
+    #[test]
+    fn what_is_applied_no_more_goes() {
+        let one = Manager::applies("one", None);
+        let first = apply(&Value::Null, &labels(json!({"x": "1", "y": "1"})), &one, false, now()).unwrap();
+        let second = apply(&first, &labels(json!({"x": "1"})), &one, false, now()).unwrap();
+        assert_eq!(second["metadata"]["labels"], json!({"x": "1"}));
+    }
+
+    #[test]
+    fn what_another_applies_too_stays() {
+        let (one, two) = (Manager::applies("one", None), Manager::applies("two", None));
+        let first = apply(&Value::Null, &labels(json!({"x": "1"})), &one, false, now()).unwrap();
+        let both = apply(&first, &labels(json!({"x": "1"})), &two, false, now()).unwrap();
+        let left = apply(&both, &labels(json!({})), &one, false, now()).unwrap();
+        assert_eq!(left["metadata"]["labels"], json!({"x": "1"}));
+    }
+
+    #[test]
+    fn another_value_is_a_conflict_unless_it_is_forced() {
+        let (one, two) = (Manager::applies("one", None), Manager::applies("two", None));
+        let first = apply(&Value::Null, &labels(json!({"x": "1"})), &one, false, now()).unwrap();
+        let conflict = apply(&first, &labels(json!({"x": "2"})), &two, false, now()).unwrap_err();
+        assert_eq!(
+            conflict,
+            [("\"one\"".to_owned(), vec![".metadata.labels.x".to_owned()])]
+        );
+        let forced = apply(&first, &labels(json!({"x": "2"})), &two, true, now()).unwrap();
+        assert_eq!(forced["metadata"]["labels"]["x"], "2");
+        // The first has lost it: leaving it out changes nothing.
+        let after = apply(&forced, &labels(json!({})), &one, false, now()).unwrap();
+        assert_eq!(after["metadata"]["labels"]["x"], "2");
+    }
+
+    #[test]
+    fn applying_the_same_again_changes_nothing() {
+        let one = Manager::applies("one", None);
+        let configuration = json!({"spec": {"containers": [{"name": "c", "image": "i"}]}});
+        let first = apply(&Value::Null, &configuration, &one, false, now()).unwrap();
+        let later = "2027-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(apply(&first, &configuration, &one, false, later).unwrap(), first);
+    }
+
+    #[test]
+    fn containers_of_several_managers_stand_side_by_side() {
+        let (one, two) = (Manager::applies("one", None), Manager::applies("two", None));
+        let container = |name: &str| json!({"spec": {"containers": [{"name": name, "image": "i"}]}});
+        let first = apply(&Value::Null, &container("a"), &one, false, now()).unwrap();
+        let both = apply(&first, &container("b"), &two, false, now()).unwrap();
+        assert_eq!(both["spec"]["containers"].as_array().unwrap().len(), 2);
+        let empty = json!({"spec": {}});
+        let left = apply(&both, &empty, &one, false, now()).unwrap();
+        assert_eq!(left["spec"]["containers"], json!([{"name": "b", "image": "i"}]));
+    }
+}

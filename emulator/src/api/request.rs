@@ -1,0 +1,167 @@
+//! A request, read: whom it is about, from whom, with what.
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
+
+use super::protobuf;
+use super::query::Query;
+use super::selector::Selector;
+use super::status::Status;
+use super::table::Wish;
+use super::target::Target;
+use crate::store::Resource;
+
+/// The largest body that is read, as in Kubernetes.
+const LARGEST_BODY: usize = 3 * 1024 * 1024;
+
+/// What a verb needs to know of its request.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) query: Query,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Asked {
+    /// Reads all of a request.
+    ///
+    /// # Errors
+    /// Where its body is too large or breaks off.
+    pub(super) async fn read(request: Request<Body>) -> Result<Self, Status> {
+        let (mut parts, body) = request.into_parts();
+        let mut body = to_bytes(body, LARGEST_BODY)
+            .await
+            .map_err(|error| Status::bad_request(format!("cannot read the request's body: {error}")))?;
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        if let Some(json) = protobuf::to_json(&body) {
+            body = json.to_string().into();
+            parts
+                .headers
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok(Self {
+            method: parts.method,
+            query,
+            headers: parts.headers,
+            body,
+        })
+    }
+
+    /// The type of the body, without parameters.
+    pub(super) fn content_type(&self) -> &str {
+        let value = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim()
+    }
+
+    /// Whether a table is wanted.
+    pub(super) fn table(&self) -> Option<Wish> {
+        let accept = self
+            .headers
+            .get(header::ACCEPT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        Wish::of(accept, self.query.get("includeObject"))
+    }
+
+    /// Whether nothing is to be stored.
+    ///
+    /// # Errors
+    /// For a value that Kubernetes does not know.
+    pub(super) fn is_dry_run(&self) -> Result<bool, Status> {
+        match self.query.get("dryRun") {
+            None => Ok(false),
+            Some("All") => Ok(true),
+            Some(other) => Err(Status::unprocessable(format!(
+                "dryRun: Unsupported value: \"{other}\": supported values: \"All\""
+            ))),
+        }
+    }
+
+    /// The name that owns what is written: the one given, or the program's.
+    pub(super) fn manager(&self) -> String {
+        if let Some(name) = self.query.get("fieldManager") {
+            return name.to_owned();
+        }
+        let agent = self
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("unknown");
+        agent.split('/').next().unwrap_or_default().chars().take(128).collect()
+    }
+
+    /// Which objects of the collection are meant; an object's path means that one.
+    ///
+    /// # Errors
+    /// For selectors that can't be read, or not be served.
+    pub(super) fn selector(&self, target: &Target) -> Result<Selector, Status> {
+        let (labels, fields) = (
+            self.query.get("labelSelector").unwrap_or_default(),
+            self.query.get("fieldSelector").unwrap_or_default(),
+        );
+        Selector::parse(target.resource, labels, fields).map_err(|why| {
+            let words = if fields.is_empty() {
+                why
+            } else {
+                let plural = target.resource.plural();
+                format!(
+                    "Unable to find \"/v1, Resource={plural}\" that match label selector \"{labels}\", field selector \"{fields}\": {why}"
+                )
+            };
+            Status::bad_request(words)
+        })
+    }
+
+    /// `resourceVersion`; absent and 0 both mean any.
+    ///
+    /// # Errors
+    /// Where it is no number.
+    pub(super) fn version(&self) -> Result<Option<u64>, Status> {
+        match self.query.get("resourceVersion") {
+            None => Ok(None),
+            Some(text) => text.parse().map(Some).map_err(|_| {
+                Status::bad_request(format!(
+                    "resourceVersion: Invalid value: \"{text}\": must be a non-negative integer"
+                ))
+            }),
+        }
+    }
+}
+
+/// The verb as authorization names it.
+pub(super) fn verb(method: &Method, target: &Target, watches: bool) -> &'static str {
+    match (method.as_str(), target.name.is_some()) {
+        ("GET", _) if watches => "watch",
+        ("GET", true) => "get",
+        ("GET", false) => "list",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) => "patch",
+        ("DELETE", true) => "delete",
+        ("DELETE", false) => "deletecollection",
+        _ => "",
+    }
+}
+
+/// The subresources of a kind, with their verbs.
+pub(super) fn subresources(resource: Resource) -> &'static [(&'static str, &'static str, &'static [&'static str])] {
+    match resource {
+        Resource::Pods => &[
+            ("attach", "PodAttachOptions", &["create", "get"]),
+            ("ephemeralcontainers", "Pod", &["get", "patch", "update"]),
+            ("exec", "PodExecOptions", &["create", "get"]),
+            ("log", "Pod", &["get"]),
+            ("portforward", "PodPortForwardOptions", &["create", "get"]),
+            ("resize", "Pod", &["get", "patch", "update"]),
+            ("status", "Pod", &["get", "patch", "update"]),
+        ],
+        Resource::Namespaces => &[("status", "Namespace", &["get", "patch", "update"])],
+        Resource::Nodes => &[("status", "Node", &["get", "patch", "update"])],
+        Resource::ServiceAccounts => &[("token", "TokenRequest", &["create"])],
+        Resource::ConfigMaps | Resource::Events | Resource::Secrets => &[],
+    }
+}

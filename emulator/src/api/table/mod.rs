@@ -1,0 +1,147 @@
+//! Tables: what `kubectl get` prints, made by the server.
+
+mod age;
+mod event;
+mod node;
+mod pod;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use self::age::since;
+use crate::store::Resource;
+
+/// A column: name, type, format, and whether only `-o wide` shows it.
+type Column = (&'static str, &'static str, &'static str, bool);
+
+const NAME: Column = ("Name", "string", "name", false);
+const AGE: Column = ("Age", "string", "", false);
+
+/// How much of each object comes along with its row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Include {
+    /// Nothing.
+    None,
+    /// Its metadata.
+    #[default]
+    Metadata,
+    /// All of it.
+    Object,
+}
+
+/// A client's wish for a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) include: Include,
+}
+
+impl Wish {
+    /// Reads `Accept:` and `includeObject`; the first type that can be served decides.
+    pub(super) fn of(accept: &str, include: Option<&str>) -> Option<Self> {
+        let first = accept.split(',').map(str::trim).find(|media| {
+            let is_json = media.starts_with("application/json") || media.starts_with("*/*");
+            let table = media.contains("as=Table");
+            is_json && (!media.contains("as=") || (table && media.contains("v=v1;") || media.ends_with("v=v1")))
+        })?;
+        let include = match include {
+            Some("None") => Include::None,
+            Some("Object") => Include::Object,
+            _ => Include::Metadata,
+        };
+        first.contains("as=Table").then_some(Self { include })
+    }
+
+    /// The table of objects; `with_columns` is false for later events of a watch.
+    pub(super) fn table(self, resource: Resource, objects: &[Arc<Value>], now: Timestamp, with_columns: bool) -> Value {
+        let columns: Vec<Value> = if with_columns {
+            columns(resource).iter().map(column).collect()
+        } else {
+            Vec::new()
+        };
+        let rows: Vec<Value> = objects
+            .iter()
+            .map(|object| {
+                let mut row = json!({"cells": cells(resource, object, now)});
+                match self.include {
+                    Include::None => {}
+                    Include::Metadata => {
+                        row["object"] = json!({
+                            "kind": "PartialObjectMetadata",
+                            "apiVersion": "meta.k8s.io/v1",
+                            "metadata": object["metadata"],
+                        });
+                    }
+                    Include::Object => row["object"] = Value::clone(object),
+                }
+                row
+            })
+            .collect();
+        json!({
+            "kind": "Table",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": {},
+            "columnDefinitions": columns,
+            "rows": rows,
+        })
+    }
+}
+
+fn column((name, kind, format, wide): &Column) -> Value {
+    json!({"name": name, "type": kind, "format": format, "description": "", "priority": u8::from(*wide)})
+}
+
+fn columns(resource: Resource) -> Vec<Column> {
+    match resource {
+        Resource::Pods => pod::COLUMNS.to_vec(),
+        Resource::Events => event::COLUMNS.to_vec(),
+        Resource::Nodes => node::COLUMNS.to_vec(),
+        Resource::Namespaces => vec![NAME, ("Status", "string", "", false), AGE],
+        Resource::ConfigMaps => vec![NAME, ("Data", "string", "", false), AGE],
+        Resource::Secrets => vec![NAME, ("Type", "string", "", false), ("Data", "string", "", false), AGE],
+        Resource::ServiceAccounts => vec![NAME, ("Secrets", "string", "", false), AGE],
+    }
+}
+
+fn cells(resource: Resource, object: &Value, now: Timestamp) -> Vec<Value> {
+    let name = object["metadata"]["name"].clone();
+    let age = json!(since(&object["metadata"]["creationTimestamp"], now));
+    let count = |fields: &[&str]| -> usize {
+        fields
+            .iter()
+            .map(|field| object[field].as_object().map_or(0, serde_json::Map::len))
+            .sum()
+    };
+    match resource {
+        Resource::Pods => pod::cells(object, now),
+        Resource::Events => event::cells(object, now),
+        Resource::Nodes => node::cells(object, now),
+        Resource::Namespaces => vec![name, object["status"]["phase"].clone(), age],
+        Resource::ConfigMaps => vec![name, json!(count(&["data", "binaryData"])), age],
+        Resource::Secrets => vec![name, object["type"].clone(), json!(count(&["data"])), age],
+        Resource::ServiceAccounts => vec![name, json!(object["secrets"].as_array().map_or(0, Vec::len)), age],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_made_where_it_is_wished_first() {
+        let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(
+            Wish::of(kubectl, Some("Object")),
+            Some(Wish {
+                include: Include::Object
+            })
+        );
+        assert_eq!(Wish::of("application/json", None), None);
+        assert_eq!(
+            Wish::of("application/vnd.kubernetes.protobuf,application/json", None),
+            None
+        );
+        assert_eq!(Wish::of("*/*", None), None);
+    }
+}

@@ -1,0 +1,8 @@
+//! Times as Kubernetes writes them.
+
+use jiff::Timestamp;
+
+/// Whole seconds; what is beyond is cut off.
+pub(super) fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

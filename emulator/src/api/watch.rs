@@ -1,0 +1,191 @@
+//! `watch`: every change from a version on, as it happens.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::Response;
+use futures::stream::poll_fn;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::Api;
+use super::answer::text;
+use super::request::Asked;
+use super::selector::Selector;
+use super::status::Status;
+use super::table::Wish;
+use super::target::Target;
+use crate::store::{Change, Resource, Watch, WatchEvent};
+
+/// How often a client that likes bookmarks hears that nothing of its own has changed.
+const BOOKMARK_PERIOD: Duration = Duration::from_secs(60);
+/// How long a watch lasts at most where the client does not say; Kubernetes takes 30 to 60 minutes.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// Events that may wait for a slow reader: more are kept in the store's history.
+const WAITING: usize = 16;
+
+/// What to send, and how.
+struct Watcher {
+    resource: Resource,
+    selector: Selector,
+    table: Option<Wish>,
+    bookmarks: bool,
+    with_columns: bool,
+    api: Arc<Api>,
+    sender: mpsc::Sender<Bytes>,
+}
+
+/// The client has gone.
+struct Gone;
+
+/// Starts sending; the answer's body ends with the watch.
+pub(super) fn watch(api: &Arc<Api>, target: &Target, asked: &Asked) -> Result<Response<Body>, Status> {
+    let mut selector_target = target.clone();
+    selector_target.name = None;
+    let mut selector = asked.selector(&selector_target)?;
+    if let Some(name) = &target.name {
+        selector = Selector::named(name);
+    }
+    let version = asked.version()?;
+    let initial = asked.query.flag("sendInitialEvents");
+    if initial && asked.query.get("resourceVersionMatch") != Some("NotOlderThan") {
+        return Err(Status::unprocessable(
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ));
+    }
+    let newest = api.store.version();
+    if let Some(version) = version.filter(|version| *version > newest) {
+        return Err(Status::too_large_version(version, newest));
+    }
+    let seconds = asked
+        .query
+        .get("timeoutSeconds")
+        .and_then(|seconds| seconds.parse().ok())
+        .filter(|s| *s > 0);
+    let end = Instant::now() + seconds.map_or(LONGEST, Duration::from_secs);
+    let (sender, mut receiver) = mpsc::channel(WAITING);
+    let watcher = Watcher {
+        resource: target.resource,
+        selector,
+        table: asked.table(),
+        bookmarks: asked.query.flag("allowWatchBookmarks"),
+        with_columns: true,
+        api: api.clone(),
+        sender,
+    };
+    let namespace = target.namespace.clone();
+    // From no version or 0, and where it is wished, the watch begins with what there is.
+    let from = if initial {
+        None
+    } else {
+        version.filter(|version| *version > 0)
+    };
+    tokio::spawn(watcher.run(namespace, from, initial, end));
+    let body = Body::from_stream(poll_fn(move |context| {
+        receiver.poll_recv(context).map(|part| part.map(Ok::<_, Infallible>))
+    }));
+    Ok(text("application/json", body))
+}
+
+impl Watcher {
+    async fn run(mut self, namespace: Option<String>, from: Option<u64>, initial: bool, end: Instant) {
+        let version = match from {
+            Some(version) => version,
+            None => {
+                let (objects, version) = self.api.store.list(self.resource, namespace.as_deref());
+                for object in &objects {
+                    if self.selector.matches(object) && self.send("ADDED", object).await.is_err() {
+                        return;
+                    }
+                }
+                if initial && self.bookmark(version, true).await.is_err() {
+                    return;
+                }
+                version
+            }
+        };
+        let changes = self.api.store.watch(self.resource, namespace.as_deref(), version);
+        // A client that has gone is an end like any other.
+        let _ = self.follow(changes, end).await;
+    }
+
+    async fn follow(&mut self, mut changes: Watch, end: Instant) -> Result<(), Gone> {
+        let mut next_bookmark = Instant::now() + BOOKMARK_PERIOD;
+        loop {
+            tokio::select! {
+                biased;
+                change = changes.next() => match change {
+                    Ok(event) => self.pass_on(&event).await?,
+                    Err(expired) => {
+                        let status = Status::from(expired).to_value();
+                        return self.line(&json!({"type": "ERROR", "object": status})).await;
+                    }
+                },
+                () = sleep_until(next_bookmark), if self.bookmarks => {
+                    self.bookmark(changes.version(), false).await?;
+                    next_bookmark = Instant::now() + BOOKMARK_PERIOD;
+                }
+                () = sleep_until(end) => return Ok(()),
+                () = self.sender.closed() => return Err(Gone),
+            }
+        }
+    }
+
+    /// Sends a change as those see it who only see what is selected.
+    async fn pass_on(&mut self, event: &WatchEvent) -> Result<(), Gone> {
+        let before = event
+            .previous
+            .as_ref()
+            .is_some_and(|object| self.selector.matches(object));
+        let after = event.change != Change::Deleted && self.selector.matches(&event.object);
+        match (before, after) {
+            (false, false) => Ok(()),
+            (false, true) => self.send("ADDED", &event.object).await,
+            (true, true) => self.send("MODIFIED", &event.object).await,
+            (true, false) => self.send("DELETED", &event.object).await,
+        }
+    }
+
+    async fn send(&mut self, kind: &str, object: &Arc<Value>) -> Result<(), Gone> {
+        let line = match self.table {
+            Some(wish) => {
+                let now = self.api.clock.now();
+                let mut table = wish.table(self.resource, std::slice::from_ref(object), now, self.with_columns);
+                table["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
+                self.with_columns = false;
+                json!({"type": kind, "object": table})
+            }
+            None => json!({"type": kind, "object": **object}),
+        };
+        self.line(&line).await
+    }
+
+    async fn bookmark(&mut self, version: u64, ends_initial_events: bool) -> Result<(), Gone> {
+        let mut metadata = json!({"resourceVersion": version.to_string(), "creationTimestamp": null});
+        if ends_initial_events {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let object = match self.table {
+            Some(wish) => {
+                let mark = json!({"metadata": metadata});
+                let mut table = wish.table(self.resource, &[], self.api.clock.now(), self.with_columns);
+                table["rows"] = json!([{"cells": [], "object": {
+                    "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": mark["metadata"],
+                }}]);
+                table["metadata"]["resourceVersion"] = version.to_string().into();
+                table
+            }
+            None => json!({"kind": self.resource.kind(), "apiVersion": "v1", "metadata": metadata}),
+        };
+        self.line(&json!({"type": "BOOKMARK", "object": object})).await
+    }
+
+    async fn line(&mut self, value: &Value) -> Result<(), Gone> {
+        let mut line = value.to_string();
+        line.push('\n');
+        self.sender.send(line.into()).await.map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,283 @@
+//! `create`, `update`, `patch`, `apply`: what changes objects.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::Api;
+use super::admission::{
+    self, AdmissionContext, Decoded, Document, FieldValidation, admit_create, admit_ephemeral_containers, admit_resize,
+    admit_status, admit_update,
+};
+use super::answer::json as answer;
+use super::managed::{self, Manager};
+use super::patch;
+use super::request::Asked;
+use super::status::Status;
+use super::target::Target;
+use super::time::seconds;
+use crate::store::{Key, Resource, StoreError};
+
+/// How often a generated name is made anew where it is taken.
+const NAME_TRIES: usize = 8;
+
+/// Why a change under the store's lock was not made.
+enum Refused {
+    Stored(StoreError),
+    Said(Status),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Stored(error)
+    }
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Self::Said(status)
+    }
+}
+
+impl Refused {
+    fn status(&self, target: &Target, name: &str) -> Status {
+        match self {
+            Self::Stored(error) => Status::stored(error, target.resource, name),
+            Self::Said(status) => status.clone(),
+        }
+    }
+}
+
+/// `POST` on a collection.
+pub(super) fn create(api: &Api, target: &Target, asked: &Asked) -> Result<Response<Body>, Status> {
+    let Decoded { mut object, warnings } = decoded(target, asked, &asked.body, asked.content_type())?;
+    let manager = Manager::updates(&asked.manager(), None);
+    managed::note_update(&Value::Null, &mut object, &manager, api.clock.now());
+    let stored = store_new(api, target, object, asked.is_dry_run()?)?;
+    Ok(answer(StatusCode::CREATED, &stored, &warnings))
+}
+
+/// `PUT` on an object, or on a part of it.
+pub(super) fn update(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
+    let Decoded { object, warnings } = decoded(target, asked, &asked.body, asked.content_type())?;
+    let given = object["metadata"]["name"].as_str().unwrap_or_default();
+    if given != name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
+    }
+    let manager = Manager::updates(&asked.manager(), target.subresource.as_deref());
+    let stored = change(api, target, name, asked, |old| {
+        let mut new = object;
+        admit(api, target, old, &mut new)?;
+        managed::note_update(old, &mut new, &manager, api.clock.now());
+        Ok(new)
+    })?;
+    Ok(answer(StatusCode::OK, &stored, &warnings))
+}
+
+/// `PATCH` on an object, or on a part of it.
+pub(super) fn patch(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
+    if asked.content_type() == "application/apply-patch+yaml" {
+        return apply(api, target, name, asked);
+    }
+    let kind = patch::Kind::of(asked.content_type()).ok_or_else(|| Status::unsupported_media_type(&patch::ACCEPTED))?;
+    let manager = Manager::updates(&asked.manager(), target.subresource.as_deref());
+    let validation = validation(asked)?;
+    let mut warnings = Vec::new();
+    let stored = change(api, target, name, asked, |old| {
+        let mut patched = old.clone();
+        patch::apply(kind, &mut patched, &asked.body).map_err(|error| match error {
+            patch::PatchError::Unreadable(why) => Status::bad_request(why),
+            patch::PatchError::Unfit(why) => Status::unprocessable(why),
+        })?;
+        let document = Document {
+            value: patched,
+            duplicates: Vec::new(),
+        };
+        let read = admission::decode_document(target.resource, document, validation).map_err(Status::bad_request)?;
+        warnings = read.warnings;
+        let mut new = read.object;
+        admit(api, target, old, &mut new)?;
+        managed::note_update(old, &mut new, &manager, api.clock.now());
+        Ok(new)
+    })?;
+    Ok(answer(StatusCode::OK, &stored, &warnings))
+}
+
+/// Server-side apply.
+fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
+    let Some(manager) = asked.query.get("fieldManager") else {
+        return Err(Status::unprocessable(
+            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
+        ));
+    };
+    let manager = Manager::applies(manager, target.subresource.as_deref());
+    let Decoded { mut object, warnings } = decoded(target, asked, &asked.body, "application/apply-patch+yaml")?;
+    let metadata = &mut object["metadata"];
+    if metadata["managedFields"].as_array().is_some_and(|all| !all.is_empty()) {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    if metadata["name"].is_null() {
+        metadata["name"] = name.into();
+    }
+    let force = asked.query.flag("force");
+    let merge = |live: &Value| {
+        managed::apply(live, &object, &manager, force, api.clock.now())
+            .map_err(|conflicts| Status::apply_conflict(&conflicts))
+    };
+    let exists = api.store.get(&target.key(name)).is_some();
+    if !exists && target.subresource.is_none() {
+        let stored = store_new(api, target, merge(&Value::Null)?, asked.is_dry_run()?)?;
+        return Ok(answer(StatusCode::CREATED, &stored, &warnings));
+    }
+    let stored = change(api, target, name, asked, |old| {
+        let mut new = merge(old)?;
+        let managers = new["metadata"]["managedFields"].clone();
+        admit(api, target, old, &mut new)?;
+        new["metadata"]["managedFields"] = managers;
+        Ok(new)
+    })?;
+    Ok(answer(StatusCode::OK, &stored, &warnings))
+}
+
+/// Reads a body as an object of the target's kind.
+fn decoded(target: &Target, asked: &Asked, body: &[u8], content_type: &str) -> Result<Decoded, Status> {
+    if matches!(content_type, "application/vnd.kubernetes.protobuf" | "application/cbor") {
+        return Err(Status::unsupported_media_type(&[
+            "application/json",
+            "application/yaml",
+        ]));
+    }
+    admission::decode(target.resource, body, content_type, validation(asked)?).map_err(Status::bad_request)
+}
+
+fn validation(asked: &Asked) -> Result<FieldValidation, Status> {
+    FieldValidation::parse(asked.query.get("fieldValidation")).map_err(Status::unprocessable)
+}
+
+/// Admits and stores a new object.
+fn store_new(api: &Api, target: &Target, object: Value, dry_run: bool) -> Result<Value, Status> {
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if target.resource.namespaced() {
+        let found = api.store.get(&Key::new(Resource::Namespaces, "", namespace));
+        let found = found.ok_or_else(|| Status::not_found(Resource::Namespaces, namespace))?;
+        if found["metadata"]["deletionTimestamp"].is_string() {
+            let plural = target.resource.plural();
+            let mut status = Status::forbidden(format!(
+                "{plural} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated"
+            ));
+            status.details = Some(json!({"name": name, "kind": plural, "causes": [{
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {namespace} is being terminated"),
+                "field": "metadata.namespace",
+            }]}));
+            return Err(status);
+        }
+    }
+    let lookup = |key: &Key| api.store.get(key);
+    for attempt in 1.. {
+        let now = api.clock.now();
+        let context = AdmissionContext {
+            namespace,
+            now,
+            lookup: &lookup,
+        };
+        let mut object = object.clone();
+        let generated = name.is_empty() && object["metadata"]["generateName"].is_string();
+        let managers = object["metadata"]["managedFields"].clone();
+        admit_create(target.resource, &mut object, &context)
+            .map_err(|rejection| Status::rejected(&rejection, target.resource, &name))?;
+        let metadata = &mut object["metadata"];
+        metadata["uid"] = crate::uid::new().into();
+        metadata["creationTimestamp"] = seconds(now).into();
+        if managers.is_array() {
+            metadata["managedFields"] = managers;
+        }
+        let name = metadata["name"].as_str().unwrap_or_default().to_owned();
+        let key = target.key(&name);
+        if dry_run {
+            return match api.store.get(&key) {
+                Some(_) => Err(Status::already_exists(target.resource, &name)),
+                None => Ok(object),
+            };
+        }
+        match api.store.create(key, object) {
+            Ok(stored) => return Ok(Value::clone(&stored)),
+            Err(StoreError::AlreadyExists) if generated && attempt < NAME_TRIES => {}
+            Err(error) => return Err(Status::stored(&error, target.resource, &name)),
+        }
+    }
+    Err(Status::internal("no free name was found"))
+}
+
+/// Changes an object under the store's lock, where it is the one that the client means.
+fn change(
+    api: &Api,
+    target: &Target,
+    name: &str,
+    asked: &Asked,
+    make: impl FnOnce(&Value) -> Result<Value, Status>,
+) -> Result<Value, Status> {
+    let key = target.key(name);
+    let changed = |old: &Value| -> Result<Value, Refused> {
+        let mut new = make(old)?;
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+        Ok(new)
+    };
+    if asked.is_dry_run()? {
+        let old = api
+            .store
+            .get(&key)
+            .ok_or_else(|| Status::not_found(target.resource, name))?;
+        return changed(&old).map_err(|refused| refused.status(target, name));
+    }
+    let stored = api
+        .store
+        .modify::<Refused>(&key, |object| {
+            *object = changed(object)?;
+            Ok(())
+        })
+        .map_err(|refused| refused.status(target, name))?;
+    if nothing_holds(target.resource, &stored) {
+        let _ = api.store.delete(&key, crate::store::version_of(&stored)); // Somebody else may have been faster.
+    }
+    Ok(Value::clone(&stored))
+}
+
+/// Whether a deleted object was only waiting for its last finalizer.
+fn nothing_holds(resource: Resource, object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    let free = metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
+    let grace = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or_default();
+    metadata["deletionTimestamp"].is_string() && free && grace == 0 && resource != Resource::Namespaces
+}
+
+/// Checks what the client knew of the object, and what it may change of it.
+fn admit(api: &Api, target: &Target, old: &Value, new: &mut Value) -> Result<(), Status> {
+    let name = target.name.as_deref().unwrap_or_default();
+    let known = |field: &str| new["metadata"][field].as_str().filter(|text| !text.is_empty());
+    if known("resourceVersion").is_some_and(|version| old["metadata"]["resourceVersion"] != version) {
+        return Err(Status::stored(&StoreError::Conflict, target.resource, name));
+    }
+    if let Some(uid) = known("uid").filter(|uid| old["metadata"]["uid"] != *uid) {
+        let found = old["metadata"]["uid"].as_str().unwrap_or_default();
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
+        return Err(Status::conflict(target.resource, name, &why));
+    }
+    let lookup = |key: &Key| api.store.get(key);
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    let context = AdmissionContext {
+        namespace,
+        now: api.clock.now(),
+        lookup: &lookup,
+    };
+    let admitted = match target.subresource.as_deref() {
+        Some("status") => admit_status(target.resource, old, new),
+        Some("ephemeralcontainers") => admit_ephemeral_containers(old, new),
+        Some("resize") => admit_resize(old, new),
+        _ => admit_update(target.resource, old, new, &context),
+    };
+    admitted.map_err(|rejection| Status::rejected(&rejection, target.resource, name))
+}

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod failure;
+pub mod findings;
 pub mod manifest;
 pub mod pod;
 pub mod view;

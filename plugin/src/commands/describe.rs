@@ -13,8 +13,10 @@ use crate::cluster::error::ClusterError;
 use crate::cluster::pods::PodAndEvents;
 use crate::commands::block_on;
 use crate::failure::Failure;
+use crate::findings;
 use crate::manifest;
 use crate::pod::{Facts, event};
+use crate::view;
 use crate::view::describe::record::PodRecord;
 use crate::view::describe::{self, Parts};
 use crate::view::machine;
@@ -116,15 +118,19 @@ fn print(arguments: &Arguments, subjects: &[Subject], printer: &mut Printer) {
     for (number, subject) in subjects.iter().enumerate() {
         let facts = Facts::of(subject.fetched.pod.clone(), subject.now);
         let events = event::about(&facts, &subject.fetched.events);
+        let found = findings::of(&facts, &events);
         match arguments.output {
             Output::Name => printer.line(&Line::from(format!("pod/{}", facts.name))),
-            Output::Json | Output::Yaml => records.push(PodRecord::of(&facts, &events, None)),
+            Output::Json | Output::Yaml => records.push(PodRecord::of(&facts, &events, &found)),
             Output::Text | Output::Wide => {
                 if number > 0 {
                     printer.lines(&[Line::new(), Line::new()]);
                 }
                 let parts = Parts {
-                    findings: Vec::new(),
+                    findings: match facts.is_manifest() {
+                        true => Vec::new(),
+                        false => view::findings::lines(findings::verdict(&facts, &found), &found),
+                    },
                     events,
                     events_error: subject.fetched.events_error.clone(),
                     events_limit: arguments.events,

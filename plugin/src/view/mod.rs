@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod describe;
+pub mod findings;
 pub mod lifecycle;
 pub mod machine;
 pub mod moment;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
+use crate::findings::{self, Finding};
 use crate::pod::Facts;
 use crate::pod::condition::{Condition, Verdict};
 use crate::pod::container::{Container, Ended, Role, State};
@@ -59,9 +60,9 @@ pub struct PodRecord {
     conditions: Vec<ConditionRecord>,
     containers: Vec<ContainerRecord>,
     events: Vec<EventRecord>,
-    /// Filled in by whoever knows what is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    findings: Option<serde_json::Value>,
+    /// `healthy`, `done`, `broken`, `onItsWay` or `unknown`.
+    verdict: findings::Verdict,
+    findings: Vec<Finding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -155,7 +156,7 @@ pub struct EventRecord {
 
 impl PodRecord {
     /// Writes the facts down.
-    pub fn of(facts: &Facts, events: &[Event], findings: Option<serde_json::Value>) -> Self {
+    pub fn of(facts: &Facts, events: &[Event], findings: &[Finding]) -> Self {
         let (spec, status) = (facts.spec(), facts.status());
         let given = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
         Self {
@@ -194,7 +195,8 @@ impl PodRecord {
             conditions: facts.conditions.iter().map(condition).collect(),
             containers: facts.containers.iter().map(container).collect(),
             events: events.iter().map(EventRecord::of).collect(),
-            findings,
+            verdict: findings::verdict(facts, findings),
+            findings: findings.to_vec(),
         }
     }
 }

@@ -1,15 +1,51 @@
-//! The emulator as a whole: what it is started with, and what it leaves.
+//! The emulator as a whole: what it is started with, how its parts are put together, and what it leaves.
 
-use std::path::PathBuf;
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    api,
+    clock::Clock,
+    container_config::Node,
+    controllers,
+    data_dir::{DataDir, DataDirError},
+    events::Recorder,
+    image::{ImageStore, Images},
+    kubelet::{Kubelet, KubeletConfig},
+    node_edges::NodeEdges,
+    runtime::{
+        Runtime, SharedRuntime,
+        linux::{self, LinuxOptions, LinuxRuntime},
+    },
+    scheduler::Scheduler,
+    static_pods,
+    store::Store,
+    tokens::Signer,
+    volumes::{self, Volumes},
+};
+
+/// The node's name.
+pub const NODE: &str = "emulator";
+
+/// The Kubernetes that the emulator is faithful to.
+pub const KUBERNETES_VERSION: &str = "v1.36.0";
 
 /// How to start.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where everything is kept: objects, images, containers, credentials. One emulator a folder.
     pub data_dir: PathBuf,
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1; 0 takes the one used before, or a free one.
     pub port: u16,
     /// The node's directory of static pods (`staticPodPath`).
     pub static_pod_path: Option<PathBuf>,
@@ -30,4 +66,273 @@ pub struct Connection {
     pub client_certificate: String,
     /// The client's key, PEM. Never printed.
     pub client_key: String,
+}
+
+/// Why the emulator could not start, or stop, or load; a sentence for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum EmulatorError {
+    /// The data folder can't be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// Something of this machine: a port, a disk, a kernel.
+    #[error("{0}")]
+    Machine(String),
+}
+
+fn machine(what: &str, error: &dyn std::fmt::Display) -> EmulatorError {
+    EmulatorError::Machine(format!("{what}: {error}"))
+}
+
+/// An emulator that runs. Dropped without `stop`, it leaves its containers running, as a crash would.
+pub struct Emulator {
+    data_dir: DataDir,
+    connection: Connection,
+    runtime: Arc<LinuxRuntime>,
+    limitations: Vec<String>,
+    shutdown: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Emulator {
+    /// Starts one, and takes up whatever an earlier one left running in the same folder.
+    ///
+    /// # Errors
+    /// What is in the way; nothing then runs.
+    pub async fn start(options: Options) -> Result<Self, EmulatorError> {
+        let data_dir = DataDir::open(&options.data_dir)?;
+        let listener = listen(options.port, &data_dir)?;
+        let address = listener.local_addr().map_err(|error| machine("cannot listen", &error))?;
+        let clock = Clock::system();
+        let folder = data_dir.folder("credentials")?;
+        let credentials = api::Credentials::load_or_create(&folder, clock.now())
+            .map_err(|error| machine("cannot start", &error))?;
+        let signer = Signer::load_or_create(&folder.join("service-account.key"))
+            .map_err(|error| machine("cannot start", &error))?;
+        let signer = Arc::new(signer);
+        let store = Store::open(&data_dir.path().join("store.redb"))
+            .map_err(|error| machine("cannot open the store of objects", &error))?;
+        let images = ImageStore::open(&data_dir.folder("images")?, options.map_images)
+            .map_err(|error| machine("cannot open the images", &error))?;
+        let images: Arc<dyn Images> = Arc::new(images);
+
+        let mut linux = LinuxOptions::new(data_dir.path());
+        if let Some(name) = &options.pod_infra_container_image {
+            linux.infra = Some(infra_image(&*images, name).await?);
+        }
+        let runtime = LinuxRuntime::new(linux).await.map_err(|error| machine("cannot run containers here", &error))?;
+        let limitations = runtime.limitations();
+        let runtime = Arc::new(runtime);
+        let shared: SharedRuntime = runtime.clone();
+
+        let host_ips = vec![machine_address()];
+        let node = Node {
+            name: NODE.to_owned(),
+            ips: host_ips.clone(),
+            store: store.clone(),
+            logs: data_dir.folder("pods")?,
+            volumes: data_dir.folder("volumes")?,
+        };
+        let volumes = Volumes::open(node.clone(), clock.clone(), signer.clone())
+            .map_err(|error| machine("cannot prepare the folder of volumes", &error))?;
+        let edges = Arc::new(NodeEdges::new(node, shared.clone(), volumes));
+        let recorder = Recorder::new(store.clone(), clock.clone(), NODE);
+
+        let (name, version) = shared.name();
+        let facts = controllers::node::Facts {
+            name: NODE.to_owned(),
+            addresses: host_ips.clone(),
+            container_runtime: format!("{name}://{version}"),
+            kubelet_version: KUBERNETES_VERSION.to_owned(),
+            data_dir: data_dir.path().to_owned(),
+        };
+        // Before the first request: a pod is refused in a namespace without its service account.
+        controllers::namespaces::ensure_built_in(&store, clock.now());
+        for namespace in controllers::namespaces::BUILT_IN {
+            controllers::namespaces::provide(&store, namespace, &credentials.certificate_authority, clock.now());
+        }
+        controllers::node::register(&store, &facts, clock.now());
+
+        let server = format!("https://{address}");
+        let (shutdown, ended) = watch::channel(false);
+        let over = || {
+            let mut ended = ended.clone();
+            async move {
+                // The sender goes only together with everything else.
+                let _ = ended.wait_for(|ended| *ended).await;
+            }
+        };
+        let mut tasks = JoinSet::new();
+        let static_pods = options.static_pod_path.map(|directory| {
+            let (sender, receiver) = mpsc::channel(4);
+            // The emulator's own log is its standard error.
+            let report = |fault: &str| log(fault);
+            let watching = static_pods::watch(directory, NODE.to_owned(), Ok, report, sender);
+            let over = over();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = watching => {}
+                    () = over => {}
+                }
+            });
+            receiver
+        });
+        let kubelet = Kubelet::new(KubeletConfig {
+            store: store.clone(),
+            clock: clock.clone(),
+            runtime: shared.clone(),
+            images,
+            edges,
+            recorder: recorder.clone(),
+            node_name: NODE.to_owned(),
+            host_ips,
+            stretch: 1.0,
+            static_pods,
+        });
+        let root_ca = credentials.certificate_authority.clone();
+        tasks.spawn(controllers::run(store.clone(), clock.clone(), root_ca, facts, over()));
+        tasks.spawn(Scheduler::new(store.clone(), clock.clone(), recorder, NODE).run(over()));
+        tasks.spawn(kubelet.run(over()));
+        let answers = Arc::new(api::Api { store, clock, runtime: shared, signer });
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| machine("cannot listen", &error))?;
+        tasks.spawn(api::serve(listener, credentials.server.clone(), answers, over()));
+
+        let connection = Connection {
+            server,
+            certificate_authority: credentials.certificate_authority,
+            client_certificate: credentials.client_certificate,
+            client_key: credentials.client_key,
+        };
+        data_dir.announce(&connection.server).map_err(|error| machine("cannot write to the data folder", &error))?;
+        // Kept for the next start; without it that start takes another port.
+        let _ = std::fs::write(port_file(&data_dir), address.port().to_string());
+        Ok(Self { data_dir, connection, runtime, limitations, shutdown, tasks })
+    }
+
+    /// How to reach it.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What this machine does not let the emulator do, a sentence each.
+    pub fn limitations(&self) -> &[String] {
+        &self.limitations
+    }
+
+    /// Stops everything: containers too. The objects stay, for the next start.
+    ///
+    /// # Errors
+    /// What could not be taken back from the machine.
+    pub async fn stop(mut self) -> Result<(), EmulatorError> {
+        self.shutdown.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        let removed = self.runtime.shut_down(true).await;
+        give_back(&self.data_dir, removed.map_err(|error| error.to_string()))
+    }
+}
+
+/// Cleans up what an emulator that was killed has left on the machine; returns whether there was anything.
+///
+/// # Errors
+/// `InUse` while an emulator runs there, or what could not be taken back.
+pub async fn clean_up(data_dir: &Path) -> Result<bool, EmulatorError> {
+    let data_dir = DataDir::open(data_dir)?;
+    let runtime = LinuxRuntime::new(LinuxOptions::new(data_dir.path()))
+        .await
+        .map_err(|error| machine("cannot look at what was left", &error))?;
+    let left = runtime.pods().await.is_ok_and(|pods| !pods.is_empty());
+    let removed = runtime.shut_down(true).await;
+    give_back(&data_dir, removed.map_err(|error| error.to_string()))?;
+    Ok(left)
+}
+
+fn give_back(data_dir: &DataDir, removed: Result<(), String>) -> Result<(), EmulatorError> {
+    let unmounted = volumes::close(&data_dir.path().join("volumes"));
+    removed.map_err(|error| machine("something of the emulator is still there", &error))?;
+    unmounted.map_err(|error| machine("a volume is still mounted", &error))
+}
+
+/// Imports the images of an archive into the data folder, whether or not an emulator uses it; returns their names.
+///
+/// # Errors
+/// What is wrong with the archive or the disk.
+pub fn load(data_dir: &Path, archive: &Path) -> Result<Vec<String>, EmulatorError> {
+    let open = || -> io::Result<ImageStore> {
+        std::fs::create_dir_all(data_dir)?;
+        ImageStore::open(&data_dir.join("images"), Vec::new())
+    };
+    let images = open().map_err(|error| machine(&format!("cannot use the data folder {}", data_dir.display()), &error))?;
+    images.import(archive).map_err(|error| machine(&format!("cannot load {}", archive.display()), &error))
+}
+
+/// Makes this process fit to run containers: without root it enters a user namespace. Call it before the first thread.
+///
+/// # Errors
+/// Where this machine lets only root run containers, with what to do about it.
+pub fn prepare_process(data_dir: &Path) -> Result<(), EmulatorError> {
+    linux::enter_user_namespace_if_needed(data_dir).map_err(|error| EmulatorError::Machine(error.to_string()))
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn infra_image(images: &dyn Images, name: &str) -> Result<crate::image::Image, EmulatorError> {
+    let what = format!("cannot use --pod-infra-container-image {name}");
+    match images.status(name).await.map_err(|error| machine(&what, &error))? {
+        Some(image) => Ok(image),
+        None => images.pull(name, &[]).await.map_err(|error| machine(&what, &error)),
+    }
+}
+
+/// Listens on 127.0.0.1 alone.
+fn listen(port: u16, data_dir: &DataDir) -> Result<TcpListener, EmulatorError> {
+    let bind = |port| {
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    let bound: io::Result<TcpListener> = if port == 0 {
+        let before = std::fs::read_to_string(port_file(data_dir)).ok().and_then(|text| text.trim().parse().ok());
+        before.map_or_else(|| bind(0), |before| bind(before).or_else(|_| bind(0)))
+    } else {
+        bind(port)
+    };
+    bound.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => ": another program uses it; choose another with --port, or leave --port out",
+            _ => "",
+        };
+        EmulatorError::Machine(format!("cannot listen on 127.0.0.1:{port}: {error}{hint}"))
+    })
+}
+
+fn port_file(data_dir: &DataDir) -> PathBuf {
+    data_dir.path().join("port")
+}
+
+/// The machine's address on the network that leads elsewhere, as a kubelet finds its own; loopback where there is none.
+fn machine_address() -> IpAddr {
+    // An address for documentation (RFC 5737): connecting a datagram socket sends nothing.
+    let asked = || -> io::Result<IpAddr> {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        Ok(socket.local_addr()?.ip())
+    };
+    asked().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// Writes a line to the emulator's log.
+fn log(text: &str) {
+    use io::Write;
+    // A full disk must not stop the emulator.
+    let _ = writeln!(io::stderr(), "{} {text}", jiff::Timestamp::now());
 }

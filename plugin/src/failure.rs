@@ -2,8 +2,13 @@
 //!
 //! Each variant is a kind; the kind decides the words around the message, and the exit code.
 
+use emulator::data_dir::DataDirError;
+use emulator::emulator::EmulatorError;
+
 use crate::cli::usage::UsageError;
 use crate::cluster::error::ClusterError;
+use crate::daemon::context::ContextError;
+use crate::daemon::process::ProcessError;
 use crate::manifest::Problem;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
@@ -31,6 +36,33 @@ pub enum Failure {
         /// Why not, and what works instead.
         why: String,
     },
+    /// The emulator could not do it, or could not be reached as a process; a full sentence.
+    #[error("{0}")]
+    Emulator(String),
+}
+
+impl From<DataDirError> for Failure {
+    fn from(error: DataDirError) -> Self {
+        Self::Emulator(error.to_string())
+    }
+}
+
+impl From<EmulatorError> for Failure {
+    fn from(error: EmulatorError) -> Self {
+        Self::Emulator(error.to_string())
+    }
+}
+
+impl From<ContextError> for Failure {
+    fn from(error: ContextError) -> Self {
+        Self::Emulator(error.to_string())
+    }
+}
+
+impl From<ProcessError> for Failure {
+    fn from(error: ProcessError) -> Self {
+        Self::Emulator(error.to_string())
+    }
 }
 
 impl Failure {
@@ -55,7 +87,9 @@ impl Failure {
         match self {
             Self::Cluster(ClusterError::Flags(_)) => true,
             Self::Cluster(_) => false,
-            Self::Usage(_) | Self::Manifest(_) | Self::Runtime(_) | Self::Unsupported { .. } => true,
+            Self::Usage(_) | Self::Manifest(_) | Self::Runtime(_) | Self::Unsupported { .. } | Self::Emulator(_) => {
+                true
+            },
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod daemon;
 pub mod failure;
 pub mod findings;
 pub mod manifest;

@@ -25,7 +25,7 @@ struct Switched {
 /// Why the kubeconfig was left as it is.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {verb} the kubeconfig {path}: {why}", path = .path.display())]
-pub(crate) struct ContextError {
+pub struct ContextError {
     verb: &'static str,
     path: PathBuf,
     why: String,
@@ -33,7 +33,7 @@ pub(crate) struct ContextError {
 
 /// The kubeconfig that kubectl would write to: the flag, else the first file of `KUBECONFIG` that exists
 /// (the last one where none does), else `~/.kube/config`.
-pub(crate) fn path(flag: Option<&Path>) -> PathBuf {
+pub fn path(flag: Option<&Path>) -> PathBuf {
     if let Some(path) = flag {
         return path.to_owned();
     }
@@ -48,7 +48,7 @@ pub(crate) fn path(flag: Option<&Path>) -> PathBuf {
 ///
 /// # Errors
 /// Where the file is no kubeconfig, or can't be read or written; it is then unchanged.
-pub(crate) fn switch(data_dir: &Path, path: &Path, connection: &Connection) -> Result<(), ContextError> {
+pub fn switch(data_dir: &Path, path: &Path, connection: &Connection) -> Result<(), ContextError> {
     let failed = |verb, why: String| ContextError { verb, path: path.to_owned(), why };
     let (mut config, created) = match read(path) {
         Ok(config) => (config, false),
@@ -73,7 +73,7 @@ pub(crate) fn switch(data_dir: &Path, path: &Path, connection: &Connection) -> R
 ///
 /// # Errors
 /// Where the file can't be read or written; it is then unchanged.
-pub(crate) fn restore(data_dir: &Path) -> Result<(), ContextError> {
+pub fn restore(data_dir: &Path) -> Result<(), ContextError> {
     let Some(switched) = remembered(data_dir) else { return Ok(()) };
     let path = &switched.kubeconfig;
     let failed = |verb, why: String| ContextError { verb, path: path.clone(), why };

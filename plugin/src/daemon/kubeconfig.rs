@@ -5,13 +5,13 @@ use emulator::emulator::Connection;
 use serde_json::{Value, json};
 
 /// The name of the emulator's context, cluster and user.
-pub(crate) const NAME: &str = "pod-emulator";
+pub const NAME: &str = "pod-emulator";
 
 /// Adds cluster, user and context, makes the context the current one, and returns the one that was.
 ///
 /// # Errors
 /// Where `config` has not the shape of a kubeconfig: says which field.
-pub(crate) fn add(config: &mut Value, connection: &Connection) -> Result<Option<String>, String> {
+pub fn add(config: &mut Value, connection: &Connection) -> Result<Option<String>, String> {
     if config.is_null() {
         *config = json!({"apiVersion": "v1", "kind": "Config", "preferences": {}});
     }
@@ -35,7 +35,7 @@ pub(crate) fn add(config: &mut Value, connection: &Connection) -> Result<Option<
 /// Takes them out again, if they still point at `server`, and makes `previous` the current context if it still exists.
 ///
 /// Returns whether anything was changed.
-pub(crate) fn remove(config: &mut Value, server: &str, previous: Option<&str>) -> bool {
+pub fn remove(config: &mut Value, server: &str, previous: Option<&str>) -> bool {
     let ours = entries(config, "clusters").any(|entry| entry["name"] == NAME && entry["cluster"]["server"] == server);
     if !ours {
         return false;
@@ -53,7 +53,7 @@ pub(crate) fn remove(config: &mut Value, server: &str, previous: Option<&str>) -
 }
 
 /// Whether nobody would miss it.
-pub(crate) fn is_empty(config: &Value) -> bool {
+pub fn is_empty(config: &Value) -> bool {
     ["clusters", "contexts", "users"].iter().all(|list| entries(config, list).next().is_none())
 }
 

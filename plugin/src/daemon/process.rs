@@ -19,7 +19,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The one line that a starting emulator tells the process that started it.
 #[derive(Serialize, Deserialize)]
-pub(crate) enum Report {
+pub enum Report {
     /// It answers requests.
     Ready(Connection),
     /// It ended, and why.
@@ -28,7 +28,7 @@ pub(crate) enum Report {
 
 /// The emulator could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ProcessError {
+pub enum ProcessError {
     /// It said itself what is wrong.
     #[error("{0}")]
     Emulator(String),
@@ -49,7 +49,7 @@ pub(crate) enum ProcessError {
 }
 
 /// The log of the emulator that uses `data_dir`.
-pub(crate) fn log_path(data_dir: &Path) -> PathBuf {
+pub fn log_path(data_dir: &Path) -> PathBuf {
     data_dir.join("emulator.log")
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn log_path(data_dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// What the emulator says, or what the machine does.
-pub(crate) fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Result<Connection, ProcessError> {
+pub fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Result<Connection, ProcessError> {
     let failed = |what: &str, source| ProcessError::Io { what: what.to_owned(), source };
     let log = log_path(data_dir);
     let stderr = fs::OpenOptions::new()
@@ -97,7 +97,7 @@ pub(crate) fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Resu
 /// # Errors
 /// `StillRunning`, or that it can't be signalled.
 #[cfg(unix)]
-pub(crate) fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
+pub fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
     use nix::{
         sys::signal::{Signal, kill},
         unistd::Pid,

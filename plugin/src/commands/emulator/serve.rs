@@ -1,0 +1,56 @@
+//! The emulator's own process.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use emulator::emulator::{Emulator, EmulatorError};
+
+use super::start;
+use crate::daemon::process::Report;
+use crate::failure::Failure;
+
+/// Runs the emulator until it is asked to stop. Its first and only line on standard output tells who started it how that went.
+pub(super) fn run(arguments: &start::Arguments) -> Result<ExitCode, Failure> {
+    // Apart from the terminal of whoever started it. Fails only for a process that is apart already.
+    #[cfg(unix)]
+    let _ = nix::unistd::setsid();
+    let options = arguments.options();
+    let outcome = emulator::emulator::prepare_process(&options.data_dir).and_then(|()| {
+        let runtime = runtime()?;
+        runtime.block_on(async {
+            let emulator = Emulator::start(options).await?;
+            report(&Report::Ready(emulator.connection().clone()));
+            emulator::emulator::asked_to_stop().await;
+            emulator.stop().await
+        })
+    });
+    match outcome {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            report(&Report::Failed(error.to_string()));
+            Err(error.into())
+        }
+    }
+}
+
+/// Cleans up what an emulator that was killed left behind; returns whether there was anything.
+pub(super) fn clean_up(data_dir: &Path) -> Result<bool, Failure> {
+    emulator::emulator::prepare_process(data_dir)?;
+    Ok(runtime()?.block_on(emulator::emulator::clean_up(data_dir))?)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, EmulatorError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| EmulatorError::Machine(format!("cannot start threads: {error}")))
+}
+
+fn report(report: &Report) {
+    let Ok(line) = serde_json::to_string(report) else { return };
+    // Whoever started it may be gone; the emulator is none the worse for it.
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}

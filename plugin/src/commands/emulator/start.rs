@@ -1,0 +1,106 @@
+//! `kubectl pod emulator start`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use emulator::data_dir::DataDir;
+use emulator::emulator::Options;
+
+use super::DataDirFlag;
+use crate::cli::connection::Connection;
+use crate::daemon::{context, kubeconfig, process};
+use crate::failure::Failure;
+use crate::view::printer::Printer;
+use crate::view::text::Line;
+
+/// What `start` takes.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    data_dir: DataDirFlag,
+    /// The port on 127.0.0.1; by default the one used before, or a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// A directory of pods that run without the API server
+    #[arg(long, value_name = "DIR")]
+    static_pod_path: Option<PathBuf>,
+    /// The image that holds each pod's sandbox, instead of the built-in pause
+    #[arg(long, value_name = "IMAGE")]
+    pod_infra_container_image: Option<String>,
+    /// Run image TO wherever a container asks for FROM; FROM may end in *
+    #[arg(long, value_name = "FROM=TO", value_parser = image_pair)]
+    map_image: Vec<(String, String)>,
+}
+
+fn image_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.to_owned(), to.to_owned())),
+        _ => Err("it takes the form FROM=TO, as in 'busybox=localhost/host'".to_owned()),
+    }
+}
+
+impl Arguments {
+    /// How to start, in the emulator's own terms.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            data_dir: self.data_dir.path(),
+            port: self.port,
+            static_pod_path: self.static_pod_path.clone(),
+            pod_infra_container_image: self.pod_infra_container_image.clone(),
+            map_images: self.map_image.clone(),
+        }
+    }
+
+    /// The same flags again, for the process that will be the emulator; paths no longer depend on the working directory.
+    fn again(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["--data-dir".into(), self.data_dir.path().into()];
+        words.extend(["--port".into(), self.port.to_string().into()]);
+        if let Some(path) = &self.static_pod_path {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            words.extend(["--static-pod-path".into(), path.into()]);
+        }
+        if let Some(image) = &self.pod_infra_container_image {
+            words.extend(["--pod-infra-container-image".into(), image.into()]);
+        }
+        for (from, to) in &self.map_image {
+            words.extend(["--map-image".into(), format!("{from}={to}").into()]);
+        }
+        words
+    }
+}
+
+/// Starts the emulator, or says that it runs, and makes its context the current one.
+pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let data_dir = arguments.data_dir.path();
+    if let Some(running) = DataDir::running(&data_dir) {
+        let text = format!("The emulator already runs: {} (process {})", running.server, running.pid);
+        printer.line(&Line::from(text.as_str()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = arguments.static_pod_path.as_deref().filter(|path| !path.is_dir()) {
+        let why = format!("--static-pod-path {}: there is no such directory", path.display());
+        return Err(Failure::Emulator(why));
+    }
+    // Made here, not only by the emulator: its log lies in it.
+    DataDir::open(&data_dir)?;
+    let answer = process::start(&data_dir, arguments.again())?;
+    let kubeconfig = context::path(connection.kubeconfig.as_deref());
+    if let Err(error) = context::switch(&data_dir, &kubeconfig, &answer) {
+        // An emulator that nobody can reach is of no use: nothing half-done.
+        if let Some(running) = DataDir::running(&data_dir) {
+            process::stop(&data_dir, &running)?;
+        }
+        return Err(error.into());
+    }
+    let text = format!("The emulator runs: {}", answer.server);
+    printer.line(&Line::from(text.as_str()));
+    let text = format!("Switched to context \"{}\" in {}", kubeconfig::NAME, kubeconfig_name(&kubeconfig));
+    printer.line(&Line::from(text.as_str()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn kubeconfig_name(path: &std::path::Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,12 @@
+//! Real containers from busybox, as root. Without root these tests fail, and say so.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it should do"
+)]
+
+mod isolation;
+mod lifecycle;
+mod machine;
+mod rootless;
+mod streams;

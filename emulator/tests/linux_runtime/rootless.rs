@@ -1,0 +1,66 @@
+//! Pods of a user without any rights.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+};
+
+use emulator::{
+    image::Root,
+    runtime::{ContainerConfig, SandboxConfig},
+};
+
+use crate::machine::{container_of, fill_layer, output, pod};
+
+/// Runs a container as a user without any rights, in two processes one after the other; what it wrote.
+fn run_rootless(uid: u32, sandbox: &SandboxConfig, edit: impl FnOnce(&mut ContainerConfig)) -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    // An executable that the other user can reach.
+    let program = folder.path().join("pod-shim");
+    fs::copy(env!("CARGO_BIN_EXE_pod-shim"), &program).unwrap();
+    fill_layer(&folder.path().join("layer"));
+    std::os::unix::fs::chown(&data, Some(uid), Some(uid)).unwrap();
+    let mut config = container_of(folder.path(), "");
+    config.log_path = data.join("log/0.log");
+    edit(&mut config);
+    let run = |leave: bool| {
+        let file = folder.path().join("config.json");
+        fs::write(&file, serde_json::to_vec(&(sandbox, &config, leave)).unwrap()).unwrap();
+        let mut command = std::process::Command::new(&program);
+        command.arg(&data).arg(&file).uid(uid).gid(uid);
+        let output = command.output().unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let first = run(true);
+    if !first.is_empty() {
+        return (String::new(), first);
+    }
+    let errors = run(false);
+    (output(&config.log_path), errors)
+}
+
+#[test]
+fn without_root_a_pod_runs_in_a_user_namespace_and_a_new_emulator_finds_it() {
+    let command =
+        "id -u; hostname; echo $$; cat /proc/net/route | grep -c eth0; touch /x && echo written; sleep 1; echo end";
+    let (output, errors) = run_rootless(54321, &pod(), |config| config.command[2] = command.into());
+    assert_eq!((output.as_str(), errors.as_str()), ("0\np\n1\n2\nwritten\nend\n", ""));
+}
+
+#[test]
+fn without_root_the_machines_own_files_are_a_root_too() {
+    let (output, errors) = run_rootless(54321, &pod(), |config| {
+        config.image.root = Root::Host;
+        config.command[2] = "touch /usr/new && rm /usr/new && echo written; ls /tmp; sleep 1".into();
+    });
+    assert_eq!((output.as_str(), errors.as_str()), ("written\n", ""));
+}
+
+#[test]
+fn without_root_another_user_is_refused_by_name() {
+    let (_, errors) = run_rootless(54321, &pod(), |config| config.user.uid = 1000);
+    assert!(errors.contains("running as user 1000 needs root"), "{errors}");
+}

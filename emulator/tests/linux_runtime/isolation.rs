@@ -15,8 +15,14 @@ async fn pods_have_addresses_that_the_node_reaches() {
     let machine = Machine::new().await;
     let sandbox = machine.runtime.run_sandbox(&pod()).await.unwrap();
     let serve = machine.container("while :; do echo hello | nc -l -p 80; done");
-    machine.start(&sandbox, &serve).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let id = machine.start(&sandbox, &serve).await;
+    let listens = [
+        "sh",
+        "-c",
+        "until grep -q ':0050 .* 0A ' /proc/net/tcp*; do sleep 0.02; done",
+    ]
+    .map(str::to_owned);
+    machine.runtime.exec(&id, &listens, None).await.unwrap();
     let status = machine.runtime.pod_status(&pod().pod).await.unwrap();
     let address = status.sandboxes[0].ips[0];
     let mut text = String::new();
@@ -24,7 +30,7 @@ async fn pods_have_addresses_that_the_node_reaches() {
     stream.read_to_string(&mut text).await.unwrap();
     assert_eq!(text, "hello\n");
     drop(stream);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    machine.runtime.exec(&id, &listens, None).await.unwrap();
     let mut text = String::new();
     let mut stream = machine.runtime.connect(&sandbox, 80).await.unwrap();
     stream.read_to_string(&mut text).await.unwrap();
@@ -120,14 +126,14 @@ async fn containers_of_a_pod_share_memory_host_name_and_localhost() {
     let sandbox = machine.runtime.run_sandbox(&pod()).await.unwrap();
     let first = machine.container("echo shared > /dev/shm/note; hostname; nc -l -p 8080");
     machine.start(&sandbox, &first).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let mut second = machine.container("cat /dev/shm/note; echo hello | nc 127.0.0.1 8080");
+    let mut second =
+        machine.container("cat /dev/shm/note; until echo hello | nc 127.0.0.1 8080; do sleep 0.05; done 2>/dev/null");
+    machine.until(|| output(&first.log_path) == "p\n").await;
     second.log_path = machine.data.path().join("pods/p/second/0.log");
     let id = machine.start(&sandbox, &second).await;
     assert_eq!(machine.ended(&id).await.exit_code, Some(0));
     assert_eq!(output(&second.log_path), "shared\n");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(output(&first.log_path), "p\nhello\n");
+    machine.until(|| output(&first.log_path) == "p\nhello\n").await;
     machine.close().await;
 }
 

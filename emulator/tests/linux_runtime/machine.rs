@@ -90,6 +90,17 @@ impl Machine {
         panic!("the container does not end")
     }
 
+    /// Waits until it is so.
+    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
+        for _ in 0..1000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it never came to be")
+    }
+
     /// Runs a container to its end: its status, and what it wrote.
     pub(crate) async fn run(&self, config: &ContainerConfig) -> (ContainerStatus, String) {
         let sandbox = self.runtime.run_sandbox(&pod()).await.unwrap();

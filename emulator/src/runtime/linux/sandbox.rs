@@ -95,9 +95,9 @@ impl Sandbox {
 
     /// Finds what an earlier emulator left: from the files, and from the shim if it still runs.
     pub(super) fn recover(self: &Arc<Self>) {
-        let holder: Option<Holder> = record::read(&self.folder.holder()).unwrap_or_default();
         let socket = packets::connect_in(&self.folder.0, SandboxFolder::socket_name());
         let connected = socket.and_then(|socket| self.connect(socket)).is_ok();
+        let holder: Option<Holder> = record::read(&self.folder.holder()).unwrap_or_default();
         // Read after the connection stands: what changes later is told.
         self.read_containers();
         match (connected, holder) {

@@ -16,14 +16,28 @@ pub(in super::super) fn detect(name: &str) -> Cgroup {
     let mut places = places(&mounts, |folder| {
         fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default()
     });
-    places.retain(|place| {
-        let top = Cgroup {
-            places: vec![place.clone()],
-        };
-        top.open_for_children();
-        top.child(name).create_inner().is_ok()
-    });
+    places.retain_mut(|place| keep(place, name));
     Cgroup { places }.child(name)
+}
+
+/// Makes the group in one hierarchy, and forgets the controllers that are not handed down to it: a machine that is
+/// itself a container has processes at the top, where version 2 then hands down nothing.
+fn keep(place: &mut Place, name: &str) -> bool {
+    let top = Cgroup {
+        places: vec![place.clone()],
+    };
+    top.open_for_children();
+    let group = top.child(name);
+    if group.create_inner().is_err() {
+        return false;
+    }
+    if place.version == Version::Two {
+        let list = fs::read_to_string(place.folder.join(name).join("cgroup.controllers")).unwrap_or_default();
+        place
+            .controllers
+            .retain(|wanted| list.split_ascii_whitespace().any(|given| given == wanted));
+    }
+    true
 }
 
 /// The hierarchies that a mount table shows, with what is wanted of their controllers.

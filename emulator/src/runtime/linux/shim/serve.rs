@@ -120,7 +120,6 @@ pub(super) fn run(emulator: OwnedFd) -> io::Result<()> {
 fn start(begin: &Begin, network: Option<OwnedFd>, node: Option<RawFd>) -> Result<(Holder, Pid, OwnedFd), String> {
     let pause = pause::start(begin, network)?;
     let keep = || -> io::Result<(Holder, OwnedFd)> {
-        let listener = packets::listen_in(&begin.folder.0, SandboxFolder::socket_name())?;
         let shim = ProcessName::of(std::process::id() as i32)?;
         let holder = Holder {
             shim,
@@ -129,6 +128,8 @@ fn start(begin: &Begin, network: Option<OwnedFd>, node: Option<RawFd>) -> Result
             node,
         };
         record::write(&begin.folder.holder(), &holder)?;
+        // Whoever can connect finds the record.
+        let listener = packets::listen_in(&begin.folder.0, SandboxFolder::socket_name())?;
         Ok((holder, listener))
     };
     match keep() {

@@ -22,11 +22,9 @@ impl Reference {
     /// Reads a name as a manifest gives it. Without tag and digest it means the tag `latest`.
     ///
     /// # Errors
-    /// The sentence that a kubelet puts into the container's status.
+    /// What a kubelet says of it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        parse(text).map_err(|why| {
-            format!("Failed to apply default image tag {text:?}: couldn't parse image name {text:?}: {why}")
-        })
+        parse(text).map_err(|why| format!("couldn't parse image name {text:?}: {why}"))
     }
 
     /// The name without tag and digest: `docker.io/library/busybox`.
@@ -194,8 +192,8 @@ mod tests {
     fn what_is_no_name_is_refused_in_the_kubelets_words() {
         assert_eq!(
             Reference::parse("localhost/Not:A:Name").unwrap_err(),
-            "Failed to apply default image tag \"localhost/Not:A:Name\": couldn't parse image name \
-             \"localhost/Not:A:Name\": invalid reference format: repository name (Not) must be lowercase"
+            "couldn't parse image name \"localhost/Not:A:Name\": invalid reference format: repository name (Not) must be \
+             lowercase"
         );
         for text in [
             "",

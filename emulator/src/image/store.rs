@@ -168,14 +168,10 @@ impl ImageStore {
         }
         match fs::read(self.record(&reference.to_string())) {
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-                ImageError::Inspect(format!(
-                    "Failed to inspect image {asked:?}: its record is damaged: {error}"
-                ))
+                ImageError::Inspect(format!("its record is damaged: {error}"))
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(ImageError::Inspect(format!(
-                "Failed to inspect image {asked:?}: {error}"
-            ))),
+            Err(error) => Err(ImageError::Inspect(error.to_string())),
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{
     io::unix::AsyncFd,
-    sync::{mpsc, oneshot},
+    sync::oneshot,
 };
 
 use super::{
@@ -41,13 +41,14 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Everything that is no answer goes to `tells`, which is closed when the shim is gone.
-    pub(super) fn new(socket: OwnedFd, tells: mpsc::UnboundedSender<Tell>) -> io::Result<Self> {
+    /// Everything that is no answer goes to `told`, before the answer that the shim sent after it is given; then, once
+    /// the shim is gone, nothing more: `None`.
+    pub(super) fn new(socket: OwnedFd, told: impl Fn(Option<Tell>) + Send + 'static) -> io::Result<Self> {
         packets::do_not_block(socket.as_fd())?;
         // SAFETY: an `OwnedFd` keeps its number until it is dropped, which is after it is taken out again.
         let socket = Arc::new(unsafe { AsyncFd::register(socket) }?);
         let waiting = Waiting::default();
-        let reader = tokio::spawn(read(Arc::clone(&socket), Arc::clone(&waiting), tells));
+        let reader = tokio::spawn(read(Arc::clone(&socket), Arc::clone(&waiting), told));
         Ok(Self {
             socket,
             last: AtomicU64::new(0),
@@ -92,7 +93,7 @@ impl Drop for Client {
     }
 }
 
-async fn read(socket: Arc<AsyncFd<OwnedFd>>, waiting: Waiting, tells: mpsc::UnboundedSender<Tell>) {
+async fn read(socket: Arc<AsyncFd<OwnedFd>>, waiting: Waiting, told: impl Fn(Option<Tell>)) {
     while let Ok(mut ready) = socket.readable().await {
         let packet = match ready.try_io(|socket| packets::receive(socket.get_ref().as_fd())) {
             Err(_) => continue,
@@ -106,10 +107,11 @@ async fn read(socket: Arc<AsyncFd<OwnedFd>>, waiting: Waiting, tells: mpsc::Unbo
                     let _ = sender.send(result);
                 }
             }
-            Ok(tell) => drop(tells.send(tell)),
+            Ok(tell) => told(Some(tell)),
             Err(_) => break,
         }
     }
     // Whoever still waits learns that there will be no answer.
     waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    told(None);
 }

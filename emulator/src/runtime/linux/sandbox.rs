@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use super::{
     cgroup::Cgroup,
@@ -79,10 +79,12 @@ impl Sandbox {
 
     /// Talks to the shim over this connection from now on.
     pub(super) fn connect(self: &Arc<Self>, socket: OwnedFd) -> io::Result<Arc<Client>> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let client = Arc::new(Client::new(socket, sender)?);
+        let sandbox = Arc::clone(self);
+        let client = Arc::new(Client::new(socket, move |tell| match tell {
+            Some(tell) => sandbox.told(tell),
+            None => sandbox.lost(),
+        })?);
         self.state().client = Some(Arc::clone(&client));
-        tokio::spawn(listen(Arc::clone(self), receiver));
         Ok(client)
     }
 
@@ -311,11 +313,4 @@ impl Sandbox {
             log_path: config.log_path.clone(),
         }
     }
-}
-
-async fn listen(sandbox: Arc<Sandbox>, mut tells: mpsc::UnboundedReceiver<Tell>) {
-    while let Some(tell) = tells.recv().await {
-        sandbox.told(tell);
-    }
-    sandbox.lost();
 }

@@ -50,10 +50,14 @@ impl Refused {
 
 /// `POST` on a collection.
 pub(super) fn create(api: &Api, target: &Target, asked: &Asked) -> Result<Response<Body>, Status> {
-    let Decoded { mut object, warnings } = decoded(target, asked, &asked.body, asked.content_type())?;
+    let Decoded {
+        mut object,
+        mut warnings,
+    } = decoded(target, asked, &asked.body, asked.content_type())?;
     let manager = Manager::updates(&asked.manager(), None);
     managed::note_update(&Value::Null, &mut object, &manager, api.clock.now());
     let stored = store_new(api, target, object, asked.is_dry_run()?)?;
+    warnings.extend(admission::warnings(target.resource, &stored));
     Ok(answer(StatusCode::CREATED, &stored, &warnings))
 }
 

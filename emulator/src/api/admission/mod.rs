@@ -17,6 +17,7 @@ mod tolerations;
 mod tree;
 mod update;
 mod validate;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub use self::{
     rejection::Rejection,
     update::{admit_ephemeral_containers, admit_resize, admit_status, admit_update},
     validate::{validate, validate_static_pod},
+    warnings::warnings,
 };
 
 /// What an object is judged by, besides itself.

@@ -175,7 +175,7 @@ fn scaled(whole: &str, fraction: &str, base: i128, exponent: i32) -> Option<i128
     let mut mantissa: i128 = format!("0{whole}{kept}").parse().ok()?;
     let mut ten = 9 - i32::try_from(kept.len()).ok()?;
     if base == 2 {
-        mantissa = mantissa.checked_mul(1_i128 << exponent)?;
+        mantissa = mantissa.checked_mul(1_i128 << exponent).unwrap_or(MOST);
     } else {
         ten = ten.saturating_add(exponent);
     }
@@ -271,6 +271,17 @@ mod tests {
             ("0.0000000001", "1n"),
         ] {
             assert_eq!(canonical(text), expected, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[+-]?[0-9.]{0,40}[eEinumkKMGTP]{0,3}[-+]?[0-9]{0,12}") {
+            if let Ok(amount) = text.parse::<Quantity>() {
+                // What is written is read as the same amount.
+                proptest::prop_assert_eq!(amount.to_string().parse::<Quantity>(), Ok(amount));
+                let _ = (amount.units(), amount.millis(), amount.plus(amount));
+            }
         }
     }
 

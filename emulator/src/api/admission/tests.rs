@@ -189,3 +189,45 @@ fn every_recorded_pod_gets_the_spec_that_a_real_server_stored() {
     }
     assert!(compared > 20, "only {compared} records were found");
 }
+
+/// Objects of any shape, whose fields have names that mean something.
+fn any_tree() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let names = "metadata|name|labels|annotations|spec|containers|initContainers|image|env|valueFrom|fieldRef|fieldPath|ports|\
+        containerPort|resources|limits|requests|cpu|memory|volumes|projected|sources|secret|items|livenessProbe|httpGet|exec|\
+        tolerations|affinity|nodeAffinity|securityContext|runAsUser|restartPolicy|schedulingGates|emptyDir|volumeMounts|x";
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[ -~]{0,12}|metadata.labels\\[.{0,3}|-?1[KMG]?i?".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((names, inner), 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_object_makes_it_panic(spec in any_tree(), metadata in any_tree(), old in any_tree()) {
+        for resource in Resource::ALL {
+            let read = |spec: &Value| {
+                let value = json!({"metadata": metadata, "spec": spec, "data": spec});
+                let document = Document { value, duplicates: Vec::new() };
+                decode_document(resource, document, FieldValidation::Ignore).map(|decoded| decoded.object)
+            };
+            let (Ok(object), Ok(old)) = (read(&spec), read(&old)) else { continue };
+            let _ = admit_create(resource, &mut object.clone(), &context(&account));
+            let _ = admit_update(resource, &old, &mut object.clone(), &context(&account));
+            let _ = admit_status(resource, &old, &mut object.clone());
+            let _ = admit_ephemeral_containers(&old, &mut object.clone());
+            let _ = admit_resize(&old, &mut object.clone());
+            let _ = warnings(resource, &object);
+        }
+    }
+}

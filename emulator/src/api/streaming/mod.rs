@@ -18,7 +18,7 @@ mod tests;
 
 use axum::{
     body::Body,
-    http::{Request, Response},
+    http::{Request, Response, StatusCode},
 };
 use serde_json::Value;
 
@@ -105,26 +105,39 @@ async fn command(
         .await
         .map_err(|error| Rejection::Internal(error.to_string()))?;
     let newest = status.containers.into_iter().find(|one| one.name == container);
-    let id: ContainerId = match newest {
-        Some(one) if one.state == ContainerState::Running => one.id,
+    let id: Result<ContainerId, String> = match newest {
+        Some(one) if one.state == ContainerState::Running => Ok(one.id),
         // An attach may come in the moment between a short program's end and the next look at it.
-        Some(one) if !is_exec && status_of(&pod, &container).is_some_and(|status| status.ready) => one.id,
+        Some(one) if !is_exec && status_of(&pod, &container).is_some_and(|status| status.ready) => Ok(one.id),
+        _ if is_exec => Err(format!("container not found (\"{container}\")")),
         _ => {
-            return Err(Rejection::Internal(format!(
-                "unable to upgrade connection: container not found (\"{container}\")"
-            )));
+            let (name, namespace) = (&pod_ref.name, &pod_ref.namespace);
+            Err(format!("container {container} not found in pod {name}_{namespace}"))
         }
+    };
+    let transport = transport(request.headers())?;
+    // Each client is told in the way in which it repeats it to its user.
+    let container = match (id, transport) {
+        (Err(why), Transport::Spdy) => return Ok(plain_failure(why)),
+        (id, _) => id.map_err(|why| format!("unable to upgrade connection: {why}")),
     };
     let command = Command {
         target: if is_exec { Target::Exec } else { Target::Attach },
-        container: id,
+        container,
         request: streams,
         runtime: runtime.clone(),
     };
-    match transport(request.headers())? {
+    match transport {
         Transport::WebSocket => websocket_command::serve(request, command),
         Transport::Spdy => spdy_command::serve(request, command),
     }
+}
+
+/// A refusal in plain text, as a node gives it.
+fn plain_failure(why: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(why));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 /// What exec and attach refuse of their own parameters.

@@ -35,7 +35,8 @@ pub(super) enum Target {
 /// What to run, and where.
 pub(super) struct Command {
     pub(super) target: Target,
-    pub(super) container: ContainerId,
+    /// Where; or why there is no such container now, which this client learns over the connection.
+    pub(super) container: Result<ContainerId, String>,
     pub(super) request: StreamRequest,
     pub(super) runtime: SharedRuntime,
 }
@@ -65,7 +66,14 @@ pub(super) enum Output {
 impl Command {
     /// Runs until the command has ended and its output is through, or the client has gone.
     pub(super) async fn run(self, input: mpsc::Receiver<Input>, output: mpsc::Sender<Output>) {
-        let session = match self.runtime.stream(&self.container, &self.request).await {
+        let container = match self.container {
+            Ok(container) => container,
+            Err(why) => {
+                let _ = output.send(Output::Status(outcome::internal_error(&why))).await;
+                return;
+            }
+        };
+        let session = match self.runtime.stream(&container, &self.request).await {
             Ok(session) => session,
             Err(error) => {
                 let what = match self.target {

@@ -101,11 +101,13 @@ impl Emulator {
     pub async fn start(options: Options) -> Result<Self, EmulatorError> {
         let data_dir = DataDir::open(&options.data_dir)?;
         let listener = listen(options.port, &data_dir)?;
-        let address = listener.local_addr().map_err(|error| machine("cannot listen", &error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| machine("cannot listen", &error))?;
         let clock = Clock::system();
         let folder = data_dir.folder("credentials")?;
-        let credentials = api::Credentials::load_or_create(&folder, clock.now())
-            .map_err(|error| machine("cannot start", &error))?;
+        let credentials =
+            api::Credentials::load_or_create(&folder, clock.now()).map_err(|error| machine("cannot start", &error))?;
         let signer = Signer::load_or_create(&folder.join("service-account.key"))
             .map_err(|error| machine("cannot start", &error))?;
         let signer = Arc::new(signer);
@@ -119,7 +121,9 @@ impl Emulator {
         if let Some(name) = &options.pod_infra_container_image {
             linux.infra = Some(infra_image(&*images, name).await?);
         }
-        let runtime = LinuxRuntime::new(linux).await.map_err(|error| machine("cannot run containers here", &error))?;
+        let runtime = LinuxRuntime::new(linux)
+            .await
+            .map_err(|error| machine("cannot run containers here", &error))?;
         let limitations = runtime.limitations();
         let runtime = Arc::new(runtime);
         let shared: SharedRuntime = runtime.clone();
@@ -192,7 +196,12 @@ impl Emulator {
         tasks.spawn(controllers::run(store.clone(), clock.clone(), root_ca, facts, over()));
         tasks.spawn(Scheduler::new(store.clone(), clock.clone(), recorder, NODE).run(over()));
         tasks.spawn(kubelet.run(over()));
-        let answers = Arc::new(api::Api { store, clock, runtime: shared, signer });
+        let answers = Arc::new(api::Api {
+            store,
+            clock,
+            runtime: shared,
+            signer,
+        });
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| machine("cannot listen", &error))?;
         tasks.spawn(api::serve(listener, credentials.server.clone(), answers, over()));
 
@@ -202,10 +211,19 @@ impl Emulator {
             client_certificate: credentials.client_certificate,
             client_key: credentials.client_key,
         };
-        data_dir.announce(&connection.server).map_err(|error| machine("cannot write to the data folder", &error))?;
+        data_dir
+            .announce(&connection.server)
+            .map_err(|error| machine("cannot write to the data folder", &error))?;
         // Kept for the next start; without it that start takes another port.
         let _ = std::fs::write(port_file(&data_dir), address.port().to_string());
-        Ok(Self { data_dir, connection, runtime, limitations, shutdown, tasks })
+        Ok(Self {
+            data_dir,
+            connection,
+            runtime,
+            limitations,
+            shutdown,
+            tasks,
+        })
     }
 
     /// How to reach it.
@@ -260,8 +278,11 @@ pub fn load(data_dir: &Path, archive: &Path) -> Result<Vec<String>, EmulatorErro
         std::fs::create_dir_all(data_dir)?;
         ImageStore::open(&data_dir.join("images"), Vec::new())
     };
-    let images = open().map_err(|error| machine(&format!("cannot use the data folder {}", data_dir.display()), &error))?;
-    images.import(archive).map_err(|error| machine(&format!("cannot load {}", archive.display()), &error))
+    let images =
+        open().map_err(|error| machine(&format!("cannot use the data folder {}", data_dir.display()), &error))?;
+    images
+        .import(archive)
+        .map_err(|error| machine(&format!("cannot load {}", archive.display()), &error))
 }
 
 /// Makes this process fit to run containers: without root it enters a user namespace. Call it before the first thread.
@@ -301,7 +322,9 @@ fn listen(port: u16, data_dir: &DataDir) -> Result<TcpListener, EmulatorError> {
         Ok(listener)
     };
     let bound: io::Result<TcpListener> = if port == 0 {
-        let before = std::fs::read_to_string(port_file(data_dir)).ok().and_then(|text| text.trim().parse().ok());
+        let before = std::fs::read_to_string(port_file(data_dir))
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         before.map_or_else(|| bind(0), |before| bind(before).or_else(|_| bind(0)))
     } else {
         bind(port)

@@ -68,6 +68,11 @@ impl Machine {
     pub(crate) async fn start(&self, sandbox: &SandboxId, config: &ContainerConfig) -> ContainerId {
         let id = self.runtime.create_container(sandbox, config).await.unwrap();
         self.runtime.start_container(&id).await.unwrap();
+        assert_ne!(
+            self.status(&id).await.state,
+            ContainerState::Created,
+            "a start that is done is seen at once"
+        );
         id
     }
 

@@ -64,3 +64,15 @@ fn without_root_another_user_is_refused_by_name() {
     let (_, errors) = run_rootless(54321, &pod(), |config| config.user.uid = 1000);
     assert!(errors.contains("running as user 1000 needs root"), "{errors}");
 }
+
+#[test]
+fn without_root_a_shared_pid_namespace_is_cleared_of_what_a_container_leaves() {
+    let shared = SandboxConfig {
+        share_process_namespace: true,
+        ..pod()
+    };
+    let (output, errors) = run_rootless(54321, &shared, |config| {
+        config.command[2] = "sleep 1000 & sleep 0.7; echo end".into();
+    });
+    assert_eq!((output.as_str(), errors.as_str()), ("end\n", ""));
+}

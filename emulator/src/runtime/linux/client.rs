@@ -10,10 +10,7 @@ use std::{
     },
 };
 
-use tokio::{
-    io::unix::AsyncFd,
-    sync::oneshot,
-};
+use tokio::{io::unix::AsyncFd, sync::oneshot};
 
 use super::{
     packets,
@@ -41,14 +38,14 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Everything that is no answer goes to `told`, before the answer that the shim sent after it is given; then, once
-    /// the shim is gone, nothing more: `None`.
-    pub(super) fn new(socket: OwnedFd, told: impl Fn(Option<Tell>) + Send + 'static) -> io::Result<Self> {
+    /// Everything that is no answer goes to `listener`, in the order in which it was said: whoever has an answer finds
+    /// what was told before it done. Nothing comes when the shim is gone.
+    pub(super) fn new(socket: OwnedFd, listener: impl Fn(Option<Tell>) + Send + 'static) -> io::Result<Self> {
         packets::do_not_block(socket.as_fd())?;
         // SAFETY: an `OwnedFd` keeps its number until it is dropped, which is after it is taken out again.
         let socket = Arc::new(unsafe { AsyncFd::register(socket) }?);
         let waiting = Waiting::default();
-        let reader = tokio::spawn(read(Arc::clone(&socket), Arc::clone(&waiting), told));
+        let reader = tokio::spawn(read(Arc::clone(&socket), Arc::clone(&waiting), listener));
         Ok(Self {
             socket,
             last: AtomicU64::new(0),
@@ -93,7 +90,7 @@ impl Drop for Client {
     }
 }
 
-async fn read(socket: Arc<AsyncFd<OwnedFd>>, waiting: Waiting, told: impl Fn(Option<Tell>)) {
+async fn read(socket: Arc<AsyncFd<OwnedFd>>, waiting: Waiting, listener: impl Fn(Option<Tell>)) {
     while let Ok(mut ready) = socket.readable().await {
         let packet = match ready.try_io(|socket| packets::receive(socket.get_ref().as_fd())) {
             Err(_) => continue,
@@ -107,11 +104,11 @@ async fn read(socket: Arc<AsyncFd<OwnedFd>>, waiting: Waiting, told: impl Fn(Opt
                     let _ = sender.send(result);
                 }
             }
-            Ok(tell) => told(Some(tell)),
+            Ok(tell) => listener(Some(tell)),
             Err(_) => break,
         }
     }
+    listener(None);
     // Whoever still waits learns that there will be no answer.
     waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    told(None);
 }

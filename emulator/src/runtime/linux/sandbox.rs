@@ -80,11 +80,14 @@ impl Sandbox {
     /// Talks to the shim over this connection from now on.
     pub(super) fn connect(self: &Arc<Self>, socket: OwnedFd) -> io::Result<Arc<Client>> {
         let sandbox = Arc::clone(self);
-        let client = Arc::new(Client::new(socket, move |tell| match tell {
+        let listener = move |tell: Option<Tell>| match tell {
             Some(tell) => sandbox.told(tell),
             None => sandbox.lost(),
-        })?);
-        self.state().client = Some(Arc::clone(&client));
+        };
+        // Held until the client is in its place, so that an end that comes at once is not overtaken.
+        let mut state = self.state();
+        let client = Arc::new(Client::new(socket, listener)?);
+        state.client = Some(Arc::clone(&client));
         Ok(client)
     }
 

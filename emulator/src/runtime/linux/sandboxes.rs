@@ -364,8 +364,9 @@ impl Sandboxes {
     pub(super) async fn shut_down(&self, remove_all: bool) -> Result<(), RuntimeError> {
         if remove_all {
             let ids: Vec<String> = self.all().keys().cloned().collect();
-            let all = ids.iter().map(|id| self.remove(id));
-            futures::future::try_join_all(all).await?;
+            // What fails to go does not keep the rest.
+            let all = futures::future::join_all(ids.iter().map(|id| self.remove(id))).await;
+            all.into_iter().collect::<Result<Vec<()>, _>>()?;
         }
         if self.all().is_empty() {
             remove_cgroup(self.cgroup.clone()).await?;

@@ -53,6 +53,11 @@ impl Cgroup {
         self.place(controller).is_some()
     }
 
+    /// The machine has no hierarchy for us.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.places.is_empty()
+    }
+
     fn place(&self, controller: &str) -> Option<&Place> {
         self.places
             .iter()

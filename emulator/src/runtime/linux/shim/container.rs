@@ -58,8 +58,9 @@ pub(super) struct Container {
     pub(super) input: Option<Sink>,
     pub(super) terminal: Option<OwnedFd>,
     pub(super) attached: Vec<Attached>,
-    /// Its mount namespace, by which its processes are known where there is no cgroup.
-    mounts: Option<u64>,
+    /// Its mount namespace, by which its processes are known where there is no cgroup. Held open, for the number of
+    /// one that is gone is given to the next.
+    mounts: Option<fs::File>,
 }
 
 impl Container {
@@ -161,7 +162,9 @@ impl Container {
     /// The program runs.
     pub(super) fn started(&mut self) {
         self.launch = None;
-        self.mounts = mount_namespace(self.pid.as_raw());
+        if self.cgroup.is_nowhere() {
+            self.mounts = fs::File::open(format!("/proc/{}/ns/mnt", self.pid)).ok();
+        }
         self.record.state = ContainerState::Running;
         self.record.started_at = Some(Timestamp::now());
         self.record.process = ProcessName::of(self.pid.as_raw()).ok();
@@ -201,7 +204,7 @@ impl Container {
     /// SIGKILL to every process of the container.
     pub(super) fn kill(&self) {
         self.cgroup.kill();
-        if let (true, Some(mounts)) = (self.cgroup.processes().is_empty(), self.mounts) {
+        if let Some(mounts) = &self.mounts {
             kill_all_in(mounts);
         }
     }
@@ -274,18 +277,19 @@ fn streams(made: &ContainerMade, launch: &OwnedFd) -> io::Result<Ends> {
     Ok((Streams::Files([input_end, output_end, error_end]), outputs, input))
 }
 
-fn mount_namespace(pid: i32) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(format!("/proc/{pid}/ns/mnt")).ok().map(|data| data.ino())
-}
-
 /// Without cgroups the processes of a container are those in its mount namespace.
-fn kill_all_in(mounts: u64) {
-    let Ok(entries) = fs::read_dir("/proc") else { return };
+fn kill_all_in(mounts: &fs::File) {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(entries), Ok(own)) = (fs::read_dir("/proc"), mounts.metadata()) else {
+        return;
+    };
     let pids = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    for pid in pids.filter(|pid| mount_namespace(*pid) == Some(mounts)) {
-        let _ = nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    for pid in pids {
+        let theirs = fs::metadata(format!("/proc/{pid}/ns/mnt"));
+        if theirs.is_ok_and(|theirs| (theirs.dev(), theirs.ino()) == (own.dev(), own.ino())) {
+            let _ = nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
     }
 }

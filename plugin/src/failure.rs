@@ -36,6 +36,9 @@ pub enum Failure {
         /// Why not, and what works instead.
         why: String,
     },
+    /// The folder of an emulator that lives as long as its command cannot be made, or removed.
+    #[error("the emulator's temporary folder: {0}")]
+    Folder(#[source] std::io::Error),
     /// The emulator could not do it, or could not be reached as a process; a full sentence.
     #[error("{0}")]
     Emulator(String),
@@ -87,9 +90,12 @@ impl Failure {
         match self {
             Self::Cluster(ClusterError::Flags(_)) => true,
             Self::Cluster(_) => false,
-            Self::Usage(_) | Self::Manifest(_) | Self::Runtime(_) | Self::Unsupported { .. } | Self::Emulator(_) => {
-                true
-            },
+            Self::Usage(_)
+            | Self::Manifest(_)
+            | Self::Runtime(_)
+            | Self::Unsupported { .. }
+            | Self::Emulator(_)
+            | Self::Folder(_) => true,
         }
     }
 }

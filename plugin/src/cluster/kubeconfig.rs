@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use kube::config::{
     AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster,
     NamedContext,
@@ -30,6 +32,30 @@ pub(super) async fn config(flags: &Connection) -> Result<kube::Config, ClusterEr
         }
     }
     let (kubeconfig, options) = overridden(kubeconfig, flags)?;
+    kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|error| unusable(&error))
+}
+
+/// The configuration for an emulator of our own: its address, its authority, and our certificate.
+///
+/// # Errors
+/// Certificates that cannot be read.
+pub(super) async fn config_of_emulator(
+    connection: &emulator::emulator::Connection,
+) -> Result<kube::Config, ClusterError> {
+    let encoded = |pem: &str| BASE64.encode(pem);
+    let cluster = Cluster {
+        server: Some(connection.server.clone()),
+        certificate_authority_data: Some(encoded(&connection.certificate_authority)),
+        ..Cluster::default()
+    };
+    let user = AuthInfo {
+        client_certificate_data: Some(encoded(&connection.client_certificate)),
+        client_key_data: Some(encoded(&connection.client_key).into()),
+        ..AuthInfo::default()
+    };
+    let (kubeconfig, options) = filed(Kubeconfig::default(), cluster, user, None);
     kube::Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(|error| unusable(&error))
@@ -83,7 +109,7 @@ fn read_one(path: &Path) -> Result<Kubeconfig, ClusterError> {
 }
 
 /// Files what the flags say as a context of its own, over what they leave alone.
-fn overridden(mut kubeconfig: Kubeconfig, flags: &Connection) -> Result<(Kubeconfig, KubeConfigOptions), ClusterError> {
+fn overridden(kubeconfig: Kubeconfig, flags: &Connection) -> Result<(Kubeconfig, KubeConfigOptions), ClusterError> {
     let current = kubeconfig.current_context.clone().filter(|name| !name.is_empty());
     let chosen = flags.context.clone().or(current);
     let context = match &chosen {
@@ -103,31 +129,43 @@ fn overridden(mut kubeconfig: Kubeconfig, flags: &Connection) -> Result<(Kubecon
         flags.user.clone().or_else(|| context.user.clone()).unwrap_or_default(),
     );
     check_files(&cluster, &user, &names)?;
+    let namespace = context.namespace.filter(|namespace| !namespace.is_empty());
+    Ok(filed(kubeconfig, cluster, user, namespace))
+}
+
+/// Files a cluster and a user as a context of their own.
+fn filed(
+    mut kubeconfig: Kubeconfig,
+    cluster: Cluster,
+    user: AuthInfo,
+    namespace: Option<String>,
+) -> (Kubeconfig, KubeConfigOptions) {
+    let name = OVERRIDDEN.to_owned();
     kubeconfig.clusters.push(NamedCluster {
-        name: OVERRIDDEN.to_owned(),
+        name: name.clone(),
         cluster: Some(cluster),
         ..NamedCluster::default()
     });
     kubeconfig.auth_infos.push(NamedAuthInfo {
-        name: OVERRIDDEN.to_owned(),
+        name: name.clone(),
         auth_info: Some(user),
         ..NamedAuthInfo::default()
     });
     kubeconfig.contexts.push(NamedContext {
-        name: OVERRIDDEN.to_owned(),
+        name: name.clone(),
         context: Some(Context {
-            cluster: OVERRIDDEN.to_owned(),
-            user: Some(OVERRIDDEN.to_owned()),
-            namespace: context.namespace.filter(|namespace| !namespace.is_empty()),
+            cluster: name.clone(),
+            user: Some(name.clone()),
+            namespace,
             ..Context::default()
         }),
         ..NamedContext::default()
     });
     let options = KubeConfigOptions {
-        context: Some(OVERRIDDEN.to_owned()),
+        context: Some(name),
         ..KubeConfigOptions::default()
     };
-    Ok((kubeconfig, options))
+    (kubeconfig, options)
 }
 
 /// Files that are named have to be there: kubectl looks before it dials, and names all that are missing.

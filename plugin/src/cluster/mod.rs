@@ -56,6 +56,15 @@ impl Cluster {
         Self::of(config, flags.namespace.clone(), timeout)
     }
 
+    /// Connects to an emulator of our own.
+    ///
+    /// # Errors
+    /// Certificates that cannot be read.
+    pub async fn of_emulator(connection: &emulator::emulator::Connection) -> Result<Self, ClusterError> {
+        let config = kubeconfig::config_of_emulator(connection).await?;
+        Self::of(config, None, None)
+    }
+
     /// Connects to what a configuration describes.
     ///
     /// # Errors

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emulator::emulator::{Emulator, Options};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use super::follow::{Follow, Followed, follow};
+use super::follow::{Follow, Followed, follow, interruption};
 use super::lifecycle::{Arguments, finish};
 use crate::cli::output::Output;
 use crate::cli::usage::UsageError;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::manifest::{self, Document, Source};
 use crate::pod::outcome::Until;
 use crate::view::printer::Printer;
+use crate::view::text::{Line, Tone};
 
 /// What is run: a pod, and what it refers to.
 pub struct Play {
@@ -32,14 +34,69 @@ pub struct Play {
 ///
 /// # Errors
 /// What is wrong with the file, or what keeps it from running.
-pub fn run(arguments: &Arguments, names: &[String], _: &mut Printer) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Result<ExitCode, Failure> {
     let sources = manifest::source::read(names, arguments.selection.recursive)?;
-    let _ = read(&sources)?;
-    let _ = image_map(&arguments.map_image)?;
-    Err(Failure::Unsupported {
-        what: "--emulate".into(),
-        why: "this version has no emulator yet".into(),
-    })
+    let what = read(&sources)?;
+    let map_images = image_map(&arguments.map_image)?;
+    let folder = tempfile::Builder::new()
+        .prefix("kubectl-pod-")
+        .tempdir()
+        .map_err(Failure::Folder)?;
+    // Before the first thread: without root, this process enters a user namespace.
+    emulator::emulator::prepare_process(folder.path())?;
+    for archive in &arguments.image_archive {
+        emulator::emulator::load(folder.path(), archive)?;
+    }
+    let options = Options {
+        data_dir: folder.path().to_owned(),
+        port: 0,
+        static_pod_path: None,
+        pod_infra_container_image: None,
+        map_images,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    let played = runtime.block_on(with_emulator(options, what, arguments, printer));
+    // Whatever still holds the folder's files open ends before the folder does.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    let removed = folder.close().map_err(Failure::Folder);
+    let code = played?;
+    removed?;
+    Ok(code)
+}
+
+/// Starts an emulator, plays, and stops it: also when the play is interrupted, and when it fails.
+async fn with_emulator(
+    options: Options,
+    what: Play,
+    arguments: &Arguments,
+    printer: &mut Printer,
+) -> Result<ExitCode, Failure> {
+    // From the first moment on, Ctrl-C ends what was begun instead of leaving it behind.
+    let interrupted = interruption();
+    tokio::pin!(interrupted);
+    let emulator = Emulator::start(options).await?;
+    for limitation in emulator.limitations() {
+        let line = Line::new()
+            .tone(Tone::Warning, "note:")
+            .plain(" ")
+            .plain(limitation.as_str());
+        printer.error_line(&line);
+    }
+    let played = tokio::select! {
+        played = async {
+            let cluster = Cluster::of_emulator(emulator.connection()).await?;
+            play(&cluster, what, arguments, printer).await
+        } => played,
+        () = &mut interrupted => Ok(ExitCode::from(130)),
+    };
+    let stopped = emulator.stop().await;
+    let code = played?;
+    stopped?;
+    Ok(code)
 }
 
 /// Reads what is to be run.
@@ -111,7 +168,8 @@ pub async fn play(
     let followed = follow_creation(cluster, &namespace, &play.pod, &began, &request, printer).await?;
     let code = finish(arguments, &followed, printer);
     for (facts, _) in &followed.pods {
-        take_down(cluster, &facts.namespace, &facts.name).await?;
+        // Without grace: the story is over, and stopping the emulator ends whatever still runs.
+        cluster.delete::<Pod>(&facts.namespace, &facts.name, Some(0)).await?;
     }
     Ok(code)
 }
@@ -165,24 +223,6 @@ async fn create(cluster: &Cluster, namespace: &str, document: &Document) -> Resu
         }),
     }
 }
-
-/// Deletes the pod and waits for it to be gone: what it leaves behind is then nothing.
-async fn take_down(cluster: &Cluster, namespace: &str, name: &str) -> Result<(), ClusterError> {
-    cluster.delete::<Pod>(namespace, name, Some(LAST_GRACE)).await?;
-    for _ in 0..CHECKS {
-        match cluster.get::<Pod>(namespace, name).await {
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error),
-            Ok(_) => tokio::time::sleep(BETWEEN_CHECKS).await,
-        }
-    }
-    Ok(())
-}
-
-/// The seconds that the containers get at the end: the telling is over, and somebody waits for the prompt.
-const LAST_GRACE: u32 = 1;
-const CHECKS: u32 = 100;
-const BETWEEN_CHECKS: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {

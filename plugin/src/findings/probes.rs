@@ -13,7 +13,10 @@ const PERIODS: i64 = 3;
 
 /// Finds the probes of a running container that fail.
 pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Vec<Finding> {
-    if !matches!(container.state, State::Running { .. }) || facts.termination.is_some() {
+    let State::Running { since } = &container.state else {
+        return Vec::new();
+    };
+    if facts.termination.is_some() {
         return Vec::new();
     }
     container
@@ -29,6 +32,8 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Ve
                 event.reason == "Unhealthy"
                     && event.container() == Some(container.name.as_str())
                     && event.message.starts_with(kind)
+                    // What failed before this instance began is the last one's story.
+                    && event.last >= *since
             })?;
             let period = i64::from(Timing::of(probe).period) * PERIODS;
             let is_recent = event

@@ -213,7 +213,10 @@ fn was_ready_before(facts: &Facts, since: Option<Timestamp>) -> bool {
     let has_run = facts.with_role(Role::Regular).any(|container| {
         matches!(container.state, State::Running { .. } | State::Ended(_)) || container.last.is_some()
     });
-    has_run && !facts.is_over() && since.zip(start).is_some_and(|(since, start)| since > start)
+    let is_end = facts
+        .condition("Ready")
+        .is_some_and(|ready| matches!(ready.reason.as_deref(), Some("PodCompleted" | "PodFailed")));
+    has_run && !is_end && !facts.is_over() && since.zip(start).is_some_and(|(since, start)| since > start)
 }
 
 fn failed_words(facts: &Facts) -> String {
@@ -444,10 +447,9 @@ fn event_entry(facts: &Facts, event: &Event) -> Option<Entry> {
         count => format!(" ({count} times, the last at {})", at_second(event.last)),
     };
     let at = event.first.or(event.last);
-    let key = format!(
-        "event/{}/{}/{}/{}",
-        event.reason, event.field_path, message, event.count
-    );
+    // Trouble that goes on is told anew; a step that is repeated is told by what it leads to.
+    let repeated = if event.is_warning() { event.count } else { 0 };
+    let key = format!("event/{}/{}/{message}/{repeated}", event.reason, event.field_path);
     let mut entry = Entry::new(at, rank, key, format!("{what}{times}")).mood(mood);
     entry.container = container.map(|container| container.name.clone());
     Some(entry)

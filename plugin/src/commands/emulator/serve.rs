@@ -49,7 +49,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, EmulatorError> {
 }
 
 fn report(report: &Report) {
-    let Ok(line) = serde_json::to_string(report) else { return };
+    let Ok(line) = serde_json::to_string(report) else {
+        return;
+    };
     // Whoever started it may be gone; the emulator is none the worse for it.
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());

@@ -75,7 +75,10 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -> Result<ExitCode, Failure> {
     let data_dir = arguments.data_dir.path();
     if let Some(running) = DataDir::running(&data_dir) {
-        let text = format!("The emulator already runs: {} (process {})", running.server, running.pid);
+        let text = format!(
+            "The emulator already runs: {} (process {})",
+            running.server, running.pid
+        );
         printer.line(&Line::from(text.as_str()));
         return Ok(ExitCode::SUCCESS);
     }
@@ -96,7 +99,11 @@ pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut 
     }
     let text = format!("The emulator runs: {}", answer.server);
     printer.line(&Line::from(text.as_str()));
-    let text = format!("Switched to context \"{}\" in {}", kubeconfig::NAME, kubeconfig_name(&kubeconfig));
+    let text = format!(
+        "Switched to context \"{}\" in {}",
+        kubeconfig::NAME,
+        kubeconfig_name(&kubeconfig)
+    );
     printer.line(&Line::from(text.as_str()));
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,9 @@ use crate::view::text::Line;
 pub(super) fn run(flag: &DataDirFlag, printer: &mut Printer) -> Result<ExitCode, Failure> {
     let data_dir = flag.path();
     let Some(running) = DataDir::running(&data_dir) else {
-        printer.line(&Line::from("The emulator does not run. Start it with: kubectl pod emulator start"));
+        printer.line(&Line::from(
+            "The emulator does not run. Start it with: kubectl pod emulator start",
+        ));
         return Ok(ExitCode::FAILURE);
     };
     let rows = [

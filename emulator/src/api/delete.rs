@@ -1,6 +1,7 @@
 //! `delete` and `deletecollection`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Response;
@@ -15,8 +16,9 @@ use super::target::Target;
 use crate::store::{Resource, StoreError, version_of};
 
 /// Deletes one object.
-pub(super) fn delete(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
-    let deleted = delete_one(api, target, name, &options(asked)?)?;
+pub(super) async fn delete(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
+    let deletion = begin(api, target, name, &options(asked)?)?;
+    let deleted = finish(api, vec![deletion]).await?.remove(0);
     // Of what others may still hold, the object is told.
     let object = matches!(
         target.resource,
@@ -32,11 +34,11 @@ pub(super) fn delete(api: &Api, target: &Target, name: &str, asked: &Asked) -> R
 }
 
 /// Deletes what is selected of a collection.
-pub(super) fn delete_collection(api: &Api, target: &Target, asked: &Asked) -> Result<Response<Body>, Status> {
+pub(super) async fn delete_collection(api: &Api, target: &Target, asked: &Asked) -> Result<Response<Body>, Status> {
     let selector = asked.selector(target)?;
     let options = options(asked)?;
     let (objects, version) = api.store.list(target.resource, target.namespace.as_deref());
-    let mut items: Vec<Arc<Value>> = Vec::new();
+    let mut deletions = Vec::new();
     for object in objects.into_iter().filter(|object| selector.matches(object)) {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
@@ -45,13 +47,14 @@ pub(super) fn delete_collection(api: &Api, target: &Target, asked: &Asked) -> Re
             name: Some(name.clone()),
             ..target.clone()
         };
-        match delete_one(api, &one, &name, &options) {
-            Ok(deleted) => items.push(deleted),
+        match begin(api, &one, &name, &options) {
+            Ok(deletion) => deletions.push(deletion),
             // It went by itself in the meantime.
             Err(status) if status.code == 404 => {}
             Err(status) => return Err(status),
         }
     }
+    let items = finish(api, deletions).await?;
     let items: Vec<&Value> = items.iter().map(|item| &**item).collect();
     let kind = format!("{}List", target.resource.kind());
     Ok(ok(
@@ -71,37 +74,81 @@ fn options(asked: &Asked) -> Result<Options, Status> {
     Ok(options)
 }
 
-/// A change may come in between: it is decided again with what is there then.
-fn delete_one(api: &Api, target: &Target, name: &str, options: &Options) -> Result<Arc<Value>, Status> {
+/// How long a pod that is deleted at once is seen as being deleted: long enough for its node to begin to end it.
+const SEEN: Duration = Duration::from_millis(10);
+
+/// A deletion that has been decided.
+struct Deletion {
+    target: Target,
+    name: String,
+    /// As it was decided about, or as it was marked.
+    object: Arc<Value>,
+    removes: bool,
+}
+
+/// Decides what becomes of the object and marks it. A change may come in between: it is decided again with what is there then.
+fn begin(api: &Api, target: &Target, name: &str, options: &Options) -> Result<Deletion, Status> {
     let key = target.key(name);
-    let stored = |error: &StoreError| Status::stored(error, target.resource, name);
     loop {
         let object = api
             .store
             .get(&key)
             .ok_or_else(|| Status::not_found(target.resource, name))?;
         preconditions(target, name, &object, options)?;
-        let outcome = decide(target.resource, &object, options.grace, api.clock.now());
-        if options.dry_run {
-            return Ok(object);
-        }
-        let version = version_of(&object);
-        let result = match outcome {
-            Outcome::Unchanged => return Ok(object),
-            Outcome::Removed => api.store.delete(&key, version),
-            Outcome::Marked(marked) => api.store.modify::<StoreError>(&key, |current| {
-                if version_of(current) != version {
-                    return Err(StoreError::Conflict);
-                }
-                *current = marked;
-                Ok(())
-            }),
+        let deletion = |object, removes| Deletion {
+            target: target.clone(),
+            name: name.to_owned(),
+            object,
+            removes,
         };
-        match result {
+        let outcome = decide(target.resource, &object, options.grace, api.clock.now());
+        let version = version_of(&object);
+        let (marked, removes) = match outcome {
+            _ if options.dry_run => return Ok(deletion(object, false)),
+            Outcome::Unchanged => return Ok(deletion(object, false)),
+            Outcome::Removed(None) => return Ok(deletion(object, true)),
+            Outcome::Removed(Some(marked)) => (marked, true),
+            Outcome::Marked(marked) => (marked, false),
+        };
+        let written = api.store.modify::<StoreError>(&key, |current| {
+            if version_of(current) != version {
+                return Err(StoreError::Conflict);
+            }
+            *current = marked;
+            Ok(())
+        });
+        match written {
             Err(StoreError::Conflict) => {}
-            other => return other.map_err(|error| stored(&error)),
+            Err(error) => return Err(Status::stored(&error, target.resource, name)),
+            Ok(object) => return Ok(deletion(object, removes)),
         }
     }
+}
+
+/// Takes away what is to go at once.
+async fn finish(api: &Api, deletions: Vec<Deletion>) -> Result<Vec<Arc<Value>>, Status> {
+    let runs = |deletion: &Deletion| {
+        deletion.removes && deletion.target.resource == Resource::Pods && deletion.object["spec"]["nodeName"].is_string()
+    };
+    if deletions.iter().any(runs) {
+        tokio::time::sleep(SEEN).await;
+    }
+    let mut objects = Vec::new();
+    for Deletion { target, name, object, removes } in deletions {
+        let uid = |object: &Value| object["metadata"]["uid"].clone();
+        let key = target.key(&name);
+        let same = api.store.get(&key).is_some_and(|current| uid(&current) == uid(&object));
+        if !(removes && same) {
+            objects.push(object);
+            continue;
+        }
+        objects.push(match api.store.delete(&key, None) {
+            // Its node was faster.
+            Err(StoreError::NotFound) => object,
+            other => other.map_err(|error| Status::stored(&error, target.resource, &name))?,
+        });
+    }
+    Ok(objects)
 }
 
 fn preconditions(target: &Target, name: &str, object: &Value, options: &Options) -> Result<(), Status> {

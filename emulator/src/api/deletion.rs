@@ -44,8 +44,8 @@ impl Options {
 /// What becomes of the object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// It goes now.
-    Removed,
+    /// It goes now; a pod is first marked, so that its node sees why.
+    Removed(Option<Value>),
     /// It is as it was: it is on its way already.
     Unchanged,
     /// It is marked, and goes when whoever holds it lets go.
@@ -62,15 +62,16 @@ pub(super) fn delete(resource: Resource, object: &Value, grace: Option<i64>, now
         .as_array()
         .is_some_and(|all| !all.is_empty());
     // A namespace's content goes first.
-    if grace == 0 && !held && resource != Resource::Namespaces {
-        return Outcome::Removed;
+    let removed = grace == 0 && !held && resource != Resource::Namespaces;
+    if removed && resource != Resource::Pods {
+        return Outcome::Removed(None);
     }
     let marked = object["metadata"]["deletionTimestamp"].is_string();
     let before = object["metadata"]["deletionGracePeriodSeconds"]
         .as_i64()
         .unwrap_or_default();
     if marked && (resource != Resource::Pods || grace >= before) {
-        return Outcome::Unchanged;
+        return if removed { Outcome::Removed(None) } else { Outcome::Unchanged };
     }
     let mut object = object.clone();
     let start = match object["metadata"]["deletionTimestamp"]
@@ -90,7 +91,7 @@ pub(super) fn delete(resource: Resource, object: &Value, grace: Option<i64>, now
     if resource == Resource::Namespaces {
         object["status"]["phase"] = json!("Terminating");
     }
-    Outcome::Marked(object)
+    if removed { Outcome::Removed(Some(object)) } else { Outcome::Marked(object) }
 }
 
 /// How many seconds a pod has.
@@ -115,6 +116,11 @@ mod tests {
 
     fn now() -> Timestamp {
         "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    /// Whether it goes now, marked with no grace.
+    fn goes(outcome: Outcome) -> bool {
+        matches!(outcome, Outcome::Removed(Some(pod)) if pod["metadata"]["deletionGracePeriodSeconds"] == 0)
     }
 
     fn pod() -> Value {
@@ -148,17 +154,17 @@ mod tests {
         let second = marked(&first, Some(2), later);
         assert_eq!(second["metadata"]["deletionTimestamp"], "2026-01-01T00:00:02Z");
         assert_eq!(second["metadata"]["generation"], 2);
-        assert_eq!(delete(Resource::Pods, &second, Some(0), later), Outcome::Removed);
+        assert!(goes(delete(Resource::Pods, &second, Some(0), later)));
     }
 
     #[test]
     fn what_nothing_runs_of_goes_at_once() {
         let mut ended = pod();
         ended["status"]["phase"] = json!("Succeeded");
-        assert_eq!(delete(Resource::Pods, &ended, None, now()), Outcome::Removed);
+        assert!(goes(delete(Resource::Pods, &ended, None, now())));
         let mut unscheduled = pod();
         unscheduled["spec"]["nodeName"] = Value::Null;
-        assert_eq!(delete(Resource::Pods, &unscheduled, None, now()), Outcome::Removed);
+        assert!(goes(delete(Resource::Pods, &unscheduled, None, now())));
         assert_eq!(
             marked(&pod(), Some(-5), now())["metadata"]["deletionGracePeriodSeconds"],
             1

@@ -156,8 +156,8 @@ impl Api {
             ("POST", Some(name), Some("token")) => reviews::token(self, target, name, &asked),
             ("PUT", Some(name), _) if part != Some("token") => write::update(self, target, name, &asked),
             ("PATCH", Some(name), _) if part != Some("token") => write::patch(self, target, name, &asked),
-            ("DELETE", Some(name), None) => delete::delete(self, target, name, &asked),
-            ("DELETE", None, None) => delete::delete_collection(self, target, &asked),
+            ("DELETE", Some(name), None) => delete::delete(self, target, name, &asked).await,
+            ("DELETE", None, None) => delete::delete_collection(self, target, &asked).await,
             _ => Err(Status::method_not_allowed()),
         }
     }

@@ -167,9 +167,9 @@ impl ImageStore {
             return Ok(Some(host::image()));
         }
         match fs::read(self.record(&reference.to_string())) {
-            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-                ImageError::Inspect(format!("its record is damaged: {error}"))
-            }),
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| ImageError::Inspect(format!("its record is damaged: {error}"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(ImageError::Inspect(error.to_string())),
         }

@@ -58,6 +58,9 @@ impl Sandboxes {
                 "containers need root, or a user namespace, which this process has not entered".into(),
             ));
         }
+        let kernel =
+            nix::sys::utsname::uname().map_err(|error| failed("ask for the kernel's version")(error.into()))?;
+        check_kernel(&kernel.release().to_string_lossy())?;
         let folder = options.data.join("sandboxes");
         fs::DirBuilder::new()
             .recursive(true)
@@ -377,6 +380,19 @@ impl Sandboxes {
     }
 }
 
+/// Mount attributes are set on whole trees since 5.12, and overlays are open to user namespaces since 5.11.
+fn check_kernel(release: &str) -> Result<(), RuntimeError> {
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|word| word.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) < (5, 12) => Err(RuntimeError::Unsupported(format!(
+            "containers need Linux 5.12 or later; this is {release}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a container's folder, cgroup and log.
 pub(super) fn make_container(sandbox: &Sandbox, id: &str, made: ContainerMade) -> io::Result<ContainerMade> {
     let folder = sandbox.folder.container(id);
@@ -446,4 +462,15 @@ fn node_address() -> IpAddr {
 /// This process is root of a user namespace only.
 pub(super) fn is_rootless() -> bool {
     launch::in_user_namespace()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_kernel;
+
+    #[test]
+    fn an_old_kernel_is_refused_by_its_version() {
+        assert!(check_kernel("5.10.0-32-amd64").is_err_and(|error| error.to_string().contains("5.10.0-32-amd64")));
+        assert!(check_kernel("5.12.0").is_ok() && check_kernel("6.1.0-18-amd64").is_ok());
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use nix::{
-    fcntl::{OFlag, openat},
+    fcntl::{OFlag, openat, readlinkat},
     sys::stat::{Mode, mkdirat},
 };
 
@@ -25,17 +25,36 @@ pub(super) fn path_of(fd: BorrowedFd<'_>) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 
-/// The place at `path`, made if it is missing.
+/// Links followed on the way to one place, as the kernel counts them.
+const MOST_LINKS: u32 = 40;
+
+/// The place at `path`, made if it is missing. A link in the image that leads nowhere is followed inside the root, and
+/// what it names is made there.
 pub(super) fn place(root: BorrowedFd<'_>, path: &Path, kind: Kind) -> io::Result<OwnedFd> {
+    place_within(root, path, kind, MOST_LINKS)
+}
+
+/// The folder at `path`, made with its parents where they are missing.
+pub(super) fn folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    folder_within(root, path, MOST_LINKS)
+}
+
+fn place_within(root: BorrowedFd<'_>, path: &Path, kind: Kind, links: u32) -> io::Result<OwnedFd> {
     match open_in_root(root, path, libc::O_PATH) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         done => return done,
     }
-    let (parent, name) = match (path.parent(), path.file_name()) {
+    let (parent_path, name) = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => (parent, name),
         _ => return Err(io::ErrorKind::InvalidInput.into()),
     };
-    let parent = folder(root, parent)?;
+    let parent = folder_within(root, parent_path, links)?;
+    if let Ok(target) = readlinkat(&parent, name) {
+        let left = links
+            .checked_sub(1)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::ELOOP))?;
+        return place_within(root, &parent_path.join(target), kind, left);
+    }
     match kind {
         Kind::Folder => make_folder(parent.as_fd(), Path::new(name))?,
         Kind::File => {
@@ -46,8 +65,7 @@ pub(super) fn place(root: BorrowedFd<'_>, path: &Path, kind: Kind) -> io::Result
     open_in_root(root, path, libc::O_PATH)
 }
 
-/// The folder at `path`, made with its parents where they are missing.
-pub(super) fn folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+fn folder_within(root: BorrowedFd<'_>, path: &Path, links: u32) -> io::Result<OwnedFd> {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     match open_in_root(root, path, flags) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -56,15 +74,31 @@ pub(super) fn folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     let mut so_far = PathBuf::from("/");
     let mut here = open_in_root(root, &so_far, flags)?;
     for component in path.components() {
-        let Component::Normal(name) = component else { continue };
-        so_far.push(name);
-        here = match open_in_root(root, &so_far, flags) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_folder(here.as_fd(), Path::new(name))?;
-                open_in_root(root, &so_far, flags)?
+        match component {
+            Component::Normal(name) => {
+                let parent = so_far.clone();
+                so_far.push(name);
+                here = match open_in_root(root, &so_far, flags) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        if let Ok(target) = readlinkat(&here, name) {
+                            let left = links
+                                .checked_sub(1)
+                                .ok_or_else(|| io::Error::from_raw_os_error(libc::ELOOP))?;
+                            folder_within(root, &parent.join(target), left)?
+                        } else {
+                            make_folder(here.as_fd(), Path::new(name))?;
+                            open_in_root(root, &so_far, flags)?
+                        }
+                    }
+                    done => done?,
+                };
             }
-            done => done?,
-        };
+            Component::ParentDir => {
+                so_far.pop();
+                here = open_in_root(root, &so_far, flags)?;
+            }
+            _ => {}
+        }
     }
     Ok(here)
 }
@@ -95,9 +129,23 @@ mod tests {
         }
         assert!(root_path.join("made").is_dir() && root_path.join("a/b").is_dir());
         assert!(!outer.path().join("made").exists());
-        // The absolute link leads to a folder that the root does not have.
-        assert!(place(root.as_fd(), Path::new("/absolute/made"), Kind::Folder).is_err());
+        // The absolute link names a folder that the root does not have: it is made there.
+        place(root.as_fd(), Path::new("/absolute/made"), Kind::Folder).expect("made");
         assert!(!outer.path().join("made").exists());
+        let inner = outer.path().strip_prefix("/").expect("absolute");
+        assert!(root_path.join(inner).join("made").is_dir());
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_made_to_lead_somewhere() {
+        let root_path = tempfile::tempdir().expect("folder");
+        fs::create_dir(root_path.path().join("etc")).expect("etc");
+        symlink("../run/resolve/stub.conf", root_path.path().join("etc/resolv.conf")).expect("link");
+        symlink("loop", root_path.path().join("loop")).expect("link");
+        let root = fs::File::open(root_path.path()).expect("open");
+        place(root.as_fd(), Path::new("/etc/resolv.conf"), Kind::File).expect("made");
+        assert!(root_path.path().join("run/resolve/stub.conf").is_file());
+        assert!(place(root.as_fd(), Path::new("/loop"), Kind::File).is_err());
     }
 
     #[test]

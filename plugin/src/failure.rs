@@ -7,6 +7,7 @@ use emulator::emulator::EmulatorError;
 
 use crate::cli::usage::UsageError;
 use crate::cluster::error::ClusterError;
+use crate::commands::pause_image::PauseImageError;
 use crate::daemon::context::ContextError;
 use crate::daemon::process::ProcessError;
 use crate::manifest::Problem;
@@ -25,6 +26,9 @@ pub enum Failure {
     /// A file.
     #[error(transparent)]
     Manifest(#[from] Problem),
+    /// The pause image.
+    #[error(transparent)]
+    PauseImage(#[from] PauseImageError),
     /// The system has no resources for us to wait with.
     #[error("cannot start: {0}")]
     Runtime(#[source] std::io::Error),
@@ -91,6 +95,7 @@ impl Failure {
             Self::Cluster(ClusterError::Flags(_)) => true,
             Self::Cluster(_) => false,
             Self::Usage(_)
+            | Self::PauseImage(_)
             | Self::Manifest(_)
             | Self::Runtime(_)
             | Self::Unsupported { .. }

@@ -12,6 +12,7 @@ mod manifest;
 mod mapping;
 #[cfg(target_os = "linux")]
 mod pull;
+mod push;
 pub mod reference;
 #[cfg(target_os = "linux")]
 mod store;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::push::{Manifest, Upload, push};
 #[cfg(target_os = "linux")]
 pub use self::{archive::ArchiveError, store::ImageStore};
 

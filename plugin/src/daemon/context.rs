@@ -38,10 +38,16 @@ pub fn path(flag: Option<&Path>) -> PathBuf {
         return path.to_owned();
     }
     let listed: Vec<PathBuf> = env::var_os("KUBECONFIG")
-        .map(|list| env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect())
+        .map(|list| {
+            env::split_paths(&list)
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect()
+        })
         .unwrap_or_default();
     let existing = listed.iter().find(|path| path.exists()).or(listed.last());
-    existing.cloned().unwrap_or_else(|| env::home_dir().unwrap_or_default().join(".kube").join("config"))
+    existing
+        .cloned()
+        .unwrap_or_else(|| env::home_dir().unwrap_or_default().join(".kube").join("config"))
 }
 
 /// Writes the emulator's context into `path` and makes it the current one.
@@ -49,7 +55,11 @@ pub fn path(flag: Option<&Path>) -> PathBuf {
 /// # Errors
 /// Where the file is no kubeconfig, or can't be read or written; it is then unchanged.
 pub fn switch(data_dir: &Path, path: &Path, connection: &Connection) -> Result<(), ContextError> {
-    let failed = |verb, why: String| ContextError { verb, path: path.to_owned(), why };
+    let failed = |verb, why: String| ContextError {
+        verb,
+        path: path.to_owned(),
+        why,
+    };
     let (mut config, created) = match read(path) {
         Ok(config) => (config, false),
         Err(Unread::Missing) => (Value::Null, true),
@@ -63,7 +73,12 @@ pub fn switch(data_dir: &Path, path: &Path, connection: &Connection) -> Result<(
         }
         _ => (found.filter(|name| name != kubeconfig::NAME), created),
     };
-    let switched = Switched { kubeconfig: path.to_owned(), server: connection.server.clone(), previous, created };
+    let switched = Switched {
+        kubeconfig: path.to_owned(),
+        server: connection.server.clone(),
+        previous,
+        created,
+    };
     let text = serde_json::to_vec(&switched).map_err(|error| failed("write", error.to_string()))?;
     replace(&memory(data_dir), &text).map_err(|error| failed("write", error.to_string()))?;
     write(path, &config).map_err(|why| failed("write", why))
@@ -74,9 +89,15 @@ pub fn switch(data_dir: &Path, path: &Path, connection: &Connection) -> Result<(
 /// # Errors
 /// Where the file can't be read or written; it is then unchanged.
 pub fn restore(data_dir: &Path) -> Result<(), ContextError> {
-    let Some(switched) = remembered(data_dir) else { return Ok(()) };
+    let Some(switched) = remembered(data_dir) else {
+        return Ok(());
+    };
     let path = &switched.kubeconfig;
-    let failed = |verb, why: String| ContextError { verb, path: path.clone(), why };
+    let failed = |verb, why: String| ContextError {
+        verb,
+        path: path.clone(),
+        why,
+    };
     match read(path) {
         Err(Unread::Missing) => {}
         Err(Unread::Bad(why)) => return Err(failed("read", why)),
@@ -118,7 +139,9 @@ fn read(path: &Path) -> Result<Value, Unread> {
     }
     serde_saphyr::from_str(&text).map_err(|error| {
         // The error's own text quotes lines of the file, and the file holds credentials.
-        let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+        let place = error
+            .location()
+            .map(|at| format!(" at line {}, column {}", at.line(), at.column()));
         Unread::Bad(format!("it is not valid YAML{}", place.unwrap_or_default()))
     })
 }

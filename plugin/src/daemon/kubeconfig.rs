@@ -27,7 +27,10 @@ pub fn add(config: &mut Value, connection: &Connection) -> Result<Option<String>
     put(config, "clusters", "cluster", cluster)?;
     put(config, "contexts", "context", json!({"cluster": NAME, "user": NAME}))?;
     put(config, "users", "user", user)?;
-    let previous = config["current-context"].as_str().filter(|name| !name.is_empty()).map(str::to_owned);
+    let previous = config["current-context"]
+        .as_str()
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned);
     config["current-context"] = json!(NAME);
     Ok(previous)
 }
@@ -54,7 +57,9 @@ pub fn remove(config: &mut Value, server: &str, previous: Option<&str>) -> bool 
 
 /// Whether nobody would miss it.
 pub fn is_empty(config: &Value) -> bool {
-    ["clusters", "contexts", "users"].iter().all(|list| entries(config, list).next().is_none())
+    ["clusters", "contexts", "users"]
+        .iter()
+        .all(|list| entries(config, list).next().is_none())
 }
 
 fn entries<'a>(config: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
@@ -67,7 +72,9 @@ fn put(config: &mut Value, list: &str, field: &str, content: Value) -> Result<()
     if entries.is_null() {
         *entries = json!([]);
     }
-    let entries = entries.as_array_mut().ok_or_else(|| format!("{list}: it is not a list"))?;
+    let entries = entries
+        .as_array_mut()
+        .ok_or_else(|| format!("{list}: it is not a list"))?;
     entries.retain(|entry| entry["name"] != NAME);
     entries.push(json!({"name": NAME, field: content}));
     Ok(())
@@ -132,6 +139,9 @@ mod tests {
     #[test]
     fn a_file_of_another_shape_is_refused_by_field() {
         let mut config = json!({"clusters": "none"});
-        assert_eq!(add(&mut config, &connection()).unwrap_err(), "clusters: it is not a list");
+        assert_eq!(
+            add(&mut config, &connection()).unwrap_err(),
+            "clusters: it is not a list"
+        );
     }
 }

@@ -58,7 +58,10 @@ pub fn log_path(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// What the emulator says, or what the machine does.
 pub fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Result<Connection, ProcessError> {
-    let failed = |what: &str, source| ProcessError::Io { what: what.to_owned(), source };
+    let failed = |what: &str, source| ProcessError::Io {
+        what: what.to_owned(),
+        source,
+    };
     let log = log_path(data_dir);
     let stderr = fs::OpenOptions::new()
         .create(true)
@@ -107,7 +110,10 @@ pub fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
     match kill(Pid::from_raw(pid), Signal::SIGTERM) {
         Ok(()) | Err(nix::Error::ESRCH) => {}
         Err(error) => {
-            return Err(ProcessError::Io { what: format!("stop process {pid}"), source: error.into() });
+            return Err(ProcessError::Io {
+                what: format!("stop process {pid}"),
+                source: error.into(),
+            });
         }
     }
     let began = Instant::now();

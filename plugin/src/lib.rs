@@ -9,6 +9,7 @@ pub mod commands;
 pub mod daemon;
 pub mod failure;
 pub mod findings;
+pub mod knowledge;
 pub mod manifest;
 pub mod pod;
 pub mod view;

@@ -119,7 +119,8 @@ fn stage_row(facts: &Facts, stage: &Stage) -> Vec<Line> {
     vec![Line::from(stage.name.as_str()), took]
 }
 
-fn next_lines(facts: &Facts) -> Vec<Line> {
+/// What comes next.
+pub fn next_lines(facts: &Facts) -> Vec<Line> {
     let mut lines = vec![Line::new(), Line::new().tone(Tone::Heading, "Next:")];
     lines.extend(next::of(facts).iter().map(|next| next_line(next, facts.now).indent(2)));
     lines

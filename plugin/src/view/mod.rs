@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod describe;
 pub mod findings;
+pub mod knowledge;
 pub mod lifecycle;
 pub mod machine;
 pub mod moment;

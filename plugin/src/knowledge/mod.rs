@@ -1,0 +1,137 @@
+//! What there is to know about pods: concepts, phases, conditions, reasons, exit codes, in data files, one per language;
+//! and the fields of a Pod, from Kubernetes' own schema.
+
+pub mod field;
+pub mod language;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::cli::usage::nearest;
+use language::Language;
+
+/// One thing that is known.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Entry {
+    /// What kind of thing it is: `concept`, `phase`, `condition`, `reason`, `exit code`.
+    pub group: String,
+    /// Other names for it.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// Its heading.
+    pub title: String,
+    /// What it means.
+    pub text: String,
+    /// What to do about it; empty where nothing is to be done.
+    pub fix: String,
+}
+
+/// All that is known in one language, in the order of the file.
+pub struct Catalogue {
+    entries: Vec<(String, Entry)>,
+}
+
+impl Catalogue {
+    /// Reads the language's file, which is part of the program.
+    pub fn of(language: Language) -> Self {
+        let text = match language {
+            Language::English => include_str!("en.yaml"),
+            Language::Korean => include_str!("ko.yaml"),
+        };
+        // A test reads both files: what is built in can be read.
+        let entries: Map<String, Value> = serde_saphyr::from_str(text).unwrap_or_default();
+        let read = |(name, entry): (String, Value)| Some((name, serde_json::from_value(entry).ok()?));
+        Self {
+            entries: entries.into_iter().filter_map(read).collect(),
+        }
+    }
+
+    /// Finds an entry by its name or another of its names, in upper or lower case.
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        let is_it = |other: &str| other.to_lowercase() == name.to_lowercase();
+        let by_name = self.entries.iter().find(|(own, _)| is_it(own));
+        by_name
+            .or_else(|| {
+                self.entries
+                    .iter()
+                    .find(|(_, entry)| entry.also.iter().any(|other| is_it(other)))
+            })
+            .map(|(_, entry)| entry)
+    }
+
+    /// The name under which an entry is filed, from any of its names.
+    pub fn name_of(&self, name: &str) -> Option<&str> {
+        let entry = self.find(name)?;
+        self.entries
+            .iter()
+            .find(|(_, other)| std::ptr::eq(other, entry))
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// The name nearest to one that is not known.
+    pub fn suggest(&self, name: &str) -> Option<&str> {
+        let known = self
+            .entries
+            .iter()
+            .flat_map(|(own, entry)| std::iter::once(own.as_str()).chain(entry.also.iter().map(String::as_str)));
+        nearest(name, known)
+    }
+
+    /// All entries with their names.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.entries.iter().map(|(name, entry)| (name.as_str(), entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_know_the_same() {
+        let names = |language| {
+            Catalogue::of(language)
+                .entries()
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert!(names(Language::English).len() > 70);
+        assert_eq!(names(Language::English), names(Language::Korean));
+        for language in [Language::English, Language::Korean] {
+            for (name, entry) in Catalogue::of(language).entries() {
+                assert!(!entry.title.is_empty() && !entry.text.is_empty(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn things_are_found_by_every_name_in_any_case() {
+        let english = Catalogue::of(Language::English);
+        for name in [
+            "Pod",
+            "ErrImagePull",
+            "staticPodPath",
+            "init container",
+            "sigkill",
+            "137",
+        ] {
+            assert!(english.find(name).is_some(), "{name}");
+        }
+        let korean = Catalogue::of(Language::Korean);
+        for name in [
+            "파드",
+            "템플릿",
+            "레이블",
+            "생명 주기",
+            "프로브",
+            "핸들러",
+            "진단 결과",
+            "초기화 컨테이너",
+            "파드 인프라 컨테이너",
+            "스태틱 파드",
+        ] {
+            assert!(korean.find(name).is_some(), "{name}");
+        }
+        assert_eq!(english.suggest("CrashLoopBackof"), Some("CrashLoopBackOff"));
+    }
+}

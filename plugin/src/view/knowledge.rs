@@ -1,0 +1,122 @@
+//! What is known, in lines.
+
+use super::sheet::table;
+use super::text::{Line, Tone};
+use crate::knowledge::field::{Field, Member};
+use crate::knowledge::{Catalogue, Entry};
+
+/// One entry.
+pub fn entry(entry: &Entry) -> Vec<Line> {
+    let mut lines = vec![
+        Line::new()
+            .tone(Tone::Heading, entry.title.as_str())
+            .tone(Tone::Faint, format!("  ({})", entry.group)),
+    ];
+    lines.push(Line::new());
+    lines.extend(wrapped(&entry.text, 2));
+    if !entry.fix.is_empty() {
+        lines.push(Line::new());
+        lines.extend(wrapped(&format!("→ {}", entry.fix), 2));
+    }
+    if !entry.also.is_empty() {
+        lines.push(Line::new());
+        lines.push(Line::new().tone(Tone::Faint, format!("  = {}", entry.also.join(", "))));
+    }
+    lines
+}
+
+/// Everything there is, by its kind.
+pub fn index(catalogue: &Catalogue) -> Vec<Line> {
+    let mut lines = vec![Line::from(
+        "kubectl pod explain TOPIC | FIELD.PATH | pod/NAME | -f FILE",
+    )];
+    let mut groups: Vec<&str> = Vec::new();
+    for (_, entry) in catalogue.entries() {
+        if !groups.contains(&entry.group.as_str()) {
+            groups.push(&entry.group);
+        }
+    }
+    for group in groups {
+        lines.push(Line::new());
+        lines.push(Line::new().tone(Tone::Heading, format!("{group}:")));
+        let rows = catalogue
+            .entries()
+            .filter(|(_, entry)| entry.group == group)
+            .map(|(name, entry)| vec![Line::from(name), Line::from(first_sentence(&entry.text))])
+            .collect();
+        // The heading says what the columns are.
+        lines.extend(table(2, &["", ""], rows).into_iter().skip(1));
+    }
+    lines
+}
+
+/// One field of a Pod.
+pub fn field(field: &Field) -> Vec<Line> {
+    let path = if field.path.is_empty() {
+        "Pod"
+    } else {
+        field.path.as_str()
+    };
+    let required = if field.is_required { "  required" } else { "" };
+    let mut lines = vec![
+        Line::new()
+            .tone(Tone::Heading, path)
+            .plain(format!("  <{}>", field.kind))
+            .tone(Tone::Warning, required),
+        Line::new(),
+    ];
+    for paragraph in field.description.lines().filter(|line| !line.trim().is_empty()) {
+        lines.extend(wrapped(paragraph, 2));
+    }
+    if !field.members.is_empty() {
+        lines.push(Line::new());
+        lines.push(Line::new().tone(Tone::Heading, "Fields:"));
+        members(&field.members, 2, &mut lines);
+    }
+    lines
+}
+
+fn members(all: &[Member], indent: usize, lines: &mut Vec<Line>) {
+    let width = all
+        .iter()
+        .map(|member| member.name.len() + member.kind.len() + 3)
+        .max()
+        .unwrap_or(0);
+    let is_deep = all.iter().any(|member| !member.members.is_empty());
+    for member in all {
+        let mut line = Line::from(" ".repeat(indent))
+            .plain(member.name.as_str())
+            .tone(Tone::Faint, format!(" <{}>", member.kind))
+            .pad_to(indent + width + 2);
+        if member.is_required {
+            line = line.tone(Tone::Warning, "required ");
+        }
+        if !is_deep {
+            line = line.tone(Tone::Faint, member.summary.as_str());
+        }
+        lines.push(line);
+        members(&member.members, indent + 2, lines);
+    }
+}
+
+/// Text in lines of a readable width.
+fn wrapped(text: &str, indent: usize) -> Vec<Line> {
+    const WIDTH: usize = 100;
+    let mut lines = vec![Line::from(" ".repeat(indent))];
+    for word in text.split_whitespace() {
+        let last = lines.pop().unwrap_or_default();
+        let is_empty = last.width() <= indent;
+        if !is_empty && last.width() + 1 + Line::from(word).width() > WIDTH {
+            lines.push(last);
+            lines.push(Line::from(" ".repeat(indent)).plain(word));
+        } else {
+            lines.push(last.plain(if is_empty { "" } else { " " }).plain(word));
+        }
+    }
+    lines
+}
+
+fn first_sentence(text: &str) -> String {
+    let end = text.find(". ").map_or(text.len(), |end| end + 1);
+    text[..end].to_owned()
+}

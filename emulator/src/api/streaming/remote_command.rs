@@ -23,6 +23,9 @@ const CHUNK: usize = 32 * 1024;
 /// How long the output may stay silent after the command's end: a process that it left behind holds the other end.
 const SILENCE: Duration = Duration::from_millis(500);
 
+/// How long a client with a terminal may take to say how large it is.
+const FIRST_SIZE: Duration = Duration::from_millis(100);
+
 /// What the client connects to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -65,13 +68,18 @@ pub(super) enum Output {
 
 impl Command {
     /// Runs until the command has ended and its output is through, or the client has gone.
-    pub(super) async fn run(self, input: mpsc::Receiver<Input>, output: mpsc::Sender<Output>) {
+    pub(super) async fn run(self, mut input: mpsc::Receiver<Input>, output: mpsc::Sender<Output>) {
         let container = match self.container {
             Ok(container) => container,
             Err(why) => {
                 let _ = output.send(Output::Status(outcome::internal_error(&why))).await;
                 return;
             }
+        };
+        // A program looks at its terminal's size when it starts: the client's first message says it.
+        let first = match self.request.tty {
+            true => tokio::time::timeout(FIRST_SIZE, input.recv()).await.ok().flatten(),
+            false => None,
         };
         let session = match self.runtime.stream(&container, &self.request).await {
             Ok(session) => session,
@@ -92,7 +100,7 @@ impl Command {
             resize,
             mut exit,
         } = session;
-        let feeding = tokio::spawn(feed(input, stdin, resize));
+        let feeding = tokio::spawn(feed(first, input, stdin, resize));
         let has_output = stdout.is_some() || stderr.is_some();
         let progress = Arc::new(AtomicUsize::new(0));
         let reading = {
@@ -148,11 +156,19 @@ impl Command {
 
 /// Hands the client's messages to the process, until either goes.
 async fn feed(
+    mut first: Option<Input>,
     mut input: mpsc::Receiver<Input>,
     mut stdin: Option<Box<dyn tokio::io::AsyncWrite + Send + Unpin>>,
     resize: Option<mpsc::Sender<(u16, u16)>>,
 ) {
-    while let Some(message) = input.recv().await {
+    loop {
+        let message = match first.take() {
+            Some(message) => message,
+            None => match input.recv().await {
+                Some(message) => message,
+                None => return,
+            },
+        };
         match message {
             Input::Stdin(bytes) => {
                 if let Some(pipe) = &mut stdin

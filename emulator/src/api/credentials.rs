@@ -186,7 +186,10 @@ fn write_private(path: &Path, content: &str) -> io::Result<()> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(content.as_bytes())
+    // The name comes last: a full disk leaves no half of a key under it.
+    let unfinished = path.with_extension("new");
+    options.open(&unfinished)?.write_all(content.as_bytes())?;
+    fs::rename(unfinished, path)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::Api;
 use super::answer::ok;
 use super::deletion::{Options, Outcome, delete as decide};
+use super::protected;
 use super::request::Asked;
 use super::status::Status;
 use super::target::Target;
@@ -88,6 +89,9 @@ struct Deletion {
 
 /// Decides what becomes of the object and marks it. A change may come in between: it is decided again with what is there then.
 fn begin(api: &Api, target: &Target, name: &str, options: &Options) -> Result<Deletion, Status> {
+    if let Some(refusal) = protected::refusal(target.resource, name) {
+        return Err(refusal);
+    }
     let key = target.key(name);
     loop {
         let object = api
@@ -128,13 +132,21 @@ fn begin(api: &Api, target: &Target, name: &str, options: &Options) -> Result<De
 /// Takes away what is to go at once.
 async fn finish(api: &Api, deletions: Vec<Deletion>) -> Result<Vec<Arc<Value>>, Status> {
     let runs = |deletion: &Deletion| {
-        deletion.removes && deletion.target.resource == Resource::Pods && deletion.object["spec"]["nodeName"].is_string()
+        deletion.removes
+            && deletion.target.resource == Resource::Pods
+            && deletion.object["spec"]["nodeName"].is_string()
     };
     if deletions.iter().any(runs) {
         tokio::time::sleep(SEEN).await;
     }
     let mut objects = Vec::new();
-    for Deletion { target, name, object, removes } in deletions {
+    for Deletion {
+        target,
+        name,
+        object,
+        removes,
+    } in deletions
+    {
         let uid = |object: &Value| object["metadata"]["uid"].clone();
         let key = target.key(&name);
         let same = api.store.get(&key).is_some_and(|current| uid(&current) == uid(&object));

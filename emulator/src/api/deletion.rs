@@ -71,7 +71,11 @@ pub(super) fn delete(resource: Resource, object: &Value, grace: Option<i64>, now
         .as_i64()
         .unwrap_or_default();
     if marked && (resource != Resource::Pods || grace >= before) {
-        return if removed { Outcome::Removed(None) } else { Outcome::Unchanged };
+        return if removed {
+            Outcome::Removed(None)
+        } else {
+            Outcome::Unchanged
+        };
     }
     let mut object = object.clone();
     let start = match object["metadata"]["deletionTimestamp"]
@@ -91,7 +95,11 @@ pub(super) fn delete(resource: Resource, object: &Value, grace: Option<i64>, now
     if resource == Resource::Namespaces {
         object["status"]["phase"] = json!("Terminating");
     }
-    if removed { Outcome::Removed(Some(object)) } else { Outcome::Marked(object) }
+    if removed {
+        Outcome::Removed(Some(object))
+    } else {
+        Outcome::Marked(object)
+    }
 }
 
 /// How many seconds a pod has.

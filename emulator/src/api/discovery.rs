@@ -20,6 +20,12 @@ const VERBS: [&str; 8] = [
     "watch",
 ];
 
+/// The verbs of a kind: namespaces are deleted one by one.
+fn verbs(resource: Resource) -> Vec<&'static str> {
+    let possible = |verb: &&str| resource != Resource::Namespaces || *verb != "deletecollection";
+    VERBS.into_iter().filter(possible).collect()
+}
+
 /// The groups besides the core, with the kinds that can be asked there.
 const REVIEWS: [(&str, &[(&str, &str)]); 2] = [
     ("authentication.k8s.io", &[("selfsubjectreviews", "SelfSubjectReview")]),
@@ -99,7 +105,7 @@ fn core() -> Value {
             "singularName": resource.kind().to_lowercase(),
             "namespaced": resource.namespaced(),
             "kind": resource.kind(),
-            "verbs": VERBS,
+            "verbs": verbs(resource),
         });
         if !resource.short_names().is_empty() {
             entry["shortNames"] = json!(resource.short_names());

@@ -12,6 +12,7 @@ mod managed;
 mod merge_keys;
 mod openapi;
 mod patch;
+mod protected;
 mod protobuf;
 pub mod query;
 mod read;
@@ -19,6 +20,7 @@ mod request;
 mod reviews;
 mod selector;
 mod server;
+mod shape;
 pub mod status;
 pub mod streaming;
 mod table;
@@ -42,7 +44,12 @@ use self::{
     user::User,
 };
 pub use self::{credentials::Credentials, server::serve};
-use crate::{clock::Clock, runtime::SharedRuntime, store::Store, tokens::Signer};
+use crate::{
+    clock::Clock,
+    runtime::SharedRuntime,
+    store::{Resource, Store},
+    tokens::Signer,
+};
 
 /// What requests are answered from.
 pub struct Api {
@@ -157,7 +164,9 @@ impl Api {
             ("PUT", Some(name), _) if part != Some("token") => write::update(self, target, name, &asked),
             ("PATCH", Some(name), _) if part != Some("token") => write::patch(self, target, name, &asked),
             ("DELETE", Some(name), None) => delete::delete(self, target, name, &asked).await,
-            ("DELETE", None, None) => delete::delete_collection(self, target, &asked).await,
+            ("DELETE", None, None) if target.resource != Resource::Namespaces => {
+                delete::delete_collection(self, target, &asked).await
+            }
             _ => Err(Status::method_not_allowed()),
         }
     }

@@ -13,20 +13,13 @@ use super::request::Asked;
 use super::status::Status;
 use super::target::Target;
 
-/// One object, or the table of it.
+/// One object.
 pub(super) fn get(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
     let object = api
         .store
         .get(&target.key(name))
         .ok_or_else(|| Status::not_found(target.resource, name))?;
-    Ok(match asked.table() {
-        Some(wish) => {
-            let mut table = wish.table(target.resource, std::slice::from_ref(&object), api.clock.now(), true);
-            table["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
-            ok(&table)
-        }
-        None => ok(&object),
-    })
+    Ok(ok(&asked.shape().one(target.resource, &object, api.clock.now(), true)))
 }
 
 /// A collection, in pages where they are asked for.
@@ -62,16 +55,12 @@ pub(super) fn list(api: &Api, target: &Target, asked: &Asked) -> Result<Response
         let after = objects.last().map(|object| place(object)).unwrap_or_default();
         metadata["continue"] = Page { version, after }.written().into();
     }
-    if let Some(wish) = asked.table() {
-        let mut table = wish.table(target.resource, &objects, api.clock.now(), true);
-        table["metadata"] = metadata;
-        return Ok(ok(&table));
-    }
-    let items: Vec<&Value> = objects.iter().map(|object| &**object).collect();
-    let kind = target.resource.kind();
-    Ok(ok(
-        &json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": metadata, "items": items}),
-    ))
+    Ok(ok(&asked.shape().list(
+        target.resource,
+        &objects,
+        metadata,
+        api.clock.now(),
+    )))
 }
 
 /// Where an object stands in a list.

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use super::protobuf;
 use super::query::Query;
 use super::selector::Selector;
+use super::shape::Shape;
 use super::status::Status;
-use super::table::Wish;
 use super::target::Target;
 use crate::store::Resource;
 
@@ -57,14 +57,14 @@ impl Asked {
         value.split(';').next().unwrap_or_default().trim()
     }
 
-    /// Whether a table is wanted.
-    pub(super) fn table(&self) -> Option<Wish> {
+    /// In which form objects are wanted.
+    pub(super) fn shape(&self) -> Shape {
         let accept = self
             .headers
             .get(header::ACCEPT)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        Wish::of(accept, self.query.get("includeObject"))
+        Shape::of(accept, self.query.get("includeObject"))
     }
 
     /// Whether nothing is to be stored.
@@ -103,17 +103,7 @@ impl Asked {
             self.query.get("labelSelector").unwrap_or_default(),
             self.query.get("fieldSelector").unwrap_or_default(),
         );
-        Selector::parse(target.resource, labels, fields).map_err(|why| {
-            let words = if fields.is_empty() {
-                why
-            } else {
-                let plural = target.resource.plural();
-                format!(
-                    "Unable to find \"/v1, Resource={plural}\" that match label selector \"{labels}\", field selector \"{fields}\": {why}"
-                )
-            };
-            Status::bad_request(words)
-        })
+        Selector::parse(target.resource, labels, fields).map_err(Status::bad_request)
     }
 
     /// `resourceVersion`; absent and 0 both mean any.

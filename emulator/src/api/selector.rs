@@ -161,9 +161,7 @@ fn requirement(part: &str) -> Result<Requirement, String> {
         return made(key, Operator::Absent);
     }
     if let Some((head, list)) = part.split_once('(') {
-        let list = list
-            .strip_suffix(')')
-            .ok_or_else(|| format!("found '{part}', expected: ')'"))?;
+        let list = list.strip_suffix(')').ok_or("found '', expected: ',' or ')'")?;
         let values = list.split(',').map(|value| value.trim().to_owned()).collect();
         let mut words = head.split_whitespace();
         let (key, word) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -15,8 +15,8 @@ use super::Api;
 use super::answer::text;
 use super::request::Asked;
 use super::selector::Selector;
+use super::shape::Shape;
 use super::status::Status;
-use super::table::Wish;
 use super::target::Target;
 use crate::store::{Change, Resource, Watch, WatchEvent};
 
@@ -31,7 +31,7 @@ const WAITING: usize = 16;
 struct Watcher {
     resource: Resource,
     selector: Selector,
-    table: Option<Wish>,
+    shape: Shape,
     bookmarks: bool,
     with_columns: bool,
     api: Arc<Api>,
@@ -70,7 +70,7 @@ pub(super) fn watch(api: &Arc<Api>, target: &Target, asked: &Asked) -> Result<Re
     let watcher = Watcher {
         resource: target.resource,
         selector,
-        table: asked.table(),
+        shape: asked.shape(),
         bookmarks: asked.query.flag("allowWatchBookmarks"),
         with_columns: true,
         api: api.clone(),
@@ -145,21 +145,21 @@ impl Watcher {
             (false, false) => Ok(()),
             (false, true) => self.send("ADDED", &event.object).await,
             (true, true) => self.send("MODIFIED", &event.object).await,
-            (true, false) => self.send("DELETED", &event.object).await,
+            (true, false) if event.change == Change::Deleted => self.send("DELETED", &event.object).await,
+            (true, false) => {
+                // As it was while it was selected, with the version of its leaving.
+                let mut left = event.previous.as_deref().cloned().unwrap_or_default();
+                left["metadata"]["resourceVersion"] = event.version.to_string().into();
+                self.send("DELETED", &Arc::new(left)).await
+            }
         }
     }
 
     async fn send(&mut self, kind: &str, object: &Arc<Value>) -> Result<(), Gone> {
-        let line = match self.table {
-            Some(wish) => {
-                let now = self.api.clock.now();
-                let mut table = wish.table(self.resource, std::slice::from_ref(object), now, self.with_columns);
-                table["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
-                self.with_columns = false;
-                json!({"type": kind, "object": table})
-            }
-            None => json!({"type": kind, "object": **object}),
-        };
+        let now = self.api.clock.now();
+        let shown = self.shape.one(self.resource, object, now, self.with_columns);
+        self.with_columns = false;
+        let line = json!({"type": kind, "object": shown});
         self.line(&line).await
     }
 
@@ -168,18 +168,8 @@ impl Watcher {
         if ends_initial_events {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        let object = match self.table {
-            Some(wish) => {
-                let mark = json!({"metadata": metadata});
-                let mut table = wish.table(self.resource, &[], self.api.clock.now(), self.with_columns);
-                table["rows"] = json!([{"cells": [], "object": {
-                    "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": mark["metadata"],
-                }}]);
-                table["metadata"]["resourceVersion"] = version.to_string().into();
-                table
-            }
-            None => json!({"kind": self.resource.kind(), "apiVersion": "v1", "metadata": metadata}),
-        };
+        let now = self.api.clock.now();
+        let object = self.shape.bookmark(self.resource, metadata, now, self.with_columns);
         self.line(&json!({"type": "BOOKMARK", "object": object})).await
     }
 

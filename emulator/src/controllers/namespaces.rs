@@ -19,13 +19,13 @@ const RETRY: Duration = Duration::from_millis(50);
 
 /// Keeps every namespace as it should be; never ends.
 pub(super) async fn run(store: &Store, clock: &Clock, root_ca: &str) {
-    let version = store.version();
-    ensure_built_in(store, clock.now());
-    let mut namespaces = store.watch(Resource::Namespaces, None, version);
-    let mut accounts = store.watch(Resource::ServiceAccounts, None, version);
-    let mut config_maps = store.watch(Resource::ConfigMaps, None, version);
+    let watch = |resource| store.watch(resource, None, store.version());
+    let mut namespaces = watch(Resource::Namespaces);
+    let mut accounts = watch(Resource::ServiceAccounts);
+    let mut config_maps = watch(Resource::ConfigMaps);
     loop {
         let mut emptying = false;
+        ensure_built_in(store, clock.now());
         for namespace in store.list(Resource::Namespaces, None).0 {
             let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
             if namespace["metadata"]["deletionTimestamp"].is_null() {
@@ -34,12 +34,17 @@ pub(super) async fn run(store: &Store, clock: &Clock, root_ca: &str) {
                 emptying |= !empty(store, name, clock.now());
             }
         }
-        // A lagging watch only means that everything is looked at again, which is what happens anyway.
-        tokio::select! {
-            _ = namespaces.next() => {}
-            _ = accounts.next() => {}
-            _ = config_maps.next() => {}
-            () = tokio::time::sleep(RETRY), if emptying => {}
+        let lagging = tokio::select! {
+            change = namespaces.next() => change.is_err(),
+            change = accounts.next() => change.is_err(),
+            change = config_maps.next() => change.is_err(),
+            () = tokio::time::sleep(RETRY), if emptying => false,
+        };
+        if lagging {
+            // What was missed is seen all the same: everything is looked at again.
+            namespaces = watch(Resource::Namespaces);
+            accounts = watch(Resource::ServiceAccounts);
+            config_maps = watch(Resource::ConfigMaps);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
@@ -23,34 +23,39 @@ const CACHE: usize = 1 << 20;
 
 /// The file of a store.
 pub(super) struct Disk {
-    database: Database,
+    path: PathBuf,
+    /// Absent after a write that failed: a database that has seen one takes no more, and is opened anew for the next.
+    database: Option<Database>,
 }
 
 impl Disk {
     /// Opens the file, or makes it, readable by its owner alone.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(failed)?;
-        let database = Database::builder()
-            .set_cache_size(CACHE)
-            .create_with_backend(Backend::new(file).map_err(failed)?)
-            .map_err(failed)?;
-        Ok(Self { database })
+        Ok(Self {
+            path: path.to_owned(),
+            database: Some(open(path)?),
+        })
+    }
+
+    fn database(&mut self) -> Result<&Database, StoreError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => open(&self.path)?,
+        };
+        Ok(self.database.insert(database))
     }
 
     /// Everything in the file, and the number of the newest change.
-    pub(super) fn load(&self) -> Result<(Vec<(Key, Value)>, u64), StoreError> {
+    pub(super) fn load(&mut self) -> Result<(Vec<(Key, Value)>, u64), StoreError> {
+        let database = self.database()?;
         // The tables are made by the first transaction that writes to them.
-        let transaction = self.database.begin_write().map_err(failed)?;
+        let transaction = database.begin_write().map_err(failed)?;
         {
             transaction.open_table(OBJECTS).map_err(failed)?;
             transaction.open_table(NUMBERS).map_err(failed)?;
         }
         transaction.commit().map_err(failed)?;
-        let transaction = self.database.begin_read().map_err(failed)?;
+        let transaction = database.begin_read().map_err(failed)?;
         let numbers = transaction.open_table(NUMBERS).map_err(failed)?;
         let version = numbers.get(VERSION).map_err(failed)?.map_or(0, |number| number.value());
         let mut objects = Vec::new();
@@ -67,21 +72,42 @@ impl Disk {
         Ok((objects, version))
     }
 
-    /// Writes one change: the object, or that it is gone.
-    pub(super) fn write(&self, key: &Key, object: Option<&Value>, version: u64) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write().map_err(failed)?;
-        {
-            let mut objects = transaction.open_table(OBJECTS).map_err(failed)?;
-            let path = path(key);
-            match object {
-                Some(object) => drop(objects.insert(&*path, object.to_string().as_bytes()).map_err(failed)?),
-                None => drop(objects.remove(&*path).map_err(failed)?),
-            }
-            let mut numbers = transaction.open_table(NUMBERS).map_err(failed)?;
-            numbers.insert(VERSION, version).map_err(failed)?;
+    /// Writes one change: the object as JSON, or that it is gone. A change that fails is not there afterwards.
+    pub(super) fn write(&mut self, key: &Key, object: Option<&str>, version: u64) -> Result<(), StoreError> {
+        let written = commit(self.database()?, key, object, version);
+        if written.is_err() {
+            self.database = None;
         }
-        transaction.commit().map_err(failed)
+        written
     }
+}
+
+fn commit(database: &Database, key: &Key, object: Option<&str>, version: u64) -> Result<(), StoreError> {
+    let transaction = database.begin_write().map_err(failed)?;
+    {
+        let mut objects = transaction.open_table(OBJECTS).map_err(failed)?;
+        let path = path(key);
+        match object {
+            Some(object) => drop(objects.insert(&*path, object.as_bytes()).map_err(failed)?),
+            None => drop(objects.remove(&*path).map_err(failed)?),
+        }
+        let mut numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+        numbers.insert(VERSION, version).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// Opens the file, or makes it, readable by its owner alone.
+fn open(path: &Path) -> Result<Database, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(failed)?;
+    Database::builder()
+        .set_cache_size(CACHE)
+        .create_with_backend(Backend::new(file).map_err(failed)?)
+        .map_err(failed)
 }
 
 fn failed(error: impl fmt::Display) -> StoreError {
@@ -137,5 +163,68 @@ impl StorageBackend for Backend {
         // A stop in good order does wait for the disk.
         self.0.sync_data()?;
         self.0.close()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+
+    /// Runs `test` in a folder on a disk of 8 MB that only this thread sees; not at all where that takes more rights.
+    fn on_a_small_disk(test: impl FnOnce(&Path) + Send + 'static) {
+        let work = move || {
+            let folder = tempfile::tempdir().unwrap();
+            let private = unshare(CloneFlags::CLONE_NEWNS).is_ok()
+                && mount(
+                    None::<&str>,
+                    "/",
+                    None::<&str>,
+                    MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+                    None::<&str>,
+                )
+                .is_ok()
+                && mount(
+                    Some("tmpfs"),
+                    folder.path(),
+                    Some("tmpfs"),
+                    MsFlags::empty(),
+                    Some("size=8m"),
+                )
+                .is_ok();
+            if private {
+                test(folder.path());
+                nix::mount::umount(folder.path()).unwrap();
+            }
+        };
+        std::thread::spawn(work).join().unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_refuses_and_takes_again_when_there_is_room() {
+        on_a_small_disk(|folder| {
+            let path = folder.join("store.redb");
+            let mut disk = Disk::open(&path).unwrap();
+            let key = |name: &str| Key::new(Resource::ConfigMaps, "default", name);
+            disk.write(&key("a"), Some("{}"), 1).unwrap();
+            let filler = folder.join("filler");
+            // The last byte that the disk has.
+            let _ = io::copy(&mut io::repeat(0), &mut File::create(&filler).unwrap());
+            let large = format!("\"{}\"", "x".repeat(4 << 20));
+            for _ in 0..2 {
+                assert!(matches!(
+                    disk.write(&key("b"), Some(&large), 2),
+                    Err(StoreError::Disk(_))
+                ));
+            }
+            std::fs::remove_file(filler).unwrap();
+            disk.write(&key("c"), Some("{}"), 2).unwrap();
+            drop(disk);
+            let (objects, version) = Disk::open(&path).unwrap().load().unwrap();
+            let names: Vec<String> = objects.into_iter().map(|(key, _)| key.name).collect();
+            assert_eq!((names, version), (vec!["a".to_owned(), "c".to_owned()], 2));
+        });
     }
 }

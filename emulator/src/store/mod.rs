@@ -116,7 +116,7 @@ impl Store {
     /// # Errors
     /// `Disk` where the file can't be read, written or understood.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let disk = Disk::open(path)?;
+        let mut disk = Disk::open(path)?;
         let (objects, version) = disk.load()?;
         let store = Self::in_memory();
         {
@@ -226,8 +226,9 @@ impl Store {
             .or_else(|| previous.as_deref().cloned())
             .ok_or(StoreError::NotFound)?;
         object["metadata"]["resourceVersion"] = Value::String(version.to_string());
-        if let Some(disk) = &state.disk {
-            disk.write(&key, (change != Change::Deleted).then_some(&object), version)?;
+        let json = object.to_string();
+        if let Some(disk) = &mut state.disk {
+            disk.write(&key, (change != Change::Deleted).then_some(&*json), version)?;
         }
         let object = Arc::new(object);
         match change {
@@ -235,13 +236,14 @@ impl Store {
             Change::Added | Change::Modified => state.objects.insert(key.clone(), object.clone()),
         };
         state.version = version;
-        state.history.push(WatchEvent {
+        let event = WatchEvent {
             change,
             version,
             key,
             object: object.clone(),
             previous,
-        });
+        };
+        state.history.push(event, json.len());
         self.latest.send_replace(version);
         Ok(object)
     }

@@ -35,24 +35,11 @@ pub(super) enum Include {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wish {
     pub(super) include: Include,
+    /// Of the table: `meta.k8s.io/v1`, or `v1beta1` for old clients.
+    pub(super) version: &'static str,
 }
 
 impl Wish {
-    /// Reads `Accept:` and `includeObject`; the first type that can be served decides.
-    pub(super) fn of(accept: &str, include: Option<&str>) -> Option<Self> {
-        let first = accept.split(',').map(str::trim).find(|media| {
-            let is_json = media.starts_with("application/json") || media.starts_with("*/*");
-            let table = media.contains("as=Table");
-            is_json && (!media.contains("as=") || (table && media.contains("v=v1;") || media.ends_with("v=v1")))
-        })?;
-        let include = match include {
-            Some("None") => Include::None,
-            Some("Object") => Include::Object,
-            _ => Include::Metadata,
-        };
-        first.contains("as=Table").then_some(Self { include })
-    }
-
     /// The table of objects; `with_columns` is false for later events of a watch.
     pub(super) fn table(self, resource: Resource, objects: &[Arc<Value>], now: Timestamp, with_columns: bool) -> Value {
         let columns: Vec<Value> = if with_columns {
@@ -69,7 +56,7 @@ impl Wish {
                     Include::Metadata => {
                         row["object"] = json!({
                             "kind": "PartialObjectMetadata",
-                            "apiVersion": "meta.k8s.io/v1",
+                            "apiVersion": self.version,
                             "metadata": object["metadata"],
                         });
                     }
@@ -80,7 +67,7 @@ impl Wish {
             .collect();
         json!({
             "kind": "Table",
-            "apiVersion": "meta.k8s.io/v1",
+            "apiVersion": self.version,
             "metadata": {},
             "columnDefinitions": columns,
             "rows": rows,
@@ -121,27 +108,5 @@ fn cells(resource: Resource, object: &Value, now: Timestamp) -> Vec<Value> {
         Resource::ConfigMaps => vec![name, json!(count(&["data", "binaryData"])), age],
         Resource::Secrets => vec![name, object["type"].clone(), json!(count(&["data"])), age],
         Resource::ServiceAccounts => vec![name, json!(object["secrets"].as_array().map_or(0, Vec::len)), age],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_made_where_it_is_wished_first() {
-        let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-        assert_eq!(
-            Wish::of(kubectl, Some("Object")),
-            Some(Wish {
-                include: Include::Object
-            })
-        );
-        assert_eq!(Wish::of("application/json", None), None);
-        assert_eq!(
-            Wish::of("application/vnd.kubernetes.protobuf,application/json", None),
-            None
-        );
-        assert_eq!(Wish::of("*/*", None), None);
     }
 }

@@ -89,7 +89,10 @@ struct Stories<'a> {
     events: BTreeMap<String, Recorded>,
     logged: HashSet<String>,
     lines: mpsc::Sender<(String, String)>,
-    is_synced: bool,
+    has_all_pods: bool,
+    has_all_events: bool,
+    /// Whether what there was at the start has been told: from then on, things happen when they are seen.
+    is_live: bool,
 }
 
 /// Follows until the end, an interruption, or the timeout.
@@ -108,7 +111,9 @@ pub async fn follow(cluster: &Cluster, follow: &Follow, printer: &mut Printer) -
         events: BTreeMap::new(),
         logged: HashSet::new(),
         lines,
-        is_synced: false,
+        has_all_pods: false,
+        has_all_events: false,
+        is_live: false,
     };
     let deadline = tokio::time::sleep(follow.timeout.unwrap_or(FOR_EVER));
     tokio::pin!(deadline);
@@ -209,11 +214,10 @@ impl Stories<'_> {
                 }
             }
             Change::Synced => {
-                self.is_synced = true;
-                if let Some(began) = &self.follow.awaited {
-                    began.notify_one();
-                } else if let Some(name) = &self.follow.name
+                self.has_all_pods = true;
+                if let Some(name) = &self.follow.name
                     && self.pods.is_empty()
+                    && self.follow.awaited.is_none()
                 {
                     return Err(ClusterError::Server {
                         reason: "NotFound".to_owned(),
@@ -221,6 +225,7 @@ impl Stories<'_> {
                         code: 404,
                     });
                 }
+                self.go_live();
             }
             Change::Interrupted(error) => {
                 let line = Line::new().tone(Tone::Warning, format!("{error} (trying again)"));
@@ -253,14 +258,37 @@ impl Stories<'_> {
             Change::Refused(error) => {
                 let line = Line::new().tone(Tone::Warning, format!("events are not shown: {error}"));
                 self.printer.error_line(&line);
+                self.has_all_events = true;
+                self.go_live();
             }
-            // Expired events stay told; the pods' own watch reports interruptions.
-            Change::Gone(_) | Change::Synced | Change::Interrupted(_) => {}
+            // The pods' own watch reports interruptions; their story does not wait for the events.
+            Change::Synced | Change::Interrupted(_) => {
+                self.has_all_events = true;
+                self.go_live();
+            }
+            // Expired events stay told.
+            Change::Gone(_) => {}
+        }
+    }
+
+    /// Tells what there was at the start, once all of it is known: pods and events make one story.
+    fn go_live(&mut self) {
+        if self.is_live || !self.has_all_pods || !self.has_all_events {
+            return;
+        }
+        let keys: Vec<String> = self.pods.keys().cloned().collect();
+        keys.iter().for_each(|key| self.tell(key));
+        self.is_live = true;
+        if let Some(began) = &self.follow.awaited {
+            began.notify_one();
         }
     }
 
     /// Tells what has not been told yet.
     fn tell(&mut self, key: &str) {
+        if !self.has_all_pods || !self.has_all_events {
+            return;
+        }
         let is_one_of_many = self.follow.name.is_none();
         let Some(story) = self.pods.get_mut(key) else {
             return;
@@ -275,7 +303,7 @@ impl Stories<'_> {
                 continue;
             }
             // What was there before we came happened when it is recorded; what comes now happens now.
-            let seen = if self.is_synced { now } else { entry.at.unwrap_or(now) };
+            let seen = if self.is_live { now } else { entry.at.unwrap_or(now) };
             let line = lifecycle::live_line(&entry, seen, start);
             let line = if is_one_of_many {
                 Line::new()
@@ -359,7 +387,7 @@ impl Stories<'_> {
     /// Whether there is nothing left to wait for: all pods are there, or one cannot get there any more.
     fn end(&self) -> Option<End> {
         let until = self.follow.until?;
-        if self.pods.is_empty() {
+        if self.pods.is_empty() || !self.is_live {
             return None;
         }
         let now = Timestamp::now();

@@ -204,7 +204,8 @@ fn of_choice(choice: &Choice, cluster: &Cluster) -> Result<Follow, UsageError> {
 pub(super) fn finish(arguments: &Arguments, followed: &Followed, printer: &mut Printer) -> ExitCode {
     if matches!(arguments.output, Output::Text | Output::Wide) {
         for (facts, events) in &followed.pods {
-            printer.lines(&lifecycle::summary(facts, events));
+            let goes_on = !arguments.emulate && arguments.until != Some(Until::Deleted);
+            printer.lines(&lifecycle::summary(facts, events, goes_on));
         }
     } else {
         print(arguments.output, &followed.pods, printer);

@@ -11,7 +11,7 @@ use super::event::Event;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
-    /// `schedule`, `sandbox`, `pull IMAGE`, `init NAME`, `start`, `ready`.
+    /// `schedule`, `sandbox`, `pull NAME`, `init NAME`, `start`, `ready`.
     pub name: String,
     /// Its begin.
     pub from: Timestamp,
@@ -67,9 +67,9 @@ pub fn of(facts: &Facts, events: &[Event]) -> Vec<Stage> {
         let pulled = events
             .iter()
             .find(|other| other.reason == "Pulled" && other.field_path == event.field_path);
-        let image = event.message.split('"').nth(1).unwrap_or_default();
+        let container = event.container().unwrap_or_default();
         add(
-            format!("pull {image}"),
+            format!("pull {container}"),
             event.first,
             pulled.and_then(|event| event.first),
         );

@@ -427,13 +427,15 @@ fn event_entry(facts: &Facts, event: &Event) -> Option<Entry> {
         None => words.to_owned(),
     };
     let message = event.message.lines().next().unwrap_or_default();
+    // Pulled before its container starts, and after the one before it has ended.
+    let pull = container.map_or(rank::PULL, |container| rank::start(container, 0) - 1);
     let (rank, what, mood) = match event.reason.as_str() {
         // Told by the status, and better.
         "Scheduled" | "Created" | "Started" => return None,
         "BackOff" if message.starts_with("Back-off restarting") => return None,
-        "Pulling" => (rank::PULL, about(message), Mood::Neutral),
+        "Pulling" => (pull, about(message), Mood::Neutral),
         "Pulled" if message.contains("already present") => return None,
-        "Pulled" => (rank::PULL, about(message), Mood::Good),
+        "Pulled" => (pull, about(message), Mood::Good),
         "Killing" => (rank::EVENT, about(message), Mood::Neutral),
         _ if event.is_warning() => (rank::EVENT, about(&format!("{}: {message}", event.reason)), Mood::Bad),
         _ => (

@@ -31,10 +31,12 @@ pub fn lines(facts: &Facts, events: &[Event]) -> Vec<Line> {
     lines
 }
 
-/// The end of a live view: how long the stages took, and what comes next.
-pub fn summary(facts: &Facts, events: &[Event]) -> Vec<Line> {
+/// The end of a live view: how long the stages took, and what comes next, if anything does.
+pub fn summary(facts: &Facts, events: &[Event], goes_on: bool) -> Vec<Line> {
     let mut lines = stage_lines(facts, events);
-    lines.extend(next_lines(facts));
+    if goes_on {
+        lines.extend(next_lines(facts));
+    }
     lines
 }
 

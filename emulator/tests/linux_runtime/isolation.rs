@@ -1,6 +1,6 @@
 //! What a container sees of the machine, and what it may do there.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use emulator::{
     image::Root,

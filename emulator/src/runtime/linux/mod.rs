@@ -1,5 +1,6 @@
 //! The runtime with real containers: namespaces, cgroups, overlay filesystems, a shim for each pod.
 
+mod belongings;
 mod cgroup;
 mod client;
 mod launch;
@@ -164,7 +165,7 @@ impl Runtime for LinuxRuntime {
             config: config.clone(),
             created_at: Timestamp::now(),
         };
-        let made = sandboxes::make_container(&sandbox, &id, made)
+        let made = belongings::make_container(&sandbox, &id, made)
             .map_err(|error| RuntimeError::Failed(format!("failed to create containerd container: {error}")))?;
         sandbox.add(id.clone(), made);
         Ok(ContainerId(id))
@@ -230,7 +231,7 @@ impl Runtime for LinuxRuntime {
             let name = &known.made.config.name;
             return Err(RuntimeError::WrongState(format!("container {name} is running")));
         }
-        sandboxes::remove_container(&sandbox, &id.0).await?;
+        belongings::remove_container(&sandbox, &id.0).await?;
         sandbox.forget(&id.0);
         Ok(())
     }

@@ -19,10 +19,11 @@ use tokio::sync::broadcast;
 
 use super::{
     LinuxOptions,
+    belongings::{failed, remove_cgroup, remove_container, remove_folder},
     cgroup::{self, Cgroup},
     launch, packets,
     protocol::{Answer, Ask, Begin},
-    record::{self, ContainerMade, SandboxFolder, SandboxMade},
+    record::{self, SandboxFolder, SandboxMade},
     sandbox::{Known, Sandbox},
     shim, user_namespace,
 };
@@ -45,10 +46,6 @@ pub(super) struct Sandboxes {
     all: Mutex<BTreeMap<String, Arc<Sandbox>>>,
     /// Addresses given to sandboxes that are still being made.
     making: Mutex<Vec<Ipv4Addr>>,
-}
-
-fn failed(what: &'static str) -> impl Fn(io::Error) -> RuntimeError {
-    move |error| RuntimeError::Failed(format!("{what}: {error}"))
 }
 
 impl Sandboxes {
@@ -391,52 +388,6 @@ fn check_kernel(release: &str) -> Result<(), RuntimeError> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// Makes a container's folder, cgroup and log.
-pub(super) fn make_container(sandbox: &Sandbox, id: &str, made: ContainerMade) -> io::Result<ContainerMade> {
-    let folder = sandbox.folder.container(id);
-    for path in [&folder.0, &folder.upper(), &folder.work(), &folder.root()] {
-        fs::DirBuilder::new()
-            .mode(if path == &folder.upper() { 0o755 } else { 0o700 })
-            .create(path)?;
-    }
-    if let Some(parent) = made.config.log_path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-    }
-    fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&made.config.log_path)?;
-    let cgroup = sandbox.cgroup.child(id);
-    cgroup.create()?;
-    cgroup.limit(&made.config.resources)?;
-    record::write(&folder.made(), &made)?;
-    Ok(made)
-}
-
-/// Takes away a container's folder and cgroup; the log stays.
-pub(super) async fn remove_container(sandbox: &Sandbox, id: &str) -> Result<(), RuntimeError> {
-    remove_cgroup(sandbox.cgroup.child(id)).await?;
-    remove_folder(sandbox.folder.container(id).0).await
-}
-
-async fn remove_cgroup(cgroup: Cgroup) -> Result<(), RuntimeError> {
-    let removed = tokio::task::spawn_blocking(move || cgroup.remove()).await;
-    removed
-        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
-        .map_err(failed("remove a cgroup"))
-}
-
-async fn remove_folder(folder: PathBuf) -> Result<(), RuntimeError> {
-    let removed = tokio::task::spawn_blocking(move || match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    });
-    removed
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
-        .map_err(failed("remove a folder"))
 }
 
 /// 64 hexadecimal digits.

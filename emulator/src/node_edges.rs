@@ -11,14 +11,14 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 
 use crate::{
-    container_config::{self, Node, Subject, files, sandbox},
+    container_config::{self, Node, Subject, files, resources, sandbox},
     kubelet::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
         pod::{Declared, Pod},
         start_failure::StartFailure,
     },
     probe,
-    runtime::{ContainerConfig, ContainerStatus, PodRef, SandboxConfig, SharedRuntime},
+    runtime::{ContainerConfig, ContainerStatus, PodRef, Resources, SandboxConfig, SharedRuntime},
     volumes::Volumes,
 };
 
@@ -46,6 +46,10 @@ impl NodeEdges {
 impl Edges for NodeEdges {
     fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig {
         sandbox::sandbox_config(pod, &self.node, attempt)
+    }
+
+    fn resources(&self, pod: &Pod, declared: &Declared) -> Resources {
+        resources::of(&self.node, pod, &declared.container)
     }
 
     async fn container_config(&self, start: Start<'_>) -> Result<ContainerConfig, StartFailure> {

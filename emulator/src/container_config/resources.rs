@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Container, ResourceRequirements};
 
-use super::Subject;
+use super::{Node, Subject};
 use crate::{
     kubelet::pod::Pod,
     quantity::{self, milli},
@@ -18,9 +18,14 @@ const MIN_QUOTA: i64 = 1000;
 /// The least and the most CPU shares.
 const SHARES: (i128, i128) = (2, 262_144);
 
-/// The limits of one container.
+/// The limits of one container that is about to be made.
 pub fn of_container(subject: &Subject<'_>) -> Resources {
-    let own = subject.declared.container.resources.as_ref();
+    of(subject.node, subject.pod, &subject.declared.container)
+}
+
+/// The limits of one container.
+pub fn of(node: &Node, pod: &Pod, container: &Container) -> Resources {
+    let own = container.resources.as_ref();
     let cpu = request(own, "cpu").or_else(|| limit(own, "cpu")).unwrap_or(0);
     Resources {
         cpu_shares: Some(shares(cpu)),
@@ -28,11 +33,7 @@ pub fn of_container(subject: &Subject<'_>) -> Resources {
         cpu_period: limit(own, "cpu").map(|_| PERIOD),
         memory_limit: limit(own, "memory").map(units),
         pids_limit: None,
-        oom_score_adj: Some(oom_score_adj(
-            subject.pod,
-            &subject.declared.container,
-            memory_capacity(subject),
-        )),
+        oom_score_adj: Some(oom_score_adj(pod, container, memory_capacity(node))),
     }
 }
 
@@ -79,12 +80,9 @@ fn quota(cpu: i128) -> i64 {
         .max(MIN_QUOTA)
 }
 
-fn memory_capacity(subject: &Subject<'_>) -> i128 {
+fn memory_capacity(node: &Node) -> i128 {
     use crate::store::{Key, Resource};
-    let node = subject
-        .node
-        .store
-        .get(&Key::new(Resource::Nodes, "", &subject.node.name));
+    let node = node.store.get(&Key::new(Resource::Nodes, "", &node.name));
     node.and_then(|node| milli(node["status"]["capacity"]["memory"].as_str()?))
         .unwrap_or(0)
 }

@@ -32,6 +32,15 @@ pub struct Kill {
     pub reason: KillReason,
 }
 
+/// A running container that must be made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// `spec.containers[].name`.
+    pub name: String,
+    /// Why, as its `Killing` event says it.
+    pub words: &'static str,
+}
+
 /// What one sync does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Actions {
@@ -49,8 +58,8 @@ pub struct Actions {
     pub start: Vec<String>,
 }
 
-/// Decides. `changed`: names of running containers whose definition has changed since they were made.
-pub fn actions(pod: &Pod, seen: &Seen, results: &Results, changed: &[String]) -> Actions {
+/// Decides. `changed`: running containers that must be made anew.
+pub fn actions(pod: &Pod, seen: &Seen, results: &Results, changed: &[Changed]) -> Actions {
     if seen.needs_sandbox(pod) {
         return with_new_sandbox(pod, seen);
     }
@@ -76,12 +85,12 @@ pub fn actions(pod: &Pod, seen: &Seen, results: &Results, changed: &[String]) ->
             }
             continue;
         };
-        let is_changed = changed.iter().any(|name| name == declared.name());
+        let is_changed = changed.iter().find(|one| one.name == declared.name());
         let Some((what, reason)) = fault("Container", declared, running, results, is_changed) else {
             kept += 1;
             continue;
         };
-        let restart = is_changed || restarts_after_kill(pod, declared);
+        let restart = is_changed.is_some() || restarts_after_kill(pod, declared);
         if restart {
             actions.start.push(declared.name().to_owned());
         }
@@ -135,7 +144,7 @@ fn with_new_sandbox(pod: &Pod, seen: &Seen) -> Actions {
 }
 
 /// Fills in what init containers need; returns whether regular containers may be looked at.
-fn init_actions(pod: &Pod, seen: &Seen, results: &Results, changed: &[String], actions: &mut Actions) -> bool {
+fn init_actions(pod: &Pod, seen: &Seen, results: &Results, changed: &[Changed], actions: &mut Actions) -> bool {
     let init: Vec<&Declared> = pod.init().collect();
     let Some(last) = init.len().checked_sub(1) else {
         return true;
@@ -161,7 +170,7 @@ fn init_actions(pod: &Pod, seen: &Seen, results: &Results, changed: &[String], a
         match (newest.state, declared.kind) {
             (ContainerState::Running, Kind::Sidecar) => {
                 let startup = results.get(&newest.id, ProbeKind::Startup);
-                let is_changed = changed.iter().any(|name| name == declared.name());
+                let is_changed = changed.iter().find(|one| one.name == declared.name());
                 if let Some((message, reason)) = fault("Init container", declared, newest, results, is_changed) {
                     actions.kill.push(Kill {
                         id: newest.id.clone(),
@@ -221,12 +230,12 @@ fn fault(
     declared: &Declared,
     running: &ContainerStatus,
     results: &Results,
-    is_changed: bool,
+    is_changed: Option<&Changed>,
 ) -> Option<(String, KillReason)> {
     let name = declared.name();
     let failed = |kind| results.get(&running.id, kind) == Some(Finding::Failure);
-    if is_changed {
-        Some((format!("{what} {name} definition changed"), KillReason::Other))
+    if let Some(Changed { words, .. }) = is_changed {
+        Some((format!("{what} {name} {words}"), KillReason::Other))
     } else if declared.container.liveness_probe.is_some() && failed(ProbeKind::Liveness) {
         Some((format!("{what} {name} failed liveness probe"), KillReason::Liveness))
     } else if declared.container.startup_probe.is_some() && failed(ProbeKind::Startup) {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     image::Image,
-    runtime::{ContainerConfig, ContainerId, ContainerStatus, PodRef, SandboxConfig},
+    runtime::{ContainerConfig, ContainerId, ContainerStatus, PodRef, Resources, SandboxConfig},
 };
 
 /// Where each volume of a pod is on the node.
@@ -77,6 +77,9 @@ pub struct Aim<'a> {
 pub trait Edges: Send + Sync + 'static {
     /// What the pod's sandbox is made from.
     fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig;
+
+    /// The limits of a container.
+    fn resources(&self, pod: &Pod, declared: &Declared) -> Resources;
 
     /// What a container is made from.
     async fn container_config(&self, start: Start<'_>) -> Result<ContainerConfig, StartFailure>;

@@ -922,3 +922,27 @@ async fn an_idle_pod_is_left_alone() {
     life.pass(3600).await;
     assert_eq!(life.store.version(), version);
 }
+
+#[tokio::test(start_paused = true)]
+async fn limits_change_in_place_unless_their_policy_is_a_restart() {
+    for (policy, restarts, events) in [("NotRequired", vec!["0"], 0), ("RestartContainer", vec!["0", "1"], 1)] {
+        let spec = json!({"containers": [{"name": "app", "resources": {"requests": {"cpu": "1"}},
+            "resizePolicy": [{"resourceName": "cpu", "restartPolicy": policy}]}]});
+        let life = Life::run(Script::default(), spec, 3).await;
+        life.store
+            .modify(&Life::key(), |pod| {
+                pod["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("2");
+                pod["metadata"]["generation"] = json!(2);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        life.pass(3).await;
+        assert_eq!(life.flag("app", "restartCount"), restarts);
+        let message = "Killing spec.containers{app}: Container app resize requires restart, will be restarted";
+        assert_eq!(life.events().iter().filter(|event| *event == message).count(), events);
+        assert_eq!(
+            life.last()["status"]["containerStatuses"][0]["allocatedResources"]["cpu"],
+            "2"
+        );
+    }
+}

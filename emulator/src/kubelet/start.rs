@@ -9,7 +9,7 @@ use super::{
     pod::{Declared, Pod},
     seen::Seen,
     start_failure::StartFailure,
-    worker::Worker,
+    worker::{MadeFrom, Worker},
 };
 use crate::{
     events::EventType,
@@ -115,7 +115,7 @@ impl Worker {
                 return Err(StartFailure::new("CreateContainerError", error.to_string()).into());
             }
         };
-        self.images.insert(id.clone(), declared.image().to_owned());
+        self.made_from.insert(id.clone(), MadeFrom::new(declared));
         node.container_event(pod, declared, EventType::Normal, "Created", "Container created");
         if let Err(error) = node.runtime.start_container(&id).await {
             fails(&error.to_string());

@@ -1,15 +1,18 @@
 //! One sync of a pod: look, publish, decide, carry out.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 
 use super::{
-    actions::{Actions, actions},
+    actions::{Actions, Changed, actions},
     edges::VolumePaths,
     kill::Killer,
+    pod::Declared,
     pod_status::Life,
     seen::Seen,
     start::{Halt, Starting},
-    worker::{Synced, Worker},
+    worker::{MadeFrom, Synced, Worker},
 };
 use crate::{
     events::EventType,
@@ -40,6 +43,22 @@ impl Tally {
     }
 }
 
+/// Whether one of the limits that have changed is to be changed by a restart.
+fn resize_restarts(declared: &Declared, made_from: &MadeFrom) -> bool {
+    let amount = |resources: Option<&ResourceRequirements>, name: &str| {
+        let of = |map: Option<&BTreeMap<String, Quantity>>| map.and_then(|map| map.get(name).cloned());
+        resources.map(|resources| (of(resources.requests.as_ref()), of(resources.limits.as_ref())))
+    };
+    let policies = declared.container.resize_policy.iter().flatten();
+    policies
+        .into_iter()
+        .filter(|policy| policy.restart_policy == "RestartContainer")
+        .any(|policy| {
+            let name = &policy.resource_name;
+            amount(declared.container.resources.as_ref(), name) != amount(made_from.resources.as_ref(), name)
+        })
+}
+
 impl Worker {
     /// One sync.
     pub(super) async fn sync(&mut self) -> Synced {
@@ -64,7 +83,7 @@ impl Worker {
                 more,
             };
         };
-        let changed = self.changed(&seen);
+        let changed = self.changed(&seen).await;
         let actions = actions(&self.pod, &seen, &self.results(), &changed);
         match self.carry_out(&actions, seen, &volumes).await {
             Err(Halt::Ending) => Synced::Again,
@@ -101,17 +120,49 @@ impl Worker {
         }
     }
 
-    /// Names of running containers whose image in the spec is no longer the one that they were made from.
-    fn changed(&self, seen: &Seen) -> Vec<String> {
-        seen.running()
-            .filter(|running| {
-                let wanted = self.pod.container(&running.name).map(|declared| declared.image());
-                self.images
-                    .get(&running.id)
-                    .is_some_and(|made_from| Some(made_from.as_str()) != wanted)
-            })
-            .map(|running| running.name.clone())
-            .collect()
+    /// Running containers that must be made anew because of what has changed in the spec, and in what words;
+    /// limits that may change in place do.
+    async fn changed(&mut self, seen: &Seen) -> Vec<Changed> {
+        let pod = self.pod.clone();
+        let mut changed = Vec::new();
+        for running in seen.running() {
+            let Some(declared) = pod.container(&running.name) else {
+                continue;
+            };
+            let wanted = MadeFrom::new(declared);
+            let Some(made_from) = self
+                .made_from
+                .get(&running.id)
+                .filter(|made_from| **made_from != wanted)
+            else {
+                continue;
+            };
+            let name = running.name.clone();
+            if made_from.image != wanted.image {
+                changed.push(Changed {
+                    name,
+                    words: "definition changed",
+                });
+            } else if resize_restarts(declared, made_from) {
+                changed.push(Changed {
+                    name,
+                    words: "resize requires restart",
+                });
+            } else {
+                let resources = self.node.edges.resources(&pod, declared);
+                // What the kernel refuses now (a limit below what is used) is tried again with the next sync.
+                if self
+                    .node
+                    .runtime
+                    .update_resources(&running.id, &resources)
+                    .await
+                    .is_ok()
+                {
+                    self.made_from.insert(running.id.clone(), wanted);
+                }
+            }
+        }
+        changed
     }
 
     async fn carry_out(&mut self, actions: &Actions, mut seen: Seen, volumes: &VolumePaths) -> Result<Tally, Halt> {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::Value;
 use tokio::{
     sync::{Notify, watch},
@@ -20,7 +21,7 @@ use super::{
     kill::Killer,
     node::Node,
     phase::Phase,
-    pod::Pod,
+    pod::{Declared, Pod},
     pod_status::{Computed, Life, Verdict, compute, started},
     probe_state::{Finding, ProbeKind, Results, Target},
     probers::{Probers, View},
@@ -82,6 +83,22 @@ pub(super) enum Synced {
     Failed { retry: Duration, more: bool },
 }
 
+/// What of a container's spec can change while it runs.
+#[derive(Clone, PartialEq)]
+pub(super) struct MadeFrom {
+    pub(super) image: String,
+    pub(super) resources: Option<ResourceRequirements>,
+}
+
+impl MadeFrom {
+    pub(super) fn new(declared: &Declared) -> Self {
+        Self {
+            image: declared.image().to_owned(),
+            resources: declared.container.resources.clone(),
+        }
+    }
+}
+
 /// The worker of one pod.
 pub(super) struct Worker {
     pub(super) node: Arc<Node>,
@@ -95,8 +112,8 @@ pub(super) struct Worker {
     pub(super) pulls: Pulls,
     pub(super) volumes: Option<VolumePaths>,
     pub(super) volume_failures: u32,
-    /// The image that each running container was asked to be made from.
-    pub(super) images: HashMap<ContainerId, String>,
+    /// What each running container was made from, as far as it can change.
+    pub(super) made_from: HashMap<ContainerId, MadeFrom>,
     /// Started last in the sync before: its running is shown, however short it was.
     pub(super) fresh: Option<ContainerId>,
     messages: BTreeMap<ContainerId, String>,
@@ -125,7 +142,7 @@ impl Worker {
             pulls: Pulls::default(),
             volumes: None,
             volume_failures: 0,
-            images: HashMap::new(),
+            made_from: HashMap::new(),
             fresh: None,
             messages: BTreeMap::new(),
             looked_at: None,
@@ -224,7 +241,7 @@ impl Worker {
         }
         self.messages
             .retain(|id, _| status.containers.iter().any(|status| status.id == *id));
-        self.images
+        self.made_from
             .retain(|id, _| status.containers.iter().any(|status| status.id == *id));
         Ok(Seen {
             status,

@@ -96,6 +96,10 @@ impl Edges for ScriptedEdges {
         }
     }
 
+    fn resources(&self, _: &Pod, _: &Declared) -> Resources {
+        Resources::default()
+    }
+
     async fn container_config(&self, start: Start<'_>) -> Result<ContainerConfig, StartFailure> {
         if let Some(failure) = self.bad_configs.get(start.declared.name()) {
             return Err(failure.clone());

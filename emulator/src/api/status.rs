@@ -156,12 +156,12 @@ impl Status {
         let mut status = Self::new(rejection.code(), rejection.reason(), rejection.to_string());
         match rejection {
             Rejection::Forbidden { .. } => status = status.about(resource, name),
-            Rejection::Invalid { name, errors, .. } => {
+            Rejection::Invalid { kind, name, errors } => {
                 let causes: Vec<Value> = errors
                     .iter()
                     .map(|error| json!({"reason": error.reason(), "message": error.body(), "field": error.path}))
                     .collect();
-                status.details = Some(json!({"name": name, "kind": resource.kind(), "causes": causes}));
+                status.details = Some(json!({"name": name, "kind": kind, "causes": causes}));
             }
             _ => {}
         }

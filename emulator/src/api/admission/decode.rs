@@ -1,14 +1,11 @@
 //! From a client's tree to an object: types checked, unknown fields found, empty fields left out.
 
-use base64::Engine as _;
-use jiff::Timestamp;
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::{
     document::Document,
-    omit,
-    quantity::Quantity,
-    schema::{Schema, Type},
+    fields::{MOST_ERRORS, check},
+    go_words::describe,
 };
 use crate::store::Resource;
 
@@ -49,9 +46,6 @@ pub struct Decoded {
     /// `unknown field "spec.foo"`.
     pub warnings: Vec<String>,
 }
-
-/// The most strict errors that one answer lists, as in Kubernetes.
-const MOST_ERRORS: usize = 100;
 
 /// Reads a request's body into an object of a kind.
 ///
@@ -130,227 +124,6 @@ pub fn decode_document(resource: Resource, document: Document, validation: Field
             warnings: problems,
         }),
     }
-}
-
-/// Checks an object against the fields of its kind, and takes out what is unknown or empty.
-///
-/// Returns `unknown field "…"` for each unknown field.
-///
-/// # Errors
-/// The words for the first value of a wrong type.
-pub fn check(resource: Resource, object: &mut Value) -> Result<Vec<String>, String> {
-    let schema = Schema::get();
-    let mut walk = Walk {
-        schema,
-        path: String::new(),
-        names: Vec::new(),
-        holder: "",
-        unknown: Vec::new(),
-    };
-    walk.visit(object, schema.root(resource), "")?;
-    Ok(walk.unknown)
-}
-
-struct Walk {
-    schema: &'static Schema,
-    /// `spec.containers[0].ports`.
-    path: String,
-    /// `spec`, `containers`, `ports`: without indices, as Go names a field.
-    names: Vec<&'static str>,
-    /// The struct that has the field.
-    holder: &'static str,
-    unknown: Vec<String>,
-}
-
-impl Walk {
-    fn visit(&mut self, value: &mut Value, kind: &'static Type, go_name: &'static str) -> Result<(), String> {
-        match (kind, &mut *value) {
-            (Type::Any, _) | (_, Value::Null) => Ok(()),
-            (Type::Struct(_), Value::Object(_)) => self.visit_struct(value, kind),
-            (Type::List(item), Value::Array(items)) => {
-                let length = self.path.len();
-                for (index, one) in items.iter_mut().enumerate() {
-                    if one.is_null() {
-                        *one = zero(item);
-                    }
-                    self.path.push_str(&format!("[{index}]"));
-                    self.visit(one, item, "")?;
-                    self.path.truncate(length);
-                }
-                Ok(())
-            }
-            (Type::Map(item), Value::Object(entries)) => {
-                let length = self.path.len();
-                for (key, one) in entries.iter_mut() {
-                    if one.is_null() {
-                        *one = zero(item);
-                    }
-                    self.path.push('.');
-                    self.path.push_str(key);
-                    self.visit(one, item, "")?;
-                    self.path.truncate(length);
-                }
-                Ok(())
-            }
-            (Type::String, Value::String(_)) | (Type::Bool, Value::Bool(_)) | (Type::Double, Value::Number(_)) => {
-                Ok(())
-            }
-            (Type::Bytes, Value::String(text)) => check_base64(text),
-            (Type::Time, Value::String(text)) => text.parse::<Timestamp>().map(|_| ()).map_err(|_| {
-                format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\"")
-            }),
-            (Type::Int32, Value::Number(number)) if fits(number, i64::from(i32::MIN), i64::from(i32::MAX)) => Ok(()),
-            (Type::Int64, Value::Number(number)) if fits(number, i64::MIN, i64::MAX) => Ok(()),
-            (Type::IntOrString, Value::String(_)) => Ok(()),
-            (Type::IntOrString, Value::Number(number)) if fits(number, i64::from(i32::MIN), i64::from(i32::MAX)) => {
-                Ok(())
-            }
-            (Type::Quantity, Value::String(_) | Value::Number(_)) => {
-                let text = match &*value {
-                    Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                let amount: Quantity = text.parse().map_err(|error| format!("{error}"))?;
-                *value = Value::String(amount.to_string());
-                Ok(())
-            }
-            (Type::Quantity, _) => Err(super::quantity::QuantityError::Format.to_string()),
-            (_, other) => Err(self.wrong_type(other, kind, go_name)),
-        }
-    }
-
-    fn visit_struct(&mut self, value: &mut Value, kind: &'static Type) -> Result<(), String> {
-        let (Type::Struct(index), Value::Object(map)) = (kind, value) else {
-            return Ok(());
-        };
-        let Some(structure) = self.schema.structure(*index) else {
-            return Ok(());
-        };
-        let length = self.path.len();
-        let outer = std::mem::replace(&mut self.holder, &structure.name);
-        let keys: Vec<String> = map.keys().cloned().collect();
-        for key in keys {
-            let Some(field) = structure.field(&key) else {
-                if self.unknown.len() < MOST_ERRORS {
-                    let dot = if length > 0 { "." } else { "" };
-                    self.unknown
-                        .push(format!("unknown field \"{}{dot}{key}\"", &self.path[..length]));
-                }
-                map.shift_remove(&key);
-                continue;
-            };
-            let Some(inner) = map.get_mut(&key) else { continue };
-            if length > 0 {
-                self.path.push('.');
-            }
-            self.path.push_str(&key);
-            self.names.push(&field.name);
-            self.visit(inner, &field.kind, &field.name)?;
-            self.names.pop();
-            self.path.truncate(length);
-            if omit::is_left_out(&structure.name, field, inner) {
-                map.shift_remove(&key);
-            }
-        }
-        self.holder = outer;
-        Ok(())
-    }
-
-    fn wrong_type(&self, value: &Value, kind: &Type, go_name: &str) -> String {
-        let what = match (kind, value) {
-            (Type::Int32 | Type::Int64 | Type::IntOrString, Value::Number(number)) => format!("number {number}"),
-            _ => describe(value).to_owned(),
-        };
-        let go_type = self.go_type(kind, go_name);
-        if self.names.is_empty() {
-            return format!("json: cannot unmarshal {what} into Go value of type {go_type}");
-        }
-        format!(
-            "json: cannot unmarshal {what} into Go struct field {}.{} of type {go_type}",
-            self.holder,
-            self.names.join(".")
-        )
-    }
-
-    fn go_type(&self, kind: &Type, field: &str) -> String {
-        match kind {
-            Type::Struct(index) => match self.schema.structure(*index) {
-                Some(structure) => format!("v1.{}", structure.name),
-                None => "interface {}".into(),
-            },
-            Type::List(item) => format!("[]{}", self.go_type(item, "")),
-            Type::Map(item) if matches!(**item, Type::Quantity) => "v1.ResourceList".into(),
-            Type::Map(item) => format!("map[string]{}", self.go_type(item, "")),
-            Type::String => named_string(self.holder, field).into(),
-            Type::Bytes => "[]uint8".into(),
-            Type::Int32 | Type::IntOrString => "int32".into(),
-            Type::Int64 => "int64".into(),
-            Type::Double => "float64".into(),
-            Type::Bool => "bool".into(),
-            Type::Quantity => "resource.Quantity".into(),
-            Type::Time => "v1.Time".into(),
-            Type::Any => "interface {}".into(),
-        }
-    }
-}
-
-/// Go's name for the type of a text field that has one of its own.
-fn named_string(holder: &str, field: &str) -> &'static str {
-    match (holder, field) {
-        ("PodSpec", "restartPolicy") => "v1.RestartPolicy",
-        ("Container" | "EphemeralContainer", "restartPolicy") => "v1.ContainerRestartPolicy",
-        (_, "imagePullPolicy" | "pullPolicy") => "v1.PullPolicy",
-        (_, "protocol") => "v1.Protocol",
-        (_, "dnsPolicy") => "v1.DNSPolicy",
-        (_, "scheme") => "v1.URIScheme",
-        (_, "terminationMessagePolicy") => "v1.TerminationMessagePolicy",
-        (_, "preemptionPolicy") => "v1.PreemptionPolicy",
-        ("Toleration", "operator") => "v1.TolerationOperator",
-        ("Toleration" | "Taint", "effect") => "v1.TaintEffect",
-        ("EmptyDirVolumeSource", "medium") => "v1.StorageMedium",
-        ("Secret", "type") => "v1.SecretType",
-        ("ObjectReference" | "OwnerReference" | "ObjectMeta", "uid") => "types.UID",
-        _ => "string",
-    }
-}
-
-fn fits(number: &Number, least: i64, most: i64) -> bool {
-    number.as_i64().is_some_and(|number| (least..=most).contains(&number))
-}
-
-fn zero(kind: &Type) -> Value {
-    match kind {
-        Type::Struct(_) | Type::Map(_) => Value::Object(Default::default()),
-        Type::List(_) => Value::Array(Vec::new()),
-        Type::String | Type::Bytes => "".into(),
-        Type::Quantity => "0".into(),
-        Type::Bool => false.into(),
-        Type::Int32 | Type::Int64 | Type::Double | Type::IntOrString => 0.into(),
-        Type::Time | Type::Any => Value::Null,
-    }
-}
-
-fn describe(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-fn check_base64(text: &str) -> Result<(), String> {
-    use base64::DecodeError;
-    // Line breaks are let through, as in Go.
-    let bare: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    let at = match base64::engine::general_purpose::STANDARD.decode(&bare) {
-        Ok(_) => return Ok(()),
-        Err(DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _)) => at,
-        Err(_) => bare.len(),
-    };
-    Err(format!("illegal base64 data at input byte {at}"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ mod decode;
 mod defaults;
 mod document;
 mod field_error;
+mod fields;
+mod go_words;
 mod names;
 mod omit;
 mod priority;
@@ -27,10 +29,11 @@ use serde_json::{Value, json};
 use crate::store::{Key, Resource};
 
 pub use self::{
-    decode::{Decoded, FieldValidation, check, decode, decode_document},
+    decode::{Decoded, FieldValidation, decode, decode_document},
     defaults::apply as apply_defaults,
     document::Document,
     field_error::{FieldError, Kind},
+    fields::check,
     names::random_suffix,
     qos::qos_class,
     quantity::{Quantity, QuantityError},

@@ -17,6 +17,9 @@ use super::{
 /// The largest JSON document that is read into memory.
 const JSON_MAX: u64 = 8 << 20;
 
+/// The most that a compressed archive may unpack to, in bytes.
+const ARCHIVE_MAX: u64 = 128 << 30;
+
 /// The most files in one archive.
 const FILES_MAX: usize = 100_000;
 
@@ -55,8 +58,8 @@ pub(super) struct Found {
 }
 
 impl Archive {
-    /// Opens the archive at `path`, gzip-compressed or not.
-    pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
+    /// Opens the archive at `path`; a gzip-compressed one is unpacked into the folder `work` first.
+    pub(super) fn open(path: &Path, work: &Path) -> Result<Self, ArchiveError> {
         let mut file = File::open(path)?;
         if file.metadata()?.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
@@ -65,8 +68,11 @@ impl Archive {
         let start = file.read(&mut magic)?;
         file.rewind()?;
         if start == 2 && magic == [0x1f, 0x8b] {
-            let mut plain = unnamed_file()?;
-            io::copy(&mut flate2::read::MultiGzDecoder::new(file), &mut plain)?;
+            let mut plain = unnamed_file(work)?;
+            let content = flate2::read::MultiGzDecoder::new(file);
+            if io::copy(&mut content.take(ARCHIVE_MAX), &mut plain)? == ARCHIVE_MAX {
+                return Err(ArchiveError::Damaged("it is too large".to_owned()));
+            }
             plain.rewind()?;
             file = plain;
         }
@@ -111,6 +117,11 @@ impl Archive {
             for descriptor in &index.manifests {
                 found.extend(self.oci(descriptor, 0)?);
             }
+            // A list of names that only docker's own document has.
+            let unnamed = found.iter().any(|image| image.names.is_empty());
+            if unnamed && self.entries.contains_key("manifest.json") {
+                return self.docker();
+            }
             if !found.is_empty() || !self.entries.contains_key("manifest.json") {
                 return match found.is_empty() {
                     true => Err(ArchiveError::Damaged(
@@ -133,7 +144,12 @@ impl Archive {
             return Err(ArchiveError::Damaged("its indexes are nested too deeply".to_owned()));
         }
         let document = self.blob(&descriptor.digest)?;
-        if descriptor.is_index() {
+        // Older tools leave the media type out; an index is known by what it has.
+        let untyped = descriptor
+            .media_type
+            .is_empty()
+            .then(|| serde_json::from_slice::<Index>(&document).ok());
+        if descriptor.is_index() || matches!(untyped, Some(Some(_))) {
             let index: Index = parse(&document, &descriptor.digest)?;
             let Some(chosen) = index.for_this_platform() else {
                 return Ok(Vec::new());
@@ -239,8 +255,8 @@ fn normal(path: &Path) -> String {
 }
 
 /// A file that is gone when it is closed.
-fn unnamed_file() -> io::Result<File> {
-    let path = std::env::temp_dir().join(format!("kubectl-pod-{}-{}", std::process::id(), crate::uid::new()));
+fn unnamed_file(folder: &Path) -> io::Result<File> {
+    let path = folder.join("archive");
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)

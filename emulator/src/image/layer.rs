@@ -9,7 +9,7 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2},
-    sys::stat::{Mode, SFlag, UtimensatFlags, makedev, mkdirat, mknodat, utimensat},
+    sys::stat::{FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, makedev, mkdirat, mknodat, utimensat},
     sys::time::TimeSpec,
     unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, unlinkat},
 };
@@ -23,6 +23,11 @@ const ENTRIES_MAX: usize = 4_000_000;
 
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
+/// Other notes that aufs left for itself; they are no part of the image.
+const NOTE: &str = ".wh..wh.";
+
+/// Folders that an archive takes for granted have this mode.
+const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o755);
 
 /// Unpacks the tar stream into the empty folder `target`.
 ///
@@ -39,24 +44,31 @@ pub(super) fn unpack(stream: impl Read, target: &Path) -> io::Result<()> {
         owners: nix::unistd::geteuid().is_root(),
     };
     let mut archive = tar::Archive::new(stream);
-    // A folder's own time is set last: making files in it changes it.
+    // A folder's own mode and time are set last: making files in it needs the one and changes the other.
     let mut folders = Vec::new();
+    let mut left = LAYER_MAX;
     for (count, entry) in archive.entries()?.enumerate() {
         if count > ENTRIES_MAX {
             return Err(io::Error::other("the layer has too many entries"));
         }
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let named = |error: io::Error| match error.raw_os_error() {
+            // A full disk stays recognisable.
+            Some(_) => error,
+            None => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+        };
+        // A sparse file is larger unpacked than what of it is in the stream.
+        left = left
+            .checked_sub(entry.size())
+            .ok_or_else(|| io::Error::other("it unpacks to more than an image may have"))?;
         if let Some(folder) = unpacker.entry(&mut entry, &path).map_err(named)? {
-            folders.push((folder, entry.header().mtime().unwrap_or(0)));
+            let header = entry.header();
+            folders.push((folder, header.mode()?, header.mtime().unwrap_or(0)));
         }
     }
-    for (folder, mtime) in folders {
-        // The folder may have been replaced by a later entry; then there is nothing to set.
-        if let Ok((parent, name)) = unpacker.parent(&folder) {
-            let _ = set_time(&parent, &name, mtime);
-        }
+    for (folder, mode, mtime) in folders {
+        unpacker.finish_folder(&folder, Mode::from_bits_truncate(mode), mtime)?;
     }
     Ok(())
 }
@@ -71,10 +83,11 @@ impl Unpacker {
     /// Makes one entry; returns its path where it is a folder.
     fn entry(&self, entry: &mut Entry<'_, impl Read>, path: &Path) -> io::Result<Option<PathBuf>> {
         let path = inside(path)?;
-        if path.as_os_str().is_empty() {
-            return Ok(None); // The root itself.
-        }
         let kind = entry.header().entry_type();
+        if path.as_os_str().is_empty() {
+            // The root itself: it is there, its mode is the image's.
+            return Ok((kind == EntryType::Directory).then_some(path));
+        }
         if matches!(kind, EntryType::XGlobalHeader) {
             return Ok(None);
         }
@@ -83,7 +96,14 @@ impl Unpacker {
         if base == OPAQUE {
             return self.opaque(path.parent().unwrap_or(Path::new(""))).map(|()| None);
         }
+        if base.starts_with(NOTE) {
+            return Ok(None);
+        }
         if let Some(hidden) = base.strip_prefix(WHITEOUT) {
+            // `.wh...` would hide, and so remove, the folder above.
+            if matches!(hidden, "" | "." | "..") {
+                return Err(io::Error::other("its path leads out of the image"));
+            }
             remove(&parent, Path::new(hidden))?;
             mknodat(&parent, Path::new(hidden), SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?;
             return Ok(None);
@@ -134,7 +154,11 @@ impl Unpacker {
                     SFlag::S_IFBLK
                 };
                 let device = makedev(major.into(), minor.into());
-                mknodat(&parent, &name, kind, Mode::S_IRUSR | Mode::S_IWUSR, device)?;
+                match mknodat(&parent, &name, kind, Mode::S_IRUSR | Mode::S_IWUSR, device) {
+                    // Without root of the machine there are no devices; a container's own come from the runtime.
+                    Err(Errno::EPERM) => return Ok(None),
+                    made => made?,
+                }
             }
             other => return Err(io::Error::other(format!("entries of type {other:?} are not supported"))),
         }
@@ -155,10 +179,10 @@ impl Unpacker {
         if kind != EntryType::Symlink {
             self.extended_attributes(entry, &path)?;
             // After the owner: changing that takes the set-user-ID bit away. The name is no symbolic link: it was made above.
-            nix::sys::stat::fchmodat(&parent, &name, mode, nix::sys::stat::FchmodatFlags::FollowSymlink)?;
-        }
-        if kind == EntryType::Directory {
-            return Ok(Some(path));
+            if kind == EntryType::Directory {
+                return Ok(Some(path));
+            }
+            set_mode(&parent, &name, mode)?;
         }
         set_time(&parent, &name, mtime)?;
         Ok(None)
@@ -174,7 +198,7 @@ impl Unpacker {
             so_far.push(part);
             opened = match self.open(&so_far) {
                 Err(Errno::ENOENT) => {
-                    mkdirat(&opened, Path::new(part.as_os_str()), Mode::from_bits_truncate(0o755))?;
+                    make_folder(&opened, Path::new(part.as_os_str()))?;
                     self.open(&so_far)?
                 }
                 other => other?,
@@ -192,6 +216,22 @@ impl Unpacker {
         openat2(&self.root, path, how)
     }
 
+    /// Gives a folder the mode and time of its entry. A later entry may have replaced it; then there is nothing to do.
+    fn finish_folder(&self, folder: &Path, mode: Mode, mtime: u64) -> io::Result<()> {
+        let (parent, name) = match folder.as_os_str().is_empty() {
+            true => (self.root.try_clone()?, PathBuf::from(".")),
+            false => match self.parent(folder) {
+                Ok(found) => found,
+                Err(_) => return Ok(()),
+            },
+        };
+        if self.is_folder(&parent, &name) {
+            set_mode(&parent, &name, mode)?;
+            set_time(&parent, &name, mtime)?;
+        }
+        Ok(())
+    }
+
     fn is_folder(&self, parent: &OwnedFd, name: &Path) -> bool {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         nix::fcntl::openat(parent, name, flags, Mode::empty()).is_ok()
@@ -203,9 +243,9 @@ impl Unpacker {
             true => (self.root.try_clone()?, PathBuf::from(".")),
             false => self.parent(folder)?,
         };
-        match mkdirat(&parent, &name, Mode::from_bits_truncate(0o755)) {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(error) => return Err(error.into()),
+        match make_folder(&parent, &name) {
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
+            made => made?,
         }
         // Only root of the machine may set the first; overlayfs in a user namespace reads the second.
         if set_attribute(&parent, &name, "trusted.overlay.opaque", b"y").is_err() {
@@ -254,6 +294,17 @@ fn inside(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Ok(clean)
+}
+
+/// A folder that everybody may enter, whatever the process's umask.
+fn make_folder(parent: &OwnedFd, name: &Path) -> io::Result<()> {
+    mkdirat(parent, name, FOLDER_MODE)?;
+    set_mode(parent, name, FOLDER_MODE)
+}
+
+/// `name` is no symbolic link: it was made, or looked at, just now.
+fn set_mode(parent: &OwnedFd, name: &Path, mode: Mode) -> io::Result<()> {
+    Ok(fchmodat(parent, name, mode, FchmodatFlags::FollowSymlink)?)
 }
 
 /// Takes away whatever has the name.
@@ -360,6 +411,18 @@ mod tests {
             vec![(Symlink, "out", out), (Link, "mine", "out/secret")],
             vec![(Symlink, "out", out), (Regular, "out/.wh.secret", "")],
             vec![(Regular, absolute.as_str(), "new")],
+            vec![(Regular, ".wh...", "")],
+            vec![
+                (Directory, "a", ""),
+                (Regular, "a/.wh..", ""),
+                (Regular, "a/.wh...", ""),
+            ],
+            vec![(Symlink, "up", ".."), (Regular, "up/.wh..wh..opq", "")],
+            vec![
+                (Symlink, "up", ".."),
+                (Directory, "up", ""),
+                (Regular, "up/secret", "new"),
+            ],
         ] {
             fs::create_dir(&target).unwrap();
             let outcome = unpack(&archive(&entries)[..], &target);
@@ -375,6 +438,53 @@ mod tests {
             );
             fs::remove_dir_all(&target).unwrap();
         }
+    }
+
+    #[test]
+    fn folders_get_their_modes_though_files_are_made_in_them_later() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, mode) in [("./", 0o711), ("closed/", 0o555), ("tmp/", 0o1777)] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(Directory);
+            header.set_mode(mode);
+            header.set_uid(nix::unistd::geteuid().as_raw().into());
+            header.set_gid(nix::unistd::getegid().as_raw().into());
+            header.set_size(0);
+            builder.append_data(&mut header, name, io::empty()).unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_size(0);
+        header.set_mode(0o4755);
+        header.set_uid(nix::unistd::geteuid().as_raw().into());
+        header.set_gid(nix::unistd::getegid().as_raw().into());
+        builder.append_data(&mut header, "closed/deep/su", io::empty()).unwrap();
+        unpack(&builder.into_inner().unwrap()[..], folder.path()).unwrap();
+        let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode("."), mode("closed"), mode("tmp")), (0o711, 0o555, 0o1777));
+        assert_eq!((mode("closed/deep"), mode("closed/deep/su")), (0o755, 0o4755));
+    }
+
+    #[test]
+    fn a_sparse_file_cannot_be_larger_than_a_layer() {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(EntryType::GNUSparse);
+        header.set_path("bomb").unwrap();
+        header.set_mode(0o644);
+        header.set_size(0);
+        // 4 EiB, as tar writes large numbers.
+        let size = [0x80, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0];
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.realsize = size;
+        gnu.sparse[0].offset = size;
+        gnu.sparse[0].numbytes = *b"00000000000\0";
+        header.set_cksum();
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append(&header, io::empty()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let refused = unpack(&builder.into_inner().unwrap()[..], folder.path()).unwrap_err();
+        assert!(refused.to_string().contains("more than an image may have"), "{refused}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod archive;
 mod compression;
+mod credential_helper;
 mod digest;
 pub mod docker_config;
 pub mod host;
@@ -12,10 +13,14 @@ mod manifest;
 mod mapping;
 #[cfg(target_os = "linux")]
 mod pull;
+#[cfg(target_os = "linux")]
+mod pull_error;
 mod push;
 pub mod reference;
 #[cfg(target_os = "linux")]
 mod store;
+#[cfg(target_os = "linux")]
+mod work;
 
 use std::path::PathBuf;
 

@@ -1,21 +1,20 @@
 //! Pulling an image from its registry.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-};
+use std::{fs::File, path::Path, time::Duration};
 
 use oci_client::{
     Client, Reference as Remote, RegistryOperation,
     client::{ClientConfig, ClientProtocol},
-    errors::OciDistributionError,
     secrets::RegistryAuth,
 };
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    Credentials, Image, ImageError, archive::ArchiveError, docker_config, reference::Reference, store::ImageStore,
+    Credentials, Image, ImageError, docker_config, pull_error::Fault, reference::Reference, store::ImageStore,
 };
+
+/// How long a registry may take to answer, and to send more.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Fetches manifest, configuration and layers, and adds them to the store. Every blob is checked against its digest.
 pub(super) async fn pull(
@@ -23,67 +22,61 @@ pub(super) async fn pull(
     name: &Reference,
     credentials: &[Credentials],
 ) -> Result<Image, ImageError> {
-    let failed = |why: String| {
-        let why = why.trim_end_matches('.').to_owned();
-        ImageError::Pull(format!("failed to pull and unpack image \"{name}\": {why}"))
-    };
-    let remote: Remote = name.to_string().parse().map_err(|error| failed(format!("{error}")))?;
-    let folder = tempfile_folder().map_err(|error| failed(error.to_string()))?;
+    let url = name.manifest_url();
+    let failed = |fault: &Fault| ImageError::Pull(fault.sentence(name, &url));
+    let (known, note) = authentications(name, credentials).await;
+    let work = store.begin().map_err(|error| failed(&error.into()))?;
     let mut last = None;
-    for auth in authentications(&name.registry, credentials) {
-        match fetch(store, name, &remote, &auth, folder.path()).await {
+    for auth in known {
+        match fetch(store, name, &auth, work.path()).await {
             Ok(image) => return Ok(image),
             // Other credentials don't make a missing image appear, nor a network that is not there.
-            Err(error) if !is_denied(&error) => return Err(failed(sentence(&error))),
-            Err(error) => last = Some(error),
+            Err(fault) if !fault.is_denied() => return Err(failed(&fault)),
+            Err(fault) => last = Some(failed(&fault)),
         }
     }
-    Err(failed(
-        last.map_or_else(|| "no credentials".to_owned(), |error| sentence(&error)),
-    ))
+    Err(match (last, note) {
+        (Some(ImageError::Pull(why)), Some(note)) => ImageError::Pull(format!("{why}: {note}")),
+        (Some(error), _) => error,
+        (None, note) => ImageError::Pull(note.unwrap_or_default()),
+    })
 }
 
-/// Why one attempt failed.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error(transparent)]
-    Registry(#[from] OciDistributionError),
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-}
-
-impl From<std::io::Error> for Fault {
-    fn from(error: std::io::Error) -> Self {
-        Self::Archive(error.into())
-    }
-}
-
-async fn fetch(
-    store: &ImageStore,
-    name: &Reference,
-    remote: &Remote,
-    auth: &RegistryAuth,
-    folder: &Path,
-) -> Result<Image, Fault> {
-    // Registries on this machine speak plain HTTP, as container engines assume.
-    let local = name.registry.starts_with("localhost") || name.registry.starts_with("127.");
-    let protocol = if local {
+async fn fetch(store: &ImageStore, name: &Reference, auth: &RegistryAuth, folder: &Path) -> Result<Image, Fault> {
+    // The TLS library wants one provider for the process; somebody else may have chosen the same.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let protocol = if name.is_local() {
         ClientProtocol::Http
     } else {
         ClientProtocol::Https
     };
     let client = Client::new(ClientConfig {
         protocol,
+        connect_timeout: Some(PATIENCE),
+        read_timeout: Some(PATIENCE),
         ..ClientConfig::default()
     });
-    client.auth(remote, auth, RegistryOperation::Pull).await?;
-    let (manifest, digest) = client.pull_image_manifest(remote, auth).await?;
+    let remote: Remote = name
+        .to_string()
+        .parse()
+        .map_err(|error| std::io::Error::other(format!("{error}")))?;
+    let resolving = async {
+        client.auth(&remote, auth, RegistryOperation::Pull).await?;
+        client.pull_image_manifest(&remote, auth).await
+    };
+    let (manifest, digest) = resolving.await.map_err(Fault::Resolve)?;
     let mut config = Vec::new();
-    client.pull_blob(remote, &manifest.config, &mut config).await?;
+    client
+        .pull_blob(&remote, &manifest.config, &mut config)
+        .await
+        .map_err(Fault::Fetch)?;
     let mut size = config.len() as u64;
     for (index, layer) in manifest.layers.iter().enumerate() {
         let mut file = tokio::fs::File::create(folder.join(index.to_string())).await?;
-        client.pull_blob(remote, layer, &mut file).await?;
+        client
+            .pull_blob(&remote, layer, &mut file)
+            .await
+            .map_err(Fault::Fetch)?;
         file.flush().await?;
         size += file.metadata().await?.len();
     }
@@ -105,59 +98,46 @@ async fn fetch(
     }
 }
 
-/// What to try, in order: the pod's own credentials, the machine's, none.
-fn authentications(registry: &str, credentials: &[Credentials]) -> Vec<RegistryAuth> {
+/// What to try, in order: the pod's own credentials, the machine's, none; and why the machine's can't be had.
+async fn authentications(name: &Reference, credentials: &[Credentials]) -> (Vec<RegistryAuth>, Option<String>) {
     let own = credentials
         .iter()
-        .filter(|one| docker_config::same_registry(&one.registry, registry));
-    let machine = docker_config::of_machine(registry);
+        .filter(|one| docker_config::fits(&one.registry, name));
+    let (machine, note) = match docker_config::of_machine(name).await {
+        Ok(found) => (found, None),
+        Err(why) => (None, Some(why)),
+    };
     let known = own
         .cloned()
         .chain(machine)
         .map(|one| RegistryAuth::Basic(one.username, one.password));
-    known.chain([RegistryAuth::Anonymous]).collect()
+    (known.chain([RegistryAuth::Anonymous]).collect(), note)
 }
 
-fn is_denied(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Registry(
-            OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. }
-        )
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The fault with its causes: a request that failed says why only in those.
-fn sentence(fault: &Fault) -> String {
-    let mut text = fault.to_string();
-    let mut cause = std::error::Error::source(fault);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
+    #[tokio::test]
+    async fn a_registry_that_is_not_there_is_told_in_the_words_of_a_node() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ImageStore::open(folder.path(), vec![]).unwrap();
+        // A port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let name = Reference::parse(&format!("127.0.0.1:{port}/a:1")).unwrap();
+        let error = pull(&store, &name, &[]).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "rpc error: code = Unknown desc = failed to pull and unpack image \"{name}\": failed to resolve image: \
+                 failed to do request: Head \"http://127.0.0.1:{port}/v2/a/manifests/1\": \
+                 dial tcp 127.0.0.1:{port}: connect: connection refused"
+            )
+        );
+        assert_eq!(std::fs::read_dir(folder.path().join("work")).unwrap().count(), 0);
     }
-    text
-}
-
-/// A folder for what is being fetched, removed when it is dropped.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // Left behind, the system's own clean-up of /tmp sees to it.
-    }
-}
-
-fn tempfile_folder() -> std::io::Result<Folder> {
-    let path = std::env::temp_dir().join(format!("kubectl-pod-pull-{}", crate::uid::new()));
-    fs::create_dir(&path)?;
-    Ok(Folder(path))
 }

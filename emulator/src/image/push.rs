@@ -7,7 +7,7 @@ use oci_client::{
     secrets::RegistryAuth,
 };
 
-use super::{ImageError, docker_config};
+use super::{ImageError, docker_config, reference::Reference};
 
 /// Digest, media type, and content of a manifest.
 pub type Manifest = (String, &'static str, Vec<u8>);
@@ -51,7 +51,16 @@ async fn send(remote: &Remote, upload: &Upload) -> Result<(), OciDistributionErr
         protocol,
         ..ClientConfig::default()
     });
-    let auth = docker_config::of_machine(registry).map_or(RegistryAuth::Anonymous, |found| {
+    let name = Reference {
+        registry: registry.to_owned(),
+        repository: remote.repository().to_owned(),
+        tag: None,
+        digest: None,
+    };
+    let found = docker_config::of_machine(&name)
+        .await
+        .map_err(OciDistributionError::AuthenticationFailure)?;
+    let auth = found.map_or(RegistryAuth::Anonymous, |found| {
         RegistryAuth::Basic(found.username, found.password)
     });
     client.auth(remote, &auth, RegistryOperation::Push).await?;

@@ -1,6 +1,6 @@
 //! Names of images (`github.com/distribution/reference`): read strictly, completed as container engines complete them.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 /// An image's name in full.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,56 @@ impl Reference {
     /// The name without tag and digest: `docker.io/library/busybox`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// The registry is on this machine; such ones speak plain HTTP, as container engines assume.
+    pub(super) fn is_local(&self) -> bool {
+        let host = self.host();
+        host == "localhost"
+            || host
+                .trim_matches(['[', ']'])
+                .parse()
+                .is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+
+    /// The host that is connected to; Docker Hub's has another name than the registry.
+    pub(super) fn host(&self) -> &str {
+        match self.registry.as_str() {
+            "docker.io" => "registry-1.docker.io",
+            registry => match registry.rsplit_once(':') {
+                Some((host, port)) if !port.ends_with(']') => host,
+                _ => registry,
+            },
+        }
+    }
+
+    /// Host and port that are connected to.
+    pub(super) fn address(&self) -> String {
+        let port = match self.registry.rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => port,
+            _ if self.is_local() => "80",
+            _ => "443",
+        };
+        let host = match self.host() {
+            "localhost" => "127.0.0.1",
+            host => host,
+        };
+        format!("{host}:{port}")
+    }
+
+    /// Where the registry has the image's manifest.
+    pub(super) fn manifest_url(&self) -> String {
+        let scheme = if self.is_local() { "http" } else { "https" };
+        let host = match self.registry.as_str() {
+            "docker.io" => self.host(),
+            registry => registry,
+        };
+        let which = self
+            .digest
+            .as_ref()
+            .or(self.tag.as_ref())
+            .map_or("latest", String::as_str);
+        format!("{scheme}://{host}/v2/{}/manifests/{which}", self.repository)
     }
 }
 
@@ -186,6 +236,28 @@ mod tests {
         ] {
             assert_eq!(Reference::parse(text).unwrap().to_string(), full, "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_tells_where_its_manifest_is() {
+        for (text, url, address) in [
+            (
+                "busybox:1",
+                "https://registry-1.docker.io/v2/library/busybox/manifests/1",
+                "registry-1.docker.io:443",
+            ),
+            (
+                "localhost:5000/a",
+                "http://localhost:5000/v2/a/manifests/latest",
+                "127.0.0.1:5000",
+            ),
+            ("127.0.0.1/a:2", "http://127.0.0.1/v2/a/manifests/2", "127.0.0.1:80"),
+            ("ghcr.io/a/b:2", "https://ghcr.io/v2/a/b/manifests/2", "ghcr.io:443"),
+        ] {
+            let name = Reference::parse(text).unwrap();
+            assert_eq!((name.manifest_url().as_str(), name.address().as_str()), (url, address));
+        }
+        assert!(!Reference::parse("localhost.example.com/a").unwrap().is_local());
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{
     manifest::Configuration,
     mapping, pull,
     reference::Reference,
+    work::{self, Work},
 };
 
 /// The images of one data folder.
@@ -34,9 +35,10 @@ impl ImageStore {
     /// # Errors
     /// Where the disk refuses.
     pub fn open(path: &Path, map_images: Vec<(String, String)>) -> io::Result<Self> {
-        for folder in ["layers", "names"] {
+        for folder in ["layers", "names", "work"] {
             fs::create_dir_all(path.join(folder))?;
         }
+        work::sweep(&path.join("work"))?;
         Ok(Self {
             path: path.to_owned(),
             map_images,
@@ -48,7 +50,8 @@ impl ImageStore {
     /// # Errors
     /// What is wrong with the archive, or with the disk; what was imported before stays.
     pub fn import(&self, archive: &Path) -> Result<Vec<String>, ArchiveError> {
-        let archive = Archive::open(archive)?;
+        let work = self.begin()?;
+        let archive = Archive::open(archive, work.path())?;
         let mut imported = Vec::new();
         for found in archive.images()? {
             let mut names: Vec<Reference> = Vec::new();
@@ -74,6 +77,11 @@ impl ImageStore {
         Ok(imported)
     }
 
+    /// A place for what is not finished.
+    pub(super) fn begin(&self) -> io::Result<Work> {
+        Work::begin(&self.path.join("work"))
+    }
+
     /// Unpacks an image and makes it known by its names.
     pub(super) fn add<R: io::Read>(
         &self,
@@ -95,9 +103,10 @@ impl ImageStore {
                 diff_ids.len()
             )));
         }
+        let work = self.begin()?;
         let mut folders = Vec::new();
         for (index, diff_id) in diff_ids.iter().enumerate() {
-            folders.push(self.layer(diff_id, || open_layer(index))?);
+            folders.push(self.layer(&work, diff_id, || open_layer(index))?);
         }
         let image = Image {
             id: digest::of(config),
@@ -111,7 +120,7 @@ impl ImageStore {
                 reference: name.to_string(),
                 ..image.clone()
             };
-            self.write(&record)?;
+            self.write(&work, &record)?;
         }
         Ok(image)
     }
@@ -119,6 +128,7 @@ impl ImageStore {
     /// The folder of a layer, unpacked now if it is not there.
     fn layer<R: io::Read>(
         &self,
+        work: &Work,
         diff_id: &str,
         open: impl Fn() -> Result<R, ArchiveError>,
     ) -> Result<PathBuf, ArchiveError> {
@@ -132,22 +142,20 @@ impl ImageStore {
         if folder.is_dir() {
             return Ok(folder);
         }
-        let unpacking = layers.join(format!(".{}", crate::uid::new()));
+        let unpacking = work.path().join(hex);
         fs::create_dir(&unpacking)?;
-        let outcome = unpack(&unpacking, diff_id, open()?).and_then(|()| match fs::rename(&unpacking, &folder) {
+        let done = unpack(&unpacking, diff_id, open()?);
+        let done = done.and_then(|()| match fs::rename(&unpacking, &folder) {
             // Somebody else unpacked the same layer meanwhile.
             Err(_) if folder.is_dir() => Ok(()),
             other => Ok(other?),
         });
-        if unpacking.exists() {
-            fs::remove_dir_all(&unpacking)?;
-        }
-        outcome.map(|()| folder)
+        done.map(|()| folder)
     }
 
-    fn write(&self, image: &Image) -> io::Result<()> {
+    fn write(&self, work: &Work, image: &Image) -> io::Result<()> {
         let path = self.record(&image.reference);
-        let new = path.with_extension(format!("new-{}", crate::uid::new()));
+        let new = work.path().join("record");
         fs::write(&new, serde_json::to_vec(image)?)?;
         fs::rename(&new, &path)
     }
@@ -199,7 +207,8 @@ fn unpack(folder: &Path, diff_id: &str, stream: impl io::Read) -> Result<(), Arc
             "the content of layer {diff_id} has another digest"
         )));
     }
-    Ok(())
+    // On the disk before it has its name: a layer that is there is whole, even after a power cut.
+    Ok(nix::unistd::syncfs(fs::File::open(folder)?).map_err(io::Error::from)?)
 }
 
 #[async_trait]
@@ -308,7 +317,10 @@ mod tests {
                 .to_string()
                 .contains("has another digest")
         );
-        assert_eq!(fs::read_dir(folder.path().join("images/layers")).unwrap().count(), 0);
+        for place in ["layers", "work", "names"] {
+            let left = fs::read_dir(folder.path().join("images").join(place)).unwrap();
+            assert_eq!(left.count(), 0, "{place}");
+        }
         assert_eq!(store.find("busybox:1").unwrap(), None);
     }
 

@@ -22,37 +22,54 @@ pub(super) struct File {
 pub(super) type Payload = BTreeMap<String, File>;
 
 const DATA: &str = "..data";
+const NEW_DATA: &str = "..data_tmp";
 
 /// Makes the volume's files what `payload` says; does nothing where they are.
+///
+/// It can be cut short anywhere: the next call finishes what is missing and removes what is left over.
 pub(super) fn write(folder: &Path, payload: &Payload, group: Option<i64>) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let present = fs::read_link(folder.join(DATA)).ok();
-    if present
-        .as_ref()
-        .is_some_and(|present| same(&folder.join(present), payload))
-    {
-        return Ok(());
-    }
     if let Some(path) = payload.keys().find(|path| !stays_inside(path)) {
         return Err(io::Error::other(format!(
             "invalid path {path:?}: it leads out of the volume"
         )));
     }
-    let name = format!("..{}", crate::uid::new());
-    let version = folder.join(&name);
-    for (path, file) in payload {
-        write_file(&version.join(path), file, group)?;
-    }
-    if payload.is_empty() {
-        fs::create_dir(&version)?;
-    }
-    let new = folder.join("..data_tmp");
-    let _ = fs::remove_file(&new); // Left by a crash.
-    link(Path::new(&name), &new)?;
-    fs::rename(&new, folder.join(DATA))?;
+    fs::create_dir_all(folder)?;
+    allow(folder, 0o777, None, group)?;
+    let present = fs::read_link(folder.join(DATA)).ok();
+    let is_new = !present
+        .as_ref()
+        .is_some_and(|present| same(&folder.join(present), payload));
+    let version = match present.filter(|_| !is_new) {
+        Some(present) => present,
+        None => make_version(folder, payload, group)?,
+    };
     link_files(folder, payload)?;
-    if let Some(present) = present {
-        fs::remove_dir_all(folder.join(present))?;
+    remove_others(folder, &version)
+}
+
+/// Writes a version of its own and makes it the present one; returns its name.
+fn make_version(folder: &Path, payload: &Payload, group: Option<i64>) -> io::Result<PathBuf> {
+    let name = PathBuf::from(format!("..{}", crate::uid::new()));
+    let version = folder.join(&name);
+    make_folder(&version, group)?;
+    for (path, file) in payload {
+        write_file(&version, path, file, group)?;
+    }
+    let new = folder.join(NEW_DATA);
+    drop(fs::remove_file(&new)); // Left by a crash.
+    link(&name, &new)?;
+    fs::rename(&new, folder.join(DATA))?;
+    Ok(name)
+}
+
+/// Removes the version before this one, and those that a crash left unfinished.
+fn remove_others(folder: &Path, version: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_version = entry.file_name().to_string_lossy().starts_with("..") && entry.file_type()?.is_dir();
+        if is_version && entry.file_name() != version.as_os_str() {
+            fs::remove_dir_all(entry.path())?;
+        }
     }
     Ok(())
 }
@@ -66,26 +83,38 @@ fn stays_inside(path: &str) -> bool {
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-fn write_file(path: &Path, file: &File, group: Option<i64>) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
+fn write_file(version: &Path, path: &str, file: &File, group: Option<i64>) -> io::Result<()> {
+    let mut folder = version.to_owned();
+    for part in Path::new(path).parent().unwrap_or(Path::new("")).components() {
+        folder.push(part);
+        make_folder(&folder, group)?;
     }
-    fs::write(path, &file.data)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{PermissionsExt, chown};
-        let group = group.and_then(|group| u32::try_from(group).ok());
-        // With an fsGroup, the group may read what the owner may.
-        let mode = if group.is_some() {
-            file.mode | (file.mode & 0o700) >> 3
-        } else {
-            file.mode
-        };
-        if group.is_some() || file.owner.is_some() {
-            chown(path, file.owner, group)?;
-        }
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    let path = version.join(path);
+    fs::write(&path, &file.data)?;
+    // With an fsGroup, the group may read (`volume_linux.go`, read-only volumes).
+    let mode = if group.is_some() { file.mode | 0o440 } else { file.mode };
+    allow(&path, mode, file.owner, group)
+}
+
+fn make_folder(path: &Path, group: Option<i64>) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    allow(path, 0o755, None, group)
+}
+
+/// Sets mode and owner, whatever the umask; what is made in a folder of the group belongs to the group too.
+#[cfg(unix)]
+fn allow(path: &Path, mode: u32, owner: Option<u32>, group: Option<i64>) -> io::Result<()> {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let group = group.and_then(|group| u32::try_from(group).ok());
+    if group.is_some() || owner.is_some() {
+        chown(path, owner, group)?;
     }
+    let set_group_id = if group.is_some() && path.is_dir() { 0o2000 } else { 0 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode | set_group_id))
+}
+
+#[cfg(not(unix))]
+fn allow(_: &Path, _: u32, _: Option<u32>, _: Option<i64>) -> io::Result<()> {
     Ok(())
 }
 
@@ -175,6 +204,40 @@ mod tests {
         assert!(!path.join(before).exists());
         write(&path, &payload(&[]), None).unwrap();
         assert_eq!(read("a"), None);
+    }
+
+    #[test]
+    fn what_a_crash_left_is_finished_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("volume");
+        let files = payload(&[("a", "1"), ("dir/b", "2")]);
+        write(&path, &files, None).unwrap();
+        // Cut short after the version became the present one, and another before it did.
+        fs::remove_file(path.join("a")).unwrap();
+        fs::create_dir_all(path.join("..half/dir")).unwrap();
+        link(Path::new("..half"), &path.join(NEW_DATA)).unwrap();
+        write(&path, &files, None).unwrap();
+        assert_eq!(fs::read_to_string(path.join("a")).unwrap(), "1");
+        assert!(!path.join("..half").exists());
+        write(&path, &payload(&[("a", "3")]), None).unwrap();
+        assert!(fs::symlink_metadata(path.join(NEW_DATA)).is_err());
+        let names = fs::read_dir(&path).unwrap().count();
+        assert_eq!(names, 3, "the link, its target and the file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_group_may_read_and_owns_what_is_made_later() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("volume");
+        let group = fs::metadata(folder.path()).unwrap().gid();
+        let mut files = payload(&[("a", "1")]);
+        files.get_mut("a").unwrap().mode = 0o600;
+        write(&path, &files, Some(i64::from(group))).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(&path.join("a")), 0o640);
+        assert_eq!((mode(&path), mode(&path.join(DATA))), (0o2777, 0o2755));
     }
 
     #[test]

@@ -4,19 +4,44 @@ use std::{fs, io, path::Path};
 
 use k8s_openapi::api::core::v1::EmptyDirVolumeSource;
 
-/// Makes it where it is missing; what containers have put into it stays.
-pub(super) fn make(folder: &Path, source: &EmptyDirVolumeSource, group: Option<i64>) -> io::Result<()> {
-    let is_new = !folder.exists();
-    fs::create_dir_all(folder)?;
-    if source.medium.as_deref() == Some("Memory") {
-        let size = source
+/// Makes it where it is missing; what containers have put into it stays. `memory` is the pod's memory limit: a folder of
+/// memory can't take more.
+///
+/// # Errors
+/// A medium that the emulator does not have, or what the system says.
+pub(super) fn make(
+    folder: &Path,
+    source: &EmptyDirVolumeSource,
+    memory: Option<i64>,
+    group: Option<i64>,
+) -> io::Result<()> {
+    let in_memory = match source.medium.as_deref() {
+        None | Some("") => false,
+        Some("Memory") => true,
+        Some(other) => {
+            return Err(io::Error::other(format!(
+                "emptyDir of medium {other} is not supported by the emulator"
+            )));
+        }
+    };
+    if !folder.exists() {
+        // It appears with its mode and group, or not at all.
+        let new = folder.with_extension(format!("new-{}", crate::uid::new()));
+        fs::create_dir_all(&new)?;
+        open_to_all(&new, group)?;
+        fs::rename(&new, folder)?;
+    }
+    if in_memory {
+        let limit = source
             .size_limit
             .as_ref()
-            .and_then(|limit| crate::quantity::milli(&limit.0));
-        mount_memory(folder, size.map(|milli| milli / 1000))?;
-    }
-    if is_new {
-        open_to_all(folder, group)?;
+            .and_then(|limit| crate::quantity::milli(&limit.0))
+            .map(|milli| milli / 1000)
+            .filter(|size| *size > 0);
+        let size = [limit, memory.map(i128::from)].into_iter().flatten().min();
+        if mount_memory(folder, size)? {
+            open_to_all(folder, group)?;
+        }
     }
     Ok(())
 }
@@ -40,26 +65,25 @@ fn open_to_all(_: &Path, _: Option<i64>) -> io::Result<()> {
     Ok(())
 }
 
+/// Mounts a tmpfs where there is none; tells whether there was none.
 #[cfg(target_os = "linux")]
-fn mount_memory(folder: &Path, size: Option<i128>) -> io::Result<()> {
+fn mount_memory(folder: &Path, size: Option<i128>) -> io::Result<bool> {
     use nix::{
         mount::{MsFlags, mount},
         sys::statfs::{TMPFS_MAGIC, statfs},
     };
     if statfs(folder)?.filesystem_type() == TMPFS_MAGIC && is_mount(folder)? {
-        return Ok(());
+        return Ok(false);
     }
-    let options = size
-        .filter(|size| *size > 0)
-        .map(|size| format!("size={size}"))
-        .unwrap_or_default();
-    Ok(mount(
+    let options = size.map(|size| format!("size={size}")).unwrap_or_default();
+    mount(
         Some("tmpfs"),
         folder,
         Some("tmpfs"),
         MsFlags::empty(),
         Some(options.as_str()),
-    )?)
+    )?;
+    Ok(true)
 }
 
 /// A folder on another device than the one that it is in.
@@ -71,6 +95,34 @@ fn is_mount(folder: &Path) -> io::Result<bool> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn mount_memory(_: &Path, _: Option<i128>) -> io::Result<()> {
+fn mount_memory(_: &Path, _: Option<i128>) -> io::Result<bool> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn everybody_may_write_into_it_and_it_keeps_what_it_has() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("cache");
+        make(&folder, &EmptyDirVolumeSource::default(), None, None).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o7777, 0o777);
+        fs::write(folder.join("kept"), "x").unwrap();
+        make(&folder, &EmptyDirVolumeSource::default(), None, None).unwrap();
+        assert!(folder.join("kept").exists());
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_medium_that_is_not_there_is_named() {
+        let source = EmptyDirVolumeSource {
+            medium: Some("HugePages-2Mi".to_owned()),
+            ..EmptyDirVolumeSource::default()
+        };
+        let refused = make(Path::new("/nonexistent/x"), &source, None, None).unwrap_err();
+        assert!(refused.to_string().contains("HugePages-2Mi"));
+    }
 }

@@ -19,7 +19,7 @@ use k8s_openapi::api::core::v1::Volume;
 
 use crate::{
     clock::Clock,
-    container_config::Node,
+    container_config::{Node, resources},
     kubelet::{
         edges::{VolumeFailure, VolumePaths},
         pod::Pod,
@@ -91,7 +91,8 @@ impl Volumes {
         let folder = self.node.pod_files(&pod.uid).join("volumes").join(&volume.name);
         let group = pod.spec.security_context.as_ref().and_then(|context| context.fs_group);
         if let Some(source) = &volume.empty_dir {
-            empty_dir::make(&folder, source, group).map_err(|error| error.to_string())?;
+            let memory = resources::of_pod(pod).memory_limit;
+            empty_dir::make(&folder, source, memory, group).map_err(|error| error.to_string())?;
             return Ok(folder);
         }
         let context = payload::Context {

@@ -244,13 +244,10 @@ fn token(
         .signer
         .mint_again(previous.as_deref(), &subject, &audiences, start, lifetime)
         .map_err(|error| format!("failed to fetch token: {error}"))?;
-    let owner = pod
-        .spec
-        .security_context
-        .as_ref()
-        .and_then(|context| context.run_as_user);
-    let owner = owner.and_then(|owner| u32::try_from(owner).ok());
-    let mode = if owner.is_some() {
+    let owner = user_of_all(pod);
+    let group = pod.spec.security_context.as_ref().and_then(|context| context.fs_group);
+    // Whoever it belongs to may read it, nobody else.
+    let mode = if owner.is_some() || group.is_some() {
         0o600
     } else {
         mode.unwrap_or(DEFAULT_MODE)
@@ -264,6 +261,27 @@ fn token(
         },
     );
     Ok(())
+}
+
+/// The user that every container runs as, where all say the same one (`pkg/volume/util`, `FsUserFrom`).
+fn user_of_all(pod: &Pod) -> Option<u32> {
+    let of_pod = pod
+        .spec
+        .security_context
+        .as_ref()
+        .and_then(|context| context.run_as_user);
+    let containers = pod.spec.init_containers.iter().flatten().chain(&pod.spec.containers);
+    let mut users = containers.map(|container| {
+        let own = container
+            .security_context
+            .as_ref()
+            .and_then(|context| context.run_as_user);
+        own.or(of_pod)
+    });
+    let first = users.next()??;
+    users
+        .all(|user| user == Some(first))
+        .then(|| u32::try_from(first).ok())?
 }
 
 fn add(payload: &mut Payload, path: &str, data: Vec<u8>, mode: Option<i32>) {

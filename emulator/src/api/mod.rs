@@ -25,6 +25,8 @@ pub mod status;
 pub mod streaming;
 mod table;
 mod target;
+#[cfg(test)]
+mod tests;
 mod time;
 mod user;
 mod watch;

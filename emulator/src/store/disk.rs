@@ -166,7 +166,8 @@ impl StorageBackend for Backend {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use nix::mount::{MsFlags, mount};
     use nix::sched::{CloneFlags, unshare};

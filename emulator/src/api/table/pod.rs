@@ -264,4 +264,32 @@ mod tests {
         });
         assert_eq!(row(&pod), ["2/2", "Terminating", "0"]);
     }
+
+    /// Cluster, kubelet and kubectl were real: their rows are what users know.
+    #[test]
+    fn every_recorded_pod_has_the_row_that_a_real_server_made() {
+        let saved = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/saved");
+        let mut rows = 0;
+        for entry in std::fs::read_dir(saved).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            let objects: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let Some(pod) = list(&objects["items"]).iter().find(|object| object["kind"] == "Pod") else {
+                continue;
+            };
+            let printed = std::fs::read_to_string(path.with_extension("get.txt")).unwrap();
+            let expected: Vec<&str> = printed.lines().last().unwrap().split("  ").map(str::trim).collect();
+            let expected: Vec<&str> = expected.into_iter().filter(|cell| !cell.is_empty()).collect();
+            let age: i64 = expected[4].trim_end_matches('s').parse().unwrap();
+            let created: Timestamp = text(&pod["metadata"]["creationTimestamp"]).parse().unwrap();
+            let now = created.checked_add(jiff::SignedDuration::from_secs(age)).unwrap();
+            let made = cells(pod, now);
+            let made: Vec<&str> = made[..5].iter().map(text).collect();
+            assert_eq!(made, expected, "{}", path.display());
+            rows += 1;
+        }
+        assert!(rows > 20);
+    }
 }

@@ -1,0 +1,268 @@
+//! The API server as its clients see it, without the network.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response, header};
+use serde_json::{Value, json};
+
+use super::streaming::echo_runtime::Echo;
+use super::*;
+use crate::controllers::namespaces::ensure_built_in;
+
+/// An API server with the namespaces of every cluster, and the folder of its key.
+fn api() -> (Arc<Api>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::in_memory();
+    let clock = Clock::system();
+    ensure_built_in(&store, clock.now());
+    let signer = Arc::new(Signer::load_or_create(&folder.path().join("key")).unwrap());
+    let runtime = Arc::new(Echo::at(0));
+    let api = Api {
+        store,
+        clock,
+        runtime,
+        signer,
+    };
+    (Arc::new(api), folder)
+}
+
+fn request(method: &str, path: &str, accept: &str, body: &Value) -> Request<Body> {
+    let body = if body.is_null() {
+        Body::empty()
+    } else {
+        Body::from(body.to_string())
+    };
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::ACCEPT, accept)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body)
+        .unwrap()
+}
+
+async fn text(response: Response<Body>) -> String {
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What the administrator gets.
+async fn ask(api: &Arc<Api>, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let response = api.answer(request(method, path, "*/*", &body), true).await;
+    let code = response.status().as_u16();
+    (code, serde_json::from_str(&text(response).await).unwrap())
+}
+
+/// The events of a watch that lasts a second at most.
+async fn watched(api: &Arc<Api>, path: &str) -> Vec<Value> {
+    let path = format!("{path}&watch=true&timeoutSeconds=1");
+    let response = api.answer(request("GET", &path, "*/*", &Value::Null), true).await;
+    let lines = text(response).await;
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+async fn make(api: &Arc<Api>, name: &str) -> Value {
+    let (code, map) = ask(
+        api,
+        "POST",
+        MAPS,
+        json!({"metadata": {"name": name, "labels": {"of": name}}}),
+    )
+    .await;
+    assert_eq!(code, 201, "{map}");
+    map
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    let items = list["items"].as_array().unwrap();
+    items
+        .iter()
+        .map(|item| item["metadata"]["name"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn pages_follow_one_another_to_the_end() {
+    let (api, _folder) = api();
+    for name in ["a", "b", "c"] {
+        make(&api, name).await;
+    }
+    let (_, first) = ask(&api, "GET", &format!("{MAPS}?limit=2"), Value::Null).await;
+    assert_eq!(names(&first), ["a", "b"]);
+    assert_eq!(first["metadata"]["remainingItemCount"], 1);
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let (_, last) = ask(&api, "GET", &format!("{MAPS}?limit=2&continue={token}"), Value::Null).await;
+    assert_eq!(names(&last), ["c"]);
+    assert_eq!(last["metadata"]["continue"], Value::Null);
+    assert_eq!(
+        last["metadata"]["resourceVersion"],
+        first["metadata"]["resourceVersion"]
+    );
+    assert_eq!(
+        ask(&api, "GET", &format!("{MAPS}?continue=x"), Value::Null).await.0,
+        400
+    );
+}
+
+#[tokio::test]
+async fn a_watch_from_a_version_that_is_kept_no_more_ends_with_410() {
+    let (api, _folder) = api();
+    let map = make(&api, "a").await;
+    let version = map["metadata"]["resourceVersion"].as_str().unwrap();
+    for number in 0..4200 {
+        let key = crate::store::Key::new(Resource::ConfigMaps, "default", "a");
+        let written = api.store.modify(&key, |map| {
+            map["data"] = json!({"n": number.to_string()});
+            Ok::<_, crate::store::StoreError>(())
+        });
+        written.unwrap();
+    }
+    let events = watched(&api, &format!("{MAPS}?resourceVersion={version}")).await;
+    assert_eq!(events[0]["type"], "ERROR");
+    assert_eq!(
+        (&events[0]["object"]["code"], &events[0]["object"]["reason"]),
+        (&json!(410), &json!("Expired"))
+    );
+}
+
+#[tokio::test]
+async fn a_watch_list_begins_with_what_there_is_and_says_where_that_ends() {
+    let (api, _folder) = api();
+    let map = make(&api, "a").await;
+    let path = format!("{MAPS}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+    let events = watched(&api, &path).await;
+    assert_eq!((&events[0]["type"], &events[0]["object"]), (&json!("ADDED"), &map));
+    assert_eq!(events[1]["type"], "BOOKMARK");
+    assert_eq!(
+        events[1]["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"],
+        "true"
+    );
+    assert_eq!(
+        ask(
+            &api,
+            "GET",
+            &format!("{MAPS}?watch=true&sendInitialEvents=true"),
+            Value::Null
+        )
+        .await
+        .0,
+        422
+    );
+}
+
+#[tokio::test]
+async fn who_leaves_the_selection_of_a_watch_is_deleted_for_it() {
+    let (api, _folder) = api();
+    let map = make(&api, "a").await;
+    let version = map["metadata"]["resourceVersion"].as_str().unwrap();
+    let mut changed = map.clone();
+    changed["metadata"]["labels"]["of"] = json!("other");
+    let (_, changed) = ask(&api, "PUT", &format!("{MAPS}/a"), changed).await;
+    let events = watched(&api, &format!("{MAPS}?resourceVersion={version}&labelSelector=of%3Da")).await;
+    assert_eq!(events[0]["type"], "DELETED");
+    assert_eq!(events[0]["object"]["metadata"]["labels"]["of"], "a");
+    assert_eq!(
+        events[0]["object"]["metadata"]["resourceVersion"],
+        changed["metadata"]["resourceVersion"]
+    );
+}
+
+#[tokio::test]
+async fn an_update_of_what_somebody_else_has_changed_is_a_conflict() {
+    let (api, _folder) = api();
+    let map = make(&api, "a").await;
+    let mut first = map.clone();
+    first["data"] = json!({"x": "1"});
+    assert_eq!(ask(&api, "PUT", &format!("{MAPS}/a"), first).await.0, 200);
+    let mut second = map;
+    second["data"] = json!({"x": "2"});
+    let (code, status) = ask(&api, "PUT", &format!("{MAPS}/a"), second).await;
+    let words = "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again";
+    assert_eq!((code, &status["message"]), (409, &json!(words)));
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let (api, _folder) = api();
+    make(&api, "a").await;
+    let version = api.store.version();
+    let new = json!({"metadata": {"name": "b"}});
+    assert_eq!(ask(&api, "POST", &format!("{MAPS}?dryRun=All"), new).await.0, 201);
+    assert_eq!(
+        ask(&api, "DELETE", &format!("{MAPS}/a?dryRun=All"), Value::Null)
+            .await
+            .0,
+        200
+    );
+    assert_eq!(api.store.version(), version);
+}
+
+#[tokio::test]
+async fn some_namespaces_stay_and_missing_ones_take_nothing() {
+    let (api, _folder) = api();
+    let (code, status) = ask(&api, "DELETE", "/api/v1/namespaces/default", Value::Null).await;
+    let words = "namespaces \"default\" is forbidden: this namespace may not be deleted";
+    assert_eq!((code, &status["message"]), (403, &json!(words)));
+    let map = json!({"metadata": {"name": "a"}});
+    let (code, status) = ask(&api, "POST", "/api/v1/namespaces/none/configmaps", map.clone()).await;
+    assert_eq!(
+        (code, &status["message"]),
+        (404, &json!("namespaces \"none\" not found"))
+    );
+    let namespace = json!({"metadata": {"name": "shop"}});
+    assert_eq!(ask(&api, "POST", "/api/v1/namespaces", namespace).await.0, 201);
+    assert_eq!(ask(&api, "DELETE", "/api/v1/namespaces/shop", Value::Null).await.0, 200);
+    let (code, status) = ask(&api, "POST", "/api/v1/namespaces/shop/configmaps", map).await;
+    assert_eq!(
+        (code, &status["details"]["causes"][0]["reason"]),
+        (403, &json!("NamespaceTerminating"))
+    );
+    assert_eq!(ask(&api, "DELETE", "/api/v1/namespaces", Value::Null).await.0, 405);
+}
+
+#[tokio::test]
+async fn objects_come_in_the_form_that_is_wanted() {
+    let (api, _folder) = api();
+    make(&api, "a").await;
+    for (accept, kind) in [
+        ("application/json", "ConfigMapList"),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "Table"),
+        (
+            "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+            "PartialObjectMetadataList",
+        ),
+    ] {
+        let response = api.answer(request("GET", MAPS, accept, &Value::Null), true).await;
+        let list: Value = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!(list["kind"], kind);
+    }
+}
+
+#[tokio::test]
+async fn strangers_get_the_version_and_no_objects() {
+    let (api, _folder) = api();
+    let code = async |path: &str, token: Option<&str>| {
+        let mut request = request("GET", path, "*/*", &Value::Null);
+        if let Some(token) = token {
+            let value = format!("Bearer {token}").parse().unwrap();
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        api.answer(request, false).await.status().as_u16()
+    };
+    assert_eq!(code("/version", None).await, 200);
+    assert_eq!(code("/api/v1/pods", None).await, 403);
+    assert_eq!(code("/api", None).await, 403);
+    assert_eq!(code("/api/v1/pods", Some("no.such.token")).await, 401);
+    let subject = crate::tokens::Subject {
+        namespace: "default".to_owned(),
+        service_account: "default".to_owned(),
+        ..Default::default()
+    };
+    let hour = jiff::SignedDuration::from_hours(1);
+    let (token, _) = api.signer.mint(&subject, &[], api.clock.now(), hour).unwrap();
+    assert_eq!(code("/api/v1", Some(&token)).await, 200);
+    assert_eq!(code("/api/v1/pods", Some(&token)).await, 403);
+}

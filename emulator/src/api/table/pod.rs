@@ -135,6 +135,7 @@ impl Summary {
 
     fn see_containers(&mut self, status: &Value) {
         let mut runs = false;
+        let mut failure = None;
         for container in list(&status["containerStatuses"]).iter().rev() {
             self.restarts.add(container);
             let (terminated, waiting) = (&container["state"]["terminated"], &container["state"]["waiting"]);
@@ -142,18 +143,23 @@ impl Summary {
                 self.reason = text(&waiting["reason"]).to_owned();
             } else if terminated.is_object() {
                 self.reason = end(terminated);
+                if terminated["exitCode"].as_i64().unwrap_or_default() != 0 {
+                    failure = Some(self.reason.clone());
+                }
             } else if container["ready"] == true && container["state"]["running"].is_object() {
                 runs = true;
                 self.ready += 1;
             }
         }
-        if self.reason == "Completed" && runs {
-            self.reason = if has_condition(status, "Ready") {
-                "Running"
-            } else {
-                "NotReady"
+        if self.reason == "Completed" {
+            // The first container's success does not speak for the others.
+            if runs && has_condition(status, "Ready") {
+                self.reason = "Running".to_owned();
+            } else if let Some(failure) = failure {
+                self.reason = failure;
+            } else if runs {
+                self.reason = "NotReady".to_owned();
             }
-            .to_owned();
         }
     }
 }

@@ -84,9 +84,13 @@ mod tests {
     #[tokio::test]
     async fn rotated_files_come_first_and_compressed_ones_not() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["0.log.3.gz", "0.log.2", "0.log.1", "0.log", "1.log"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        for (age, name) in ["1.log", "0.log", "0.log.1", "0.log.2", "0.log.3.gz"]
+            .iter()
+            .enumerate()
+        {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1000 - age as u64);
+            file.set_modified(written).unwrap();
         }
         let names: Vec<String> = files(&folder.path().join("0.log"))
             .await

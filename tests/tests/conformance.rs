@@ -1,5 +1,6 @@
 //! The emulator against the traces of a real kubelet: no difference, three times in a row.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test ends where something that it needs fails")]
 
 use std::fs;
 use std::process::Command;

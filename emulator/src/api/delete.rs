@@ -76,7 +76,7 @@ fn options(asked: &Asked) -> Result<Options, Status> {
 }
 
 /// How long a pod that is deleted at once is seen as being deleted: long enough for its node to begin to end it.
-const SEEN: Duration = Duration::from_millis(10);
+const SEEN: Duration = Duration::from_millis(50);
 
 /// A deletion that has been decided.
 struct Deletion {

@@ -26,7 +26,7 @@ use crate::runtime::{ExecResult, RuntimeError, Session, StreamRequest};
 const MOST_OUTPUT: usize = 10 * 1024;
 
 /// How long output may come after a command has ended, from what it has left in the background.
-const AFTER_THE_END: Duration = Duration::from_millis(100);
+const AFTER_THE_END: Duration = Duration::from_millis(500);
 
 fn failed(error: io::Error) -> RuntimeError {
     RuntimeError::Failed(format!("failed to exec in container: {error}"))

@@ -97,9 +97,7 @@ impl Edges for NodeEdges {
         if !message.is_empty() || !falls_back || ended.exit_code == Some(0) {
             return message;
         }
-        fs::File::open(&ended.log_path)
-            .map(|log| last_lines(log))
-            .unwrap_or_default()
+        fs::File::open(&ended.log_path).map(last_lines).unwrap_or_default()
     }
 }
 

@@ -142,18 +142,18 @@ fn link_files(folder: &Path, payload: &Payload) -> io::Result<()> {
 
 fn same(version: &Path, payload: &Payload) -> bool {
     let mut files = Vec::new();
-    collect(version, version, &mut files);
+    collect(version, &mut files);
     files.len() == payload.len()
         && payload
             .iter()
             .all(|(path, file)| fs::read(version.join(path)).is_ok_and(|data| data == file.data))
 }
 
-fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            collect(root, &path, files);
+            collect(&path, files);
         } else {
             files.push(path);
         }

@@ -40,6 +40,10 @@ pub const NODE: &str = "emulator";
 /// The Kubernetes that the emulator is faithful to.
 pub const KUBERNETES_VERSION: &str = "v1.36.0";
 
+/// How many times its back-off a retry waits. A real kubelet waits 1 to 1.5 times, never less than once; a little more
+/// than once keeps a retry from being seen earlier than the real one's earliest.
+const STRETCH: f64 = 1.1;
+
 /// How to start.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -189,7 +193,7 @@ impl Emulator {
             recorder: recorder.clone(),
             node_name: NODE.to_owned(),
             host_ips,
-            stretch: 1.0,
+            stretch: STRETCH,
             static_pods,
         });
         let root_ca = credentials.certificate_authority.clone();

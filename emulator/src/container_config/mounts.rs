@@ -1,6 +1,10 @@
 //! What is mounted into a container: volumes, and the files that the kubelet writes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
@@ -67,20 +71,24 @@ fn of_volume(
     })?;
     let within = match (mount.sub_path.as_deref(), mount.sub_path_expr.as_deref()) {
         (Some(path), _) if !path.is_empty() => path.to_owned(),
-        (_, Some(expression)) if !expression.is_empty() => {
-            let expanded = expansion::expand(expression, &lookup);
-            if expanded.contains("$(") {
-                return Err(config_error("missing value for subPathExpr"));
-            }
-            expanded
-        }
+        (_, Some(expression)) if !expression.is_empty() => expanded(expression, &lookup)?,
         _ => String::new(),
     };
+    if within.starts_with('/') {
+        return Err(config_error(format!(
+            "error SubPath `{within}` must not be an absolute path"
+        )));
+    }
+    if within.split('/').any(|part| part == "..") {
+        return Err(config_error(format!(
+            "unable to provision SubPath `{within}`: must not contain '..'"
+        )));
+    }
     let host_path = if within.is_empty() {
         volume.clone()
     } else {
         let folder = subject.node.pod_files(&subject.pod.uid).join("subpaths");
-        let name = format!("{}-{}-{index}", subject.declared.name(), subject.attempt);
+        let name = format!("{}-{index}", subject.declared.name());
         sub_path::prepare(volume, &within, &folder.join(name)).map_err(|error| {
             let path = format!(
                 "failed to prepare subPath for volumeMount {:?} of container {:?}",
@@ -102,7 +110,42 @@ fn of_volume(
     })
 }
 
+/// A subPathExpr with its variables, all of which must have a value (`container/helpers.go`).
+fn expanded(expression: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, StartFailure> {
+    let missing = RefCell::new(BTreeSet::new());
+    let expanded = expansion::expand(expression, |name| {
+        let value = lookup(name).unwrap_or_default();
+        if value.is_empty() {
+            missing.borrow_mut().insert(name.to_owned());
+        }
+        Some(value)
+    });
+    let missing: Vec<String> = missing.into_inner().into_iter().collect();
+    if missing.is_empty() {
+        Ok(expanded)
+    } else {
+        Err(config_error(format!("missing value for {}", missing.join(", "))))
+    }
+}
+
 /// The API takes relative mount paths; they are meant from the root.
 fn absolute(path: &str) -> PathBuf {
     Path::new("/").join(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_of_a_sub_path_needs_a_value() {
+        let lookup = |name: &str| match name {
+            "POD" => Some("web".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        assert_eq!(expanded("logs/$(POD)/$$(X)", lookup).unwrap(), "logs/web/$(X)");
+        let refused = expanded("$(Z)/$(POD)/$(EMPTY)", lookup).unwrap_err();
+        assert_eq!(refused.message, "missing value for EMPTY, Z");
+    }
 }

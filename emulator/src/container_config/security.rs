@@ -171,8 +171,8 @@ fn adjust(add: &[String], drop: &[String]) -> Result<Vec<String>, String> {
         }
     };
     let mut set: Vec<String> = match (all(add), all(drop)) {
-        (true, _) => ALL_CAPABILITIES.iter().map(ToString::to_string).collect(),
-        (false, true) => Vec::new(),
+        (_, true) => Vec::new(),
+        (true, false) => ALL_CAPABILITIES.iter().map(ToString::to_string).collect(),
         (false, false) => DEFAULT_CAPABILITIES.iter().map(ToString::to_string).collect(),
     };
     for name in add

@@ -6,8 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Opens `within` below `volume` without leaving it, makes it as a folder where it is missing, and pins what was opened
-/// at `target`. The result is safe to mount: it is the opened file itself, whatever becomes of the path.
+/// Opens `within` below `volume` without leaving it, makes it as a folder where it is missing, with the mode that the
+/// volume itself has, and pins what was opened at `target`. The result is safe to mount: it is the opened file itself,
+/// whatever becomes of the path. What an earlier instance of the container had there is let go.
 ///
 /// # Errors
 /// A path that leaves the volume, or what the system says.
@@ -17,8 +18,8 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
 
     use nix::{
         fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2},
-        mount::{MsFlags, mount},
-        sys::stat::{Mode, mkdirat},
+        mount::{MntFlags, MsFlags, mount, umount2},
+        sys::stat::{Mode, fstat, mkdirat},
     };
 
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
@@ -26,6 +27,7 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
     let how = OpenHow::new()
         .flags(flags)
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let mode = fstat(&root)?.st_mode;
     let mut opened = None;
     let mut so_far = PathBuf::new();
     for part in Path::new(within).components() {
@@ -37,7 +39,11 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
                     None => root.try_clone()?,
                 };
                 mkdirat(&parent, Path::new(part.as_os_str()), Mode::from_bits_truncate(0o750))?;
-                openat2(&root, &so_far, how)?
+                let made = openat2(&root, &so_far, how)?;
+                // Through the descriptor, and whatever the umask: a link that took its place is not followed out.
+                let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode & 0o7777);
+                std::fs::set_permissions(format!("/proc/self/fd/{}", made.as_raw_fd()), permissions)?;
+                made
             }
             Err(nix::Error::EXDEV | nix::Error::ELOOP) => {
                 return Err(io::Error::other(format!("subpath {within:?} not within volume path")));
@@ -47,6 +53,8 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
     }
     let opened = opened.map_or(root, |opened| opened);
     let pinned = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    // Not a mount, or not there: then there is nothing to let go.
+    let _ = umount2(target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
     if std::fs::metadata(&pinned)?.is_dir() {
         std::fs::create_dir_all(target)?;
     } else {
@@ -75,6 +83,27 @@ pub(super) fn prepare(_: &Path, _: &str, _: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_folder_that_is_made_has_the_mode_of_its_volume_and_replaces_the_one_before() {
+        use std::os::unix::fs::PermissionsExt;
+        if !nix::unistd::geteuid().is_root() {
+            return; // Mounting takes root.
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (volume, target) = (folder.path().join("volume"), folder.path().join("target"));
+        std::fs::create_dir(&volume).unwrap();
+        std::fs::set_permissions(&volume, PermissionsExt::from_mode(0o2777)).unwrap();
+        for within in ["a/b", "a/c"] {
+            prepare(&volume, within, &target).unwrap();
+            std::fs::write(target.join("file"), within).unwrap();
+            let made = volume.join(within);
+            assert_eq!(std::fs::read_to_string(made.join("file")).unwrap(), within);
+            assert_eq!(std::fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o2777);
+        }
+        nix::mount::umount(&target).unwrap();
+        assert!(nix::mount::umount(&target).is_err(), "one mount, not one for each time");
+    }
 
     #[test]
     fn a_link_out_of_the_volume_is_refused() {

@@ -29,27 +29,16 @@ pub fn resolve(subject: &Subject<'_>) -> Result<User, StartFailure> {
         refuse_root(subject, run_as_user, image_user)?;
     }
     let files = Accounts::of(&subject.image.root);
-    let (user, group) = match run_as_user {
-        Some(uid) => (uid.to_string(), None),
-        None => match image_user.split_once(':') {
-            Some((user, group)) => (user.to_owned(), Some(group)),
-            None => (image_user.to_owned(), None),
-        },
-    };
+    // The kubelet hands on the image's user without its group.
+    let of_image = image_user.split(':').next().unwrap_or_default();
+    let user = run_as_user.map_or_else(|| of_image.to_owned(), |uid| uid.to_string());
     let account = files.user(&user).ok_or_else(|| {
         StartFailure::new(
             "CreateContainerError",
             format!("unable to find user {user}: no matching entries in passwd file"),
         )
     })?;
-    let gid = match (run_as_group, group) {
-        (Some(gid), _) => id(gid),
-        (None, Some(group)) => files.group(group).ok_or_else(|| {
-            let message = format!("unable to find group {group}: no matching entries in group file");
-            StartFailure::new("CreateContainerError", message)
-        })?,
-        (None, None) => account.gid,
-    };
+    let gid = run_as_group.map_or(account.gid, id);
     let strict = of_pod.and_then(|pod| pod.supplemental_groups_policy.as_deref()) == Some("Strict");
     let mut groups = vec![gid];
     if !strict {
@@ -148,14 +137,6 @@ impl Accounts {
         }))
     }
 
-    fn group(&self, group: &str) -> Option<u32> {
-        let named = self.group.lines().find_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            (*fields.first()? == group).then(|| fields.get(2)?.parse().ok())?
-        });
-        named.or_else(|| group.parse().ok())
-    }
-
     fn memberships<'a>(&'a self, user: &'a str) -> impl Iterator<Item = u32> + 'a {
         self.group.lines().filter_map(move |line| {
             let fields: Vec<&str> = line.split(':').collect();
@@ -204,8 +185,6 @@ mod tests {
         assert_eq!(ids("1000"), Some((1000, 100)));
         assert_eq!(ids("4242"), Some((4242, 0)));
         assert_eq!(ids("nobody-there"), None);
-        assert_eq!(accounts.group("docker"), Some(998));
-        assert_eq!(accounts.group("5"), Some(5));
         assert_eq!(accounts.memberships("web").collect::<Vec<_>>(), [998]);
     }
 }

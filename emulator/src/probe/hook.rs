@@ -53,7 +53,7 @@ async fn run(runtime: &SharedRuntime, aim: &Aim<'_>, handler: &LifecycleHandler)
         ));
     }
     if let Some(action) = &handler.http_get {
-        return match http::Request::new(aim, action) {
+        return match http::Request::new(aim, action).await {
             Ok(request) => request.hook(runtime).await,
             Err(why) => Err(why),
         };

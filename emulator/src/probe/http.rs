@@ -30,22 +30,30 @@ const REDIRECTS_MAX: usize = 10;
 pub(super) struct Request {
     https: bool,
     address: SocketAddr,
+    /// Host and port as the manifest names them; the server may tell hosts apart by it.
+    authority: String,
     path: String,
     headers: Vec<(String, String)>,
 }
 
 impl Request {
     /// Works out where it goes and what it says.
-    pub(super) fn new(aim: &Aim<'_>, action: &HTTPGetAction) -> Result<Self, String> {
+    pub(super) async fn new(aim: &Aim<'_>, action: &HTTPGetAction) -> Result<Self, String> {
         let path = action.path.as_deref().unwrap_or("/");
         let headers = action
             .http_headers
             .iter()
             .flatten()
             .map(|header| (header.name.clone(), header.value.clone()));
+        let address = address(aim, action.host.as_deref(), &action.port).await?;
+        let named = action
+            .host
+            .as_deref()
+            .filter(|host| !host.is_empty() && !host.contains(':'));
         Ok(Self {
+            authority: named.map_or_else(|| address.to_string(), |host| format!("{host}:{}", address.port())),
             https: action.scheme.as_deref() == Some("HTTPS"),
-            address: address(aim, action.host.as_deref(), &action.port)?,
+            address,
             path: if path.starts_with('/') {
                 path.to_owned()
             } else {
@@ -56,7 +64,11 @@ impl Request {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}://{}{path}", if self.https { "https" } else { "http" }, self.address)
+        format!(
+            "{}://{}{path}",
+            if self.https { "https" } else { "http" },
+            self.authority
+        )
     }
 
     /// Sends it and judges the answer.
@@ -148,7 +160,7 @@ impl Request {
         let own = |name: &str| self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let mut all: Vec<(String, String)> = Vec::new();
         for (name, value) in [
-            ("Host", self.address.to_string()),
+            ("Host", self.authority.clone()),
             ("User-Agent", USER_AGENT.to_owned()),
             ("Accept", "*/*".to_owned()),
             ("Connection", "close".to_owned()),
@@ -186,7 +198,7 @@ impl Request {
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         match uri.host() {
             None => Redirect::Here(path),
-            Some(host) if host == self.address.ip().to_string() => Redirect::Here(path),
+            Some(host) if self.authority == format!("{host}:{}", self.address.port()) => Redirect::Here(path),
             Some(_) => Redirect::Elsewhere,
         }
     }

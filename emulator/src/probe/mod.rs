@@ -37,12 +37,12 @@ pub async fn probe(runtime: &SharedRuntime, aim: Aim<'_>, probe: &Probe) -> Outc
         return exec::probe(runtime, &aim, action.command.as_deref().unwrap_or_default(), timeout).await;
     }
     let outcome = if let Some(action) = &probe.http_get {
-        match http::Request::new(&aim, action) {
+        match http::Request::new(&aim, action).await {
             Ok(request) => Ok(request.probe(runtime, timeout).await),
             Err(why) => Err(why),
         }
     } else if let Some(action) = &probe.tcp_socket {
-        match address(&aim, action.host.as_deref(), &action.port) {
+        match address(&aim, action.host.as_deref(), &action.port).await {
             Ok(address) => Ok(tcp::probe(runtime, address, timeout).await),
             Err(why) => Err(why),
         }
@@ -67,19 +67,20 @@ pub async fn probe(runtime: &SharedRuntime, aim: Aim<'_>, probe: &Probe) -> Outc
 
 const NO_ADDRESS: &str = "the pod has no address yet";
 
-/// Where a handler with host and port goes: to the pod, unless it names another host by its address.
-fn address(
+/// Where a handler with host and port goes: to the pod, unless it names another host, which the node looks up.
+async fn address(
     aim: &Aim<'_>,
     host: Option<&str>,
     port: &k8s_openapi::apimachinery::pkg::util::intstr::IntOrString,
 ) -> Result<SocketAddr, String> {
-    let ip = match host.filter(|host| !host.is_empty()) {
-        Some(host) => host
-            .parse()
-            .map_err(|_| format!("dial tcp: lookup {host}: no such host"))?,
-        None => aim.ip.ok_or(NO_ADDRESS)?,
+    let port = port::resolve(&aim.declared.container, port)?;
+    let Some(host) = host.filter(|host| !host.is_empty()) else {
+        return Ok(SocketAddr::new(aim.ip.ok_or(NO_ADDRESS)?, port));
     };
-    Ok(SocketAddr::new(ip, port::resolve(&aim.declared.container, port)?))
+    let mut found = tokio::net::lookup_host((host, port)).await.into_iter().flatten();
+    found
+        .next()
+        .ok_or_else(|| format!("dial tcp: lookup {host}: no such host"))
 }
 
 /// What Go's net package says of a connection that did not come about.

@@ -134,4 +134,60 @@ mod tests {
         }
         assert_eq!(english.suggest("CrashLoopBackof"), Some("CrashLoopBackOff"));
     }
+
+    #[test]
+    fn every_reason_condition_event_and_exit_code_is_known_in_both_languages() {
+        let names = "ImagePullBackOff ErrImagePull ErrImageNeverPull ImageInspectError InvalidImageName RegistryUnavailable \
+            SignatureValidationFailed ImageVolumeMountFailed RROUnsupported SecurityProfileInvalid \
+            CreateContainerConfigError CreateContainerError PreCreateHookError PreStartHookError PostStartHookError \
+            CrashLoopBackOff RunContainerError KillContainerError CreatePodSandboxError ConfigPodSandboxError \
+            KillPodSandboxError ResizePodInPlaceError RemoveContainerError ContainerCreating PodInitializing \
+            Completed Error OOMKilled StartError ContainerCannotRun DeadlineExceeded ContainerStatusUnknown Evicted \
+            Preempting Terminated Shutdown NodeShutdown NodeLost OutOfcpu OutOfmemory OutOfephemeral-storage \
+            OutOfpods NodeAffinity NodeName NodePorts TaintToleration PodOSSelectorNodeLabelDoesNotMatch \
+            PodOSNotSupported InvalidNodeInfo InitContainerRestartPolicyForbidden \
+            SupplementalGroupsPolicyNotSupported UnexpectedAdmissionError AppArmor PodLevelResourcesNotSupported \
+            PodFeatureUnsupported TopologyAffinityError SMTAlignmentError SysctlForbidden \
+            VolumeAttachmentLimitExceeded Unschedulable SchedulingGated SchedulerError PodReadyToStartContainers \
+            PodHasNetwork ContainersNotInitialized UnknownContainerStatuses PodCompleted ContainersNotReady \
+            PodFailed ReadinessGatesNotReady DisruptionTarget PreemptionByScheduler TerminationByKubelet \
+            EvictionByEvictionAPI DeletionByTaintManager DeletionByPodGC PodResizePending Deferred Infeasible \
+            PodResizeInProgress AllContainersRestarting Created Started Failed Killing BackOff Preempted \
+            ExceededGracePeriod Pulling Pulled InspectFailed SandboxChanged FailedCreatePodSandBox \
+            FailedPodSandBoxStatus NetworkNotReady FailedMount FailedAttachVolume FailedMapVolume \
+            SuccessfulAttachVolume AlreadyMountedVolume VolumeResizeFailed FileSystemResizeFailed Unhealthy \
+            ProbeWarning FailedPostStartHook FailedPreStopHook FailedSync FailedValidation DNSConfigForming \
+            Scheduled FailedScheduling TaintManagerEviction 0 1 2 126 127 128 130 134 135 136 137 139 141 143 255 \
+            NotReady";
+        for name in names.split_whitespace() {
+            for language in [Language::English, Language::Korean] {
+                let other = Catalogue::of(Language::English);
+                let filed = other.name_of(name).unwrap_or_else(|| panic!("{name} is not known"));
+                assert!(Catalogue::of(language).find(filed).is_some(), "{name}");
+            }
+        }
+        for message in [
+            "Insufficient cpu",
+            "Too many pods",
+            "had untolerated taint(s)",
+            "didn't satisfy existing pods anti-affinity rules",
+            "no nodes available to schedule pods",
+        ] {
+            assert!(Catalogue::of(Language::English).find(message).is_some(), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_filed_once_in_each_language() {
+        for language in [Language::English, Language::Korean] {
+            let catalogue = Catalogue::of(language);
+            let mut seen = std::collections::BTreeSet::new();
+            for (name, entry) in catalogue.entries() {
+                assert!(seen.insert(name.to_lowercase()), "{name}");
+                for also in &entry.also {
+                    assert!(seen.insert(also.to_lowercase()), "{name}: {also}");
+                }
+            }
+        }
+    }
 }

@@ -159,12 +159,10 @@ mod tests {
             ProbeWarning FailedPostStartHook FailedPreStopHook FailedSync FailedValidation DNSConfigForming \
             Scheduled FailedScheduling TaintManagerEviction 0 1 2 126 127 128 130 134 135 136 137 139 141 143 255 \
             NotReady";
+        let (english, korean) = (Catalogue::of(Language::English), Catalogue::of(Language::Korean));
         for name in names.split_whitespace() {
-            for language in [Language::English, Language::Korean] {
-                let other = Catalogue::of(Language::English);
-                let filed = other.name_of(name).unwrap_or_else(|| panic!("{name} is not known"));
-                assert!(Catalogue::of(language).find(filed).is_some(), "{name}");
-            }
+            let filed = english.name_of(name);
+            assert!(filed.is_some_and(|filed| korean.find(filed).is_some()), "{name}");
         }
         for message in [
             "Insufficient cpu",
@@ -173,7 +171,7 @@ mod tests {
             "didn't satisfy existing pods anti-affinity rules",
             "no nodes available to schedule pods",
         ] {
-            assert!(Catalogue::of(Language::English).find(message).is_some(), "{message}");
+            assert!(english.find(message).is_some(), "{message}");
         }
     }
 

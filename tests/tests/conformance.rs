@@ -50,8 +50,8 @@ fn conforms(case: &str) {
 }
 
 macro_rules! cases {
-    ($($(#[$attribute:meta])* $name:ident: $case:literal,)*) => {
-        $(#[test] $(#[$attribute])* fn $name() { conforms($case); })*
+    ($($name:ident: $case:literal,)*) => {
+        $(#[test] fn $name() { conforms($case); })*
 
         #[test]
         fn every_case_is_listed() {
@@ -89,7 +89,6 @@ cases! {
     oom_killed: "oom-killed",
     poststart_fails: "poststart-fails",
     prestop_exec: "prestop-exec",
-    #[ignore = "on a busy machine a failed probe now and then comes without its output"]
     readiness_flips: "readiness-flips",
     readiness_gate: "readiness-gate",
     readiness_tcp: "readiness-tcp",

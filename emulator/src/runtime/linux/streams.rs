@@ -25,9 +25,6 @@ use crate::runtime::{ExecResult, RuntimeError, Session, StreamRequest};
 /// How much of a probe's or hook's output is kept.
 const MOST_OUTPUT: usize = 10 * 1024;
 
-/// How long output may come after a command has ended, from what it has left in the background.
-const AFTER_THE_END: Duration = Duration::from_millis(500);
-
 fn failed(error: io::Error) -> RuntimeError {
     RuntimeError::Failed(format!("failed to exec in container: {error}"))
 }
@@ -74,7 +71,7 @@ pub(super) async fn exec(
             code = &mut exit => code,
             () = collect(&mut reader, &mut output) => exit.await,
         };
-        let _ = tokio::time::timeout(AFTER_THE_END, collect(&mut reader, &mut output)).await;
+        drain(&reader, &mut output);
         let exit_code = code.map_err(|_| RuntimeError::Failed("the container's shim is gone".into()))?;
         Ok(ExecResult { exit_code, output })
     };
@@ -93,6 +90,16 @@ pub(super) async fn exec(
 async fn collect(reader: &mut pipe::Receiver, output: &mut Vec<u8>) {
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+        let room = MOST_OUTPUT.saturating_sub(output.len()).min(length);
+        output.extend_from_slice(&buffer[..room]);
+    }
+}
+
+/// Reads what is in the pipe now: all that a command has written which has ended. What it has left in the background may
+/// hold the pipe open, and is not waited for.
+fn drain(reader: &pipe::Receiver, output: &mut Vec<u8>) {
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = nix::unistd::read(reader.as_fd(), &mut buffer) {
         let room = MOST_OUTPUT.saturating_sub(output.len()).min(length);
         output.extend_from_slice(&buffer[..room]);
     }

@@ -149,6 +149,12 @@ impl Recorder {
 
     /// Stores a new event under a name of its own. One that can't be stored is lost: events are no record to rely on.
     fn create(&self, memory: &mut Memory, pod: &Value, mut event: Value, now: Timestamp) -> Option<Key> {
+        // As through the API: a namespace that goes, or has gone, takes no new object. A later one of its name is another.
+        let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
+        let namespace = self.store.get(&Key::new(Resource::Namespaces, "", namespace))?;
+        if !namespace["metadata"]["deletionTimestamp"].is_null() {
+            return None;
+        }
         loop {
             let key = memory.name(pod, now);
             event["metadata"]["name"] = json!(key.name);
@@ -269,12 +275,32 @@ mod tests {
 
     fn recorder() -> (Recorder, Store, Value) {
         let store = Store::in_memory();
+        let namespace = json!({"metadata": {"name": "default"}});
+        store
+            .create(Key::new(Resource::Namespaces, "", "default"), namespace)
+            .unwrap();
         let recorder = Recorder::new(store.clone(), Clock::system(), "emulator");
         (
             recorder,
             store,
             json!({"metadata": {"name": "p", "namespace": "default", "uid": "u"}}),
         )
+    }
+
+    #[test]
+    fn a_namespace_that_goes_takes_no_more_events() {
+        let (recorder, store, pod) = recorder();
+        let namespace = Key::new(Resource::Namespaces, "", "default");
+        store
+            .modify::<StoreError>(&namespace, |object| {
+                object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+                Ok(())
+            })
+            .unwrap();
+        recorder.event(&pod, "", EventType::Normal, "Killing", "late");
+        store.delete(&namespace, None).unwrap();
+        recorder.event(&pod, "", EventType::Normal, "Killing", "later");
+        assert_eq!(written(&store), []);
     }
 
     fn written(store: &Store) -> Vec<(String, i64)> {

@@ -44,6 +44,10 @@ impl Life {
         let node = json!({"metadata": {"name": "emulator", "uid": "n", "labels": {}}, "spec": {},
             "status": {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"}}});
         store.create(Key::new(Resource::Nodes, "", "emulator"), node).unwrap();
+        let namespace = json!({"metadata": {"name": "default"}});
+        store
+            .create(Key::new(Resource::Namespaces, "", "default"), namespace)
+            .unwrap();
         let mut life = Self {
             seen: Arc::default(),
             began: Instant::now(),

@@ -152,7 +152,8 @@ impl Recorder {
         // As through the API: a namespace that goes, or has gone, takes no new object. A later one of its name is another.
         let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
         let namespace = self.store.get(&Key::new(Resource::Namespaces, "", namespace))?;
-        if !namespace["metadata"]["deletionTimestamp"].is_null() {
+        let made = |object: &Value| text(&object["metadata"]["creationTimestamp"]);
+        if !namespace["metadata"]["deletionTimestamp"].is_null() || made(&namespace) > made(pod) {
             return None;
         }
         loop {
@@ -300,6 +301,9 @@ mod tests {
         recorder.event(&pod, "", EventType::Normal, "Killing", "late");
         store.delete(&namespace, None).unwrap();
         recorder.event(&pod, "", EventType::Normal, "Killing", "later");
+        let next = json!({"metadata": {"name": "default", "creationTimestamp": "2026-01-01T00:00:01Z"}});
+        store.create(namespace, next).unwrap();
+        recorder.event(&pod, "", EventType::Normal, "Killing", "too late");
         assert_eq!(written(&store), []);
     }
 

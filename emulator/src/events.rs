@@ -152,8 +152,10 @@ impl Recorder {
         // As through the API: a namespace that goes, or has gone, takes no new object. A later one of its name is another.
         let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
         let namespace = self.store.get(&Key::new(Resource::Namespaces, "", namespace))?;
-        let made = |object: &Value| text(&object["metadata"]["creationTimestamp"]);
-        if !namespace["metadata"]["deletionTimestamp"].is_null() || made(&namespace) > made(pod) {
+        let made = |object: &Value| object["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
+        // A static pod was made from a file, not in a namespace: it has no such time.
+        let outlived = made(pod).is_some_and(|pod| made(&namespace).is_some_and(|namespace| namespace > pod));
+        if !namespace["metadata"]["deletionTimestamp"].is_null() || outlived {
             return None;
         }
         loop {
@@ -303,8 +305,24 @@ mod tests {
         recorder.event(&pod, "", EventType::Normal, "Killing", "later");
         let next = json!({"metadata": {"name": "default", "creationTimestamp": "2026-01-01T00:00:01Z"}});
         store.create(namespace, next).unwrap();
-        recorder.event(&pod, "", EventType::Normal, "Killing", "too late");
+        let mut earlier = pod.clone();
+        earlier["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+        recorder.event(&earlier, "", EventType::Normal, "Killing", "too late");
         assert_eq!(written(&store), []);
+    }
+
+    #[test]
+    fn a_static_pod_has_events_though_nobody_created_it() {
+        let (recorder, store, pod) = recorder();
+        let namespace = Key::new(Resource::Namespaces, "", "default");
+        store
+            .modify::<StoreError>(&namespace, |object| {
+                object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+                Ok(())
+            })
+            .unwrap();
+        recorder.event(&pod, "", EventType::Normal, "Started", "Container started");
+        assert_eq!(written(&store), [("Container started".to_owned(), 1)]);
     }
 
     fn written(store: &Store) -> Vec<(String, i64)> {

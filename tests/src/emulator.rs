@@ -1,6 +1,6 @@
 //! An emulator of a test's own, which is gone when the test ends, however it ends.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +10,7 @@ use crate::kubectl::{Kubectl, Version};
 use crate::leftovers::Machine;
 use crate::output::Output;
 use crate::tools;
+use crate::turn::Turn;
 
 /// A running emulator.
 ///
@@ -18,7 +19,7 @@ use crate::tools;
 #[derive(Debug)]
 pub struct Emulator {
     folder: TempDir,
-    _turn: File,
+    _turn: Turn,
     before: Option<Machine>,
 }
 
@@ -55,9 +56,7 @@ impl Emulator {
     /// Where the machine has no room for its folder.
     #[must_use]
     pub fn prepare(alone: bool) -> Self {
-        fs::create_dir_all(tools::cache()).expect("the cache can be made");
-        let turn = File::create(tools::cache().join("emulators.lock")).expect("the cache can be written");
-        if alone { turn.lock() } else { turn.lock_shared() }.expect("locks work");
+        let turn = if alone { Turn::alone() } else { Turn::shared() };
         let folder = tempfile::Builder::new()
             .prefix("kubectl-pod-test-")
             .tempdir()

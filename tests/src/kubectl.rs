@@ -37,6 +37,8 @@ impl Version {
 pub struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
+    /// The file of the network namespace to run in, where it is not the test's own.
+    network: Option<String>,
     /// Which one it is.
     pub version: Version,
 }
@@ -48,8 +50,16 @@ impl Kubectl {
         Self {
             program: version.program(),
             kubeconfig: kubeconfig.to_owned(),
+            network: None,
             version,
         }
+    }
+
+    /// One that runs in the network namespace of that file.
+    #[must_use]
+    pub fn in_network(mut self, namespace: &str) -> Self {
+        self.network = Some(namespace.to_owned());
+        self
     }
 
     /// The command that `line` says, split at spaces.
@@ -61,7 +71,14 @@ impl Kubectl {
     /// The command with these words.
     #[must_use]
     pub fn command_of(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.network {
+            None => Command::new(&self.program),
+            Some(namespace) => {
+                let mut enter = Command::new("nsenter");
+                enter.arg(format!("--net={namespace}")).arg("--").arg(&self.program);
+                enter
+            }
+        };
         // Its cache of what the server offers would be one of another emulator that had the same port.
         let cache = self.kubeconfig.with_file_name("kubectl-cache");
         command

@@ -1,4 +1,4 @@
-//! What the tests that cross the crates share: the tools they run, and an emulator of their own.
+//! What the tests that cross the crates share: the tools they run, an emulator of their own, and a real cluster.
 //!
 //! `tests/run` sees to the tools; a test whose tool is missing fails and names it.
 #![allow(
@@ -7,8 +7,11 @@
     reason = "a test ends where something that it needs fails"
 )]
 
+#[cfg(target_os = "linux")]
+pub mod cluster;
 pub mod emulator;
 pub mod kubectl;
 pub mod leftovers;
 pub mod output;
 pub mod tools;
+pub mod turn;

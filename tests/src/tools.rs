@@ -52,11 +52,19 @@ pub fn plugin() -> &'static Path {
             .args(["build", "--quiet", "--package", "kubectl-pod", "--bin", "kubectl-pod"])
             .current_dir(checkout());
         let _ = Output::of(&mut build).succeeded();
-        // target/PROFILE/deps/TEST → target/debug/kubectl-pod
-        let test = std::env::current_exe().expect("a test has a file");
-        let target = test.ancestors().nth(3).expect("target/PROFILE/deps/TEST");
-        target.join("debug").join("kubectl-pod")
+        target().join("debug").join("kubectl-pod")
     })
+}
+
+/// The folder that this test was built into.
+///
+/// # Panics
+/// Never: a test has a file.
+#[must_use]
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a file");
+    let target = test.ancestors().nth(3).expect("target/PROFILE/deps/TEST");
+    target.to_owned()
 }
 
 /// A file of the conformance folder.
@@ -71,14 +79,29 @@ pub fn conformance(file: &str) -> PathBuf {
 /// Where busybox is missing.
 #[must_use]
 pub fn busybox_archive() -> PathBuf {
-    let archive = cache().join("busybox.tar");
+    busybox_image("busybox.tar", &[])
+}
+
+/// An archive of the image that the examples name, made from the machine's busybox: it serves on port 8080.
+///
+/// # Panics
+/// Where busybox is missing.
+#[must_use]
+pub fn simple_app_archive() -> PathBuf {
+    let name = "docker.io/arisu1000/simple-container-app:latest";
+    busybox_image("simple-container-app.tar", &[name, "httpd", "-f", "-p", "8080"])
+}
+
+fn busybox_image(file: &str, more: &[&str]) -> PathBuf {
+    let archive = cache().join(file);
     if !archive.exists() {
-        let part = cache().join(format!("busybox.tar.{}", std::process::id()));
+        let part = cache().join(format!("{file}.{}", std::process::id()));
         let mut write = Command::new("python3");
         write
             .arg(conformance("busybox-image.py"))
             .arg(prepared("/bin/busybox".into()))
-            .arg(&part);
+            .arg(&part)
+            .args(more);
         let _ = Output::of(&mut write).succeeded();
         std::fs::rename(&part, &archive).expect("the cache can be written");
     }

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::output::Output;
 use tests::tools::{busybox_archive, prepared};
+use tests::turn::Turn;
 
 /// A podman with storage, state and configuration of its own, whose pods are held by our pause.
 struct Podman {
     folder: TempDir,
+    _turn: Turn,
 }
 
 impl Podman {
@@ -22,6 +24,7 @@ impl Podman {
                 .prefix("kubectl-pod-podman-")
                 .tempdir()
                 .unwrap(),
+            _turn: Turn::shared(),
         };
         // The limits are for machines on which nobody may raise them, runc for hybrid cgroups.
         let configuration = "[containers]

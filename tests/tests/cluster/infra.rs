@@ -1,0 +1,114 @@
+//! Pause as the infra container below containerd and the kubelet.
+
+use std::time::{Duration, Instant};
+
+use tests::cluster::Cluster;
+use tests::kubectl::{Kubectl, Version};
+
+/// A pod whose containers see pause as process 1, and which ends at once when it is told to.
+const SHARED: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: shared}
+spec:
+  shareProcessNamespace: true
+  terminationGracePeriodSeconds: 60
+  securityContext:
+    seccompProfile: {type: RuntimeDefault}
+  containers:
+  - name: main
+    image: busybox:1
+    imagePullPolicy: Never
+    command: ['sh', '-c', \"trap 'exit 0' TERM; while :; do sleep 0.1; done\"]
+";
+
+fn with_shared_pod(kubectl: &Kubectl) {
+    let _ = kubectl.feed("apply -f -", SHARED).succeeded();
+    kubectl.until_ready("shared");
+}
+
+/// What a shell prints that runs in the pod.
+fn inside(kubectl: &Kubectl, script: &str) -> String {
+    let mut command = kubectl.command("exec shared -- sh -c");
+    command.arg(script);
+    tests::output::Output::of(&mut command).succeeded()
+}
+
+/// The line `key:` of pause's status.
+fn status(kubectl: &Kubectl, key: &str) -> String {
+    let status = inside(kubectl, "cat /proc/1/status");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {key} in {status}")).trim().to_owned()
+}
+
+#[test]
+fn every_sandbox_is_made_from_the_image_and_the_kubelet_was_given_its_name() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace();
+    let kubectl = namespace.kubectl(Version::Current);
+    with_shared_pod(&kubectl);
+    let containers = cluster.ctr(&["containers", "list"]);
+    assert!(containers.contains("localhost/pause:test"), "{containers}");
+    let images = kubectl.says("get node node -o jsonpath={.status.images[*].names}");
+    assert!(images.contains("localhost/pause:test"), "{images}");
+}
+
+#[test]
+fn it_is_pid_1_of_a_pod_that_shares_its_pid_namespace_with_no_privilege_at_all() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace();
+    let kubectl = namespace.kubectl(Version::Current);
+    with_shared_pod(&kubectl);
+    assert_eq!(inside(&kubectl, "cat /proc/1/cmdline"), "/pause\0");
+    assert_eq!(status(&kubectl, "Uid"), "65535\t65535\t65535\t65535");
+    assert_eq!(status(&kubectl, "Gid"), "65535\t65535\t65535\t65535");
+    assert_eq!(status(&kubectl, "CapEff"), "0000000000000000");
+    // The runtime's default profile, as a filter.
+    assert_eq!(status(&kubectl, "Seccomp"), "2");
+    let root = inside(&kubectl, "awk '$5 == \"/\" {print $6}' /proc/1/mountinfo");
+    assert!(root.starts_with("ro,"), "{root}");
+}
+
+#[test]
+fn a_thousand_orphans_leave_no_zombie_and_do_not_wake_it() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace();
+    let kubectl = namespace.kubectl(Version::Current);
+    with_shared_pod(&kubectl);
+    let switches = || {
+        let voluntary = status(&kubectl, "voluntary_ctxt_switches");
+        (voluntary, status(&kubectl, "nonvoluntary_ctxt_switches"))
+    };
+    let before = switches();
+    // Each shell ends before what it started, which thereby becomes a child of process 1.
+    let script = "i=0; while [ $i -lt 1000 ]; do (sleep 0.2 &); i=$((i+1)); done; \
+                  ps -o ppid,comm | grep -c '^ *1 sleep'";
+    let adopted: u32 = inside(&kubectl, script).trim().parse().unwrap();
+    assert!(adopted > 0, "none of them was pause's");
+    std::thread::sleep(Duration::from_millis(500));
+    let states = inside(&kubectl, "ps -o pid,stat,comm");
+    assert!(
+        !states.lines().any(|line| line
+            .split_whitespace()
+            .nth(1)
+            .is_some_and(|state| state.starts_with('Z'))),
+        "{states}"
+    );
+    assert_eq!(switches(), before, "the kernel reaps, not pause");
+}
+
+#[test]
+fn a_deletion_does_not_wait_out_its_grace_period() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace();
+    let kubectl = namespace.kubectl(Version::Current);
+    with_shared_pod(&kubectl);
+    let start = Instant::now();
+    kubectl.does("delete pod shared");
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "{:?} of 60 s",
+        start.elapsed()
+    );
+}

@@ -79,7 +79,7 @@ fn options(asked: &Asked) -> Result<Options, Status> {
 const SEEN: Duration = Duration::from_millis(50);
 
 /// A deletion that has been decided.
-struct Deletion {
+pub(super) struct Deletion {
     target: Target,
     name: String,
     /// As it was decided about, or as it was marked.
@@ -88,7 +88,7 @@ struct Deletion {
 }
 
 /// Decides what becomes of the object and marks it. A change may come in between: it is decided again with what is there then.
-fn begin(api: &Api, target: &Target, name: &str, options: &Options) -> Result<Deletion, Status> {
+pub(super) fn begin(api: &Api, target: &Target, name: &str, options: &Options) -> Result<Deletion, Status> {
     if let Some(refusal) = protected::refusal(target.resource, name) {
         return Err(refusal);
     }
@@ -130,7 +130,7 @@ fn begin(api: &Api, target: &Target, name: &str, options: &Options) -> Result<De
 }
 
 /// Takes away what is to go at once.
-async fn finish(api: &Api, deletions: Vec<Deletion>) -> Result<Vec<Arc<Value>>, Status> {
+pub(super) async fn finish(api: &Api, deletions: Vec<Deletion>) -> Result<Vec<Arc<Value>>, Status> {
     let runs = |deletion: &Deletion| {
         deletion.removes
             && deletion.target.resource == Resource::Pods
@@ -163,7 +163,8 @@ async fn finish(api: &Api, deletions: Vec<Deletion>) -> Result<Vec<Arc<Value>>, 
     Ok(objects)
 }
 
-fn preconditions(target: &Target, name: &str, object: &Value, options: &Options) -> Result<(), Status> {
+/// Refuses a deletion of another object, or of an older version, than the client means.
+pub(super) fn preconditions(target: &Target, name: &str, object: &Value, options: &Options) -> Result<(), Status> {
     let found = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     let wanted = [
         ("UID", "uid", &options.uid),

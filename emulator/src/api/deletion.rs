@@ -29,15 +29,20 @@ impl Options {
             return Ok(Self::default());
         }
         let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        Ok(Self::of(&value))
+    }
+
+    /// What DeleteOptions say.
+    pub(super) fn of(value: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        Ok(Self {
+        Self {
             grace: value["gracePeriodSeconds"].as_i64(),
             uid: text(&value["preconditions"]["uid"]),
             version: text(&value["preconditions"]["resourceVersion"]),
             dry_run: value["dryRun"]
                 .as_array()
                 .is_some_and(|all| all.iter().any(|one| one == "All")),
-        })
+        }
     }
 }
 

@@ -122,8 +122,13 @@ fn core() -> Value {
                 "kind": kind,
                 "verbs": verbs,
             });
-            if *kind == "TokenRequest" {
-                entry["group"] = "authentication.k8s.io".into();
+            let group = match *kind {
+                "TokenRequest" => Some("authentication.k8s.io"),
+                "Eviction" => Some("policy"),
+                _ => None,
+            };
+            if let Some(group) = group {
+                entry["group"] = group.into();
                 entry["version"] = "v1".into();
             }
             resources.push(entry);

@@ -2,15 +2,19 @@
 
 pub mod admission;
 mod answer;
+mod binding;
+mod condition;
 mod container_of_pod;
 pub mod credentials;
 mod delete;
 mod deletion;
 pub mod discovery;
+mod eviction;
 pub mod logs;
 mod managed;
 mod merge_keys;
 mod openapi;
+mod part;
 mod patch;
 mod protected;
 mod protobuf;
@@ -155,16 +159,19 @@ impl Api {
         let asked = Asked::read(request).await?;
         let part = target.subresource.as_deref();
         match (asked.method.as_str(), &target.name, part) {
+            ("POST", Some(name), Some("token")) => reviews::token(self, target, name, &asked),
+            ("POST", Some(name), Some("eviction")) => eviction::evict(self, target, name, &asked).await,
+            ("POST", Some(name), Some("binding")) => binding::bind(self, target, name, &asked),
+            (_, _, Some("token" | "eviction" | "binding")) => Err(Status::method_not_allowed()),
             ("GET", _, None) if watches => watch::watch(self, target, &asked),
-            ("GET", Some(name), _) if part != Some("token") => read::get(self, target, name, &asked),
+            ("GET", Some(name), _) => read::get(self, target, name, &asked),
             ("GET", None, None) => read::list(self, target, &asked),
             // An object belongs into one namespace.
             ("POST", None, None) if target.resource.namespaced() == target.namespace.is_some() => {
                 write::create(self, target, &asked)
             }
-            ("POST", Some(name), Some("token")) => reviews::token(self, target, name, &asked),
-            ("PUT", Some(name), _) if part != Some("token") => write::update(self, target, name, &asked),
-            ("PATCH", Some(name), _) if part != Some("token") => write::patch(self, target, name, &asked),
+            ("PUT", Some(name), _) => write::update(self, target, name, &asked),
+            ("PATCH", Some(name), _) => write::patch(self, target, name, &asked),
             ("DELETE", Some(name), None) => delete::delete(self, target, name, &asked).await,
             ("DELETE", None, None) if target.resource != Resource::Namespaces => {
                 delete::delete_collection(self, target, &asked).await

@@ -114,6 +114,12 @@ const DELETE_OPTIONS: Message = &[
     (5, "dryRun", Texts),
 ];
 
+const EVICTION: Message = &[
+    (1, "metadata", One(METADATA)),
+    (2, "deleteOptions", One(DELETE_OPTIONS)),
+];
+const BINDING: Message = &[(1, "metadata", One(METADATA)), (2, "target", One(REFERENCE))];
+
 /// The object in a body, where it is protobuf and of a kind that clients send so.
 pub(super) fn to_json(body: &[u8]) -> Option<Value> {
     const TYPE: Message = &[(1, "apiVersion", Text), (2, "kind", Text)];
@@ -129,6 +135,8 @@ pub(super) fn to_json(body: &[u8]) -> Option<Value> {
         "ServiceAccount" => SERVICE_ACCOUNT,
         "TokenRequest" => TOKEN_REQUEST,
         "DeleteOptions" => DELETE_OPTIONS,
+        "Eviction" => EVICTION,
+        "Binding" => BINDING,
         _ => return None,
     };
     let mut object = message(&raw, fields)?;

@@ -142,7 +142,9 @@ pub(super) fn subresources(resource: Resource) -> &'static [(&'static str, &'sta
     match resource {
         Resource::Pods => &[
             ("attach", "PodAttachOptions", &["create", "get"]),
+            ("binding", "Binding", &["create"]),
             ("ephemeralcontainers", "Pod", &["get", "patch", "update"]),
+            ("eviction", "Eviction", &["create"]),
             ("exec", "PodExecOptions", &["create", "get"]),
             ("log", "Pod", &["get"]),
             ("portforward", "PodPortForwardOptions", &["create", "get"]),

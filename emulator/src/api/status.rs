@@ -57,11 +57,16 @@ impl Status {
 
     /// The object is not the one that the client knows.
     pub fn conflict(resource: Resource, name: &str, why: &str) -> Self {
-        let message = format!(
-            "Operation cannot be fulfilled on {} \"{name}\": {why}",
-            resource.plural()
-        );
-        Self::new(409, "Conflict", message).about(resource, name)
+        Self::conflict_on(resource.plural(), name, why)
+    }
+
+    /// The same for a part of an object, as `pods/binding`.
+    pub fn conflict_on(kind: &str, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}");
+        Self {
+            details: Some(json!({"name": name, "kind": kind})),
+            ..Self::new(409, "Conflict", message)
+        }
     }
 
     /// Others own fields that were to be applied: each of them with its field.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::streaming::echo_runtime::Echo;
 use super::*;
 use crate::controllers::namespaces::ensure_built_in;
+use crate::store::Key;
 
 /// An API server with the namespaces of every cluster, and the folder of its key.
 fn api() -> (Arc<Api>, tempfile::TempDir) {
@@ -265,4 +266,68 @@ async fn strangers_get_the_version_and_no_objects() {
     let (token, _) = api.signer.mint(&subject, &[], api.clock.now(), hour).unwrap();
     assert_eq!(code("/api/v1", Some(&token)).await, 200);
     assert_eq!(code("/api/v1/pods", Some(&token)).await, 403);
+}
+
+#[tokio::test]
+async fn a_scheduler_of_ones_own_binds_a_pod_once() {
+    let (api, _folder) = api();
+    let key = Key::new(Resource::ServiceAccounts, "default", "default");
+    api.store.create(key, json!({"metadata": {"name": "default"}})).unwrap();
+    let pod = json!({"metadata": {"name": "p"}, "spec": {
+        "schedulerName": "mine", "containers": [{"name": "c", "image": "i"}], "schedulingGates": [{"name": "a.b/c"}],
+    }});
+    let pods = "/api/v1/namespaces/default/pods";
+    assert_eq!(ask(&api, "POST", pods, pod).await.0, 201);
+    let path = format!("{pods}/p/binding");
+    let binding =
+        |target: Value| json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": target});
+    let message = |answer: (u16, Value)| (answer.0, answer.1["message"].as_str().unwrap_or_default().to_owned());
+
+    let wrong = ask(&api, "POST", &path, binding(json!({"kind": "Pod"}))).await;
+    let words = "Binding \"p\" is invalid: [target.kind: Unsupported value: \"Pod\": supported values: \"Node\", \"<empty>\", target.name: Required value]";
+    assert_eq!(message(wrong), (422, words.to_owned()));
+    let emulator = json!({"kind": "Node", "name": "emulator"});
+    let gated = ask(&api, "POST", &path, binding(emulator.clone())).await;
+    let words = "Operation cannot be fulfilled on pods/binding \"p\": pod p has non-empty .spec.schedulingGates";
+    assert_eq!(message(gated), (409, words.to_owned()));
+    let gates = json!([{"op": "remove", "path": "/spec/schedulingGates"}]);
+    let mut patch = request("PATCH", &format!("{pods}/p"), "*/*", &gates);
+    patch
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, "application/json-patch+json".parse().unwrap());
+    assert_eq!(api.answer(patch, true).await.status(), 200);
+
+    let (code, status) = ask(&api, "POST", &path, binding(emulator.clone())).await;
+    assert_eq!((code, &status["status"]), (201, &json!("Success")));
+    let bound = ask(&api, "GET", &format!("{pods}/p"), Value::Null).await.1;
+    assert_eq!(bound["spec"]["nodeName"], "emulator");
+    assert_eq!(bound["status"]["conditions"][0]["type"], "PodScheduled");
+    assert_eq!(bound["status"]["conditions"][0]["status"], "True");
+    let again = ask(&api, "POST", &path, binding(emulator)).await;
+    let words = "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \"emulator\"";
+    assert_eq!(message(again), (409, words.to_owned()));
+}
+
+#[tokio::test]
+async fn an_eviction_is_about_the_pod_of_its_path() {
+    let (api, _folder) = api();
+    let path = "/api/v1/namespaces/default/pods/p/eviction";
+    let eviction =
+        |version: &str, name: &str| json!({"apiVersion": version, "kind": "Eviction", "metadata": {"name": name}});
+    let (code, status) = ask(&api, "POST", path, eviction("policy/v1", "q")).await;
+    assert_eq!(
+        (code, status["message"].as_str()),
+        (400, Some("name in URL does not match name in Eviction object"))
+    );
+    let (code, status) = ask(&api, "POST", path, eviction("policy/v2", "p")).await;
+    assert_eq!(
+        (code, status["message"].as_str()),
+        (
+            400,
+            Some("the API version in the data (policy/v2) does not match the expected API version (policy/v1)")
+        )
+    );
+    let (code, status) = ask(&api, "POST", path, eviction("policy/v1", "p")).await;
+    assert_eq!((code, status["message"].as_str()), (404, Some("pods \"p\" not found")));
+    assert_eq!(ask(&api, "GET", path, Value::Null).await.0, 405);
 }

@@ -22,7 +22,7 @@ use crate::store::{Key, Resource, StoreError};
 const NAME_TRIES: usize = 8;
 
 /// Why a change under the store's lock was not made.
-enum Refused {
+pub(super) enum Refused {
     Stored(StoreError),
     Said(Status),
 }
@@ -40,7 +40,7 @@ impl From<Status> for Refused {
 }
 
 impl Refused {
-    fn status(&self, target: &Target, name: &str) -> Status {
+    pub(super) fn status(&self, target: &Target, name: &str) -> Status {
         match self {
             Self::Stored(error) => Status::stored(error, target.resource, name),
             Self::Said(status) => status.clone(),

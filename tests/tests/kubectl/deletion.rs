@@ -6,7 +6,7 @@ use tests::kubectl::Version;
 
 use crate::{SLEEPER, World};
 
-crate::with_either_kubectl! { graceful forced with_a_grace_period many }
+crate::with_either_kubectl! { graceful forced with_a_grace_period many drained }
 
 /// The sleeper, deaf to TERM.
 fn deaf() -> String {
@@ -66,4 +66,25 @@ fn many(version: Version) {
     assert_eq!(world.kubectl.says("get pods -o name"), "pod/c\n");
     world.kubectl.does("delete pods --all");
     assert_eq!(world.kubectl.says("get pods -o name"), "");
+}
+
+fn drained(version: Version) {
+    let world = World::with_sleeper(version);
+    let said = world.kubectl.says("drain emulator --force --timeout=30s");
+    // Without PodDisruptionBudgets there is no group `policy`, by which old kubectl looks for evictions.
+    let ended = match version {
+        Version::Current => "pod/sleeper evicted\n",
+        Version::Old => "pod/sleeper deleted\n",
+    };
+    assert!(said.contains(ended), "{said}");
+    assert_eq!(world.kubectl.says("get pods -o name"), "");
+    let node = world.kubectl.says("get node emulator --no-headers");
+    assert!(node.contains("Ready,SchedulingDisabled"), "{node}");
+    let _ = world.kubectl.feed("create -f -", SLEEPER).succeeded();
+    let why = "get pod sleeper -o jsonpath={.status.conditions[0].message}";
+    world
+        .kubectl
+        .until(why, |why| why.contains("1 node(s) were unschedulable"));
+    world.kubectl.does("uncordon emulator");
+    world.kubectl.until_ready("sleeper");
 }

@@ -11,6 +11,7 @@ use crate::commands::pause_image::PauseImageError;
 use crate::daemon::context::ContextError;
 use crate::daemon::process::ProcessError;
 use crate::manifest::Problem;
+use crate::recording::RecordingError;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
 
@@ -29,6 +30,9 @@ pub enum Failure {
     /// The pause image.
     #[error(transparent)]
     PauseImage(#[from] PauseImageError),
+    /// A recording cannot be kept.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     /// The system has no resources for us to wait with.
     #[error("cannot start: {0}")]
     Runtime(#[source] std::io::Error),
@@ -97,6 +101,7 @@ impl Failure {
             Self::Usage(_)
             | Self::PauseImage(_)
             | Self::Manifest(_)
+            | Self::Recording(_)
             | Self::Runtime(_)
             | Self::Unsupported { .. }
             | Self::Emulator(_)

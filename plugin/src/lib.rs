@@ -12,6 +12,7 @@ pub mod findings;
 pub mod knowledge;
 pub mod manifest;
 pub mod pod;
+pub mod recording;
 pub mod view;
 
 use std::ffi::OsString;

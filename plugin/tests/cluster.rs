@@ -7,10 +7,15 @@ mod support;
 use serde_json::{Value, json};
 use support::{Server, change, list, pod, refusal, transcript};
 
-/// The times of a live view are those of the run.
+/// The times of a live view are those of the run, and so is the chart below it.
 fn settled(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
+    let mut is_chart = false;
     for line in text.lines() {
+        is_chart = (is_chart || line.is_empty()) && !line.starts_with("Next:") && !line.starts_with("-----");
+        if is_chart {
+            continue;
+        }
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             [time, elapsed, rest @ ..] if time.contains(':') && elapsed.starts_with('+') => lines.push(rest.join(" ")),

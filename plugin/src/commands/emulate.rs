@@ -11,7 +11,6 @@ use tokio::sync::Notify;
 
 use super::follow::{Follow, Followed, follow, interruption};
 use super::lifecycle::{Arguments, finish};
-use crate::cli::output::Output;
 use crate::cli::usage::UsageError;
 use crate::cluster::error::ClusterError;
 use crate::cluster::watch::Query;
@@ -163,11 +162,17 @@ pub async fn play(
         timeout: arguments.timeout,
         awaited: Some(Arc::clone(&began)),
         shows_logs: arguments.logs,
-        is_silent: matches!(arguments.output, Output::Json | Output::Yaml | Output::Name),
+        is_silent: arguments.output.is_document(),
+        record: arguments.record.clone(),
     };
     let followed = follow_creation(cluster, &namespace, &play.pod, &began, &request, printer).await?;
     let code = finish(arguments, &followed, printer);
-    for (facts, _) in &followed.pods {
+    for facts in followed
+        .pods
+        .iter()
+        .filter(|history| history.gone.is_none())
+        .map(|history| &history.facts)
+    {
         // Without grace: the story is over, and stopping the emulator ends whatever still runs.
         cluster.delete::<Pod>(&facts.namespace, &facts.name, Some(0)).await?;
     }
@@ -182,7 +187,7 @@ async fn follow_creation(
     began: &Notify,
     request: &Follow,
     printer: &mut Printer,
-) -> Result<Followed, ClusterError> {
+) -> Result<Followed, Failure> {
     let telling = follow(cluster, request, printer);
     let creating = async {
         began.notified().await;

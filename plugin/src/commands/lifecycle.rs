@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use k8s_openapi::jiff::Timestamp;
 
 use super::follow::{End, Follow, Followed, follow};
 use crate::cli::connection::Connection;
 use crate::cli::duration;
-use crate::cli::output::Output;
 use crate::cli::selection::{Choice, Selection};
 use crate::cli::usage::UsageError;
 use crate::cluster::Cluster;
@@ -20,12 +19,45 @@ use crate::commands::block_on;
 use crate::failure::Failure;
 use crate::manifest;
 use crate::pod::Facts;
-use crate::pod::event::{self, Event};
+use crate::pod::event;
+use crate::pod::history::History;
 use crate::pod::outcome::Until;
-use crate::view::lifecycle::{self, LifecycleRecord};
+use crate::recording;
+use crate::view::lifecycle::html::{self, Chapter};
+use crate::view::lifecycle::record::{LifecycleListRecord, LifecycleRecord};
+use crate::view::lifecycle::{self, several, svg};
 use crate::view::machine;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
+use crate::view::width;
+use crate::{findings, view};
+
+/// The forms of the story.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people; several pods in one table.
+    #[default]
+    Text,
+    /// For people; several pods with all their stories.
+    Wide,
+    /// For programs.
+    Json,
+    /// For programs and people.
+    Yaml,
+    /// `pod/NAME`, one a line.
+    Name,
+    /// The chart as a picture.
+    Svg,
+    /// One web page, to attach to an incident.
+    Html,
+}
+
+impl Form {
+    /// Whether the story is told at its end alone.
+    pub fn is_document(self) -> bool {
+        !matches!(self, Self::Text | Self::Wide)
+    }
+}
 
 /// What `lifecycle` takes.
 #[derive(Debug, Args)]
@@ -33,7 +65,10 @@ use crate::view::text::{Line, Tone};
   kubectl pod lifecycle web                       # what happened so far, and what comes next
   kubectl pod lifecycle web -w                    # and what happens from now on
   kubectl pod lifecycle web --until Ready --timeout 2m
-  kubectl pod lifecycle -f saved.yaml             # a pod that was saved with its events
+  kubectl pod lifecycle -l app=web                # several pods, and how long each stage took in all of them
+  kubectl pod lifecycle web -o html > web.html    # one page to attach to an incident
+  kubectl pod lifecycle web -w --record web.life  # keep what happens, to read it later: -f web.life
+  kubectl pod lifecycle -f saved.yaml             # a pod that was saved with its events (kubectl get pod,events -o yaml)
   kubectl pod lifecycle --emulate -f pod.yaml --until Ready   # run the file in an emulator of its own
 
 Exit codes: 0 what was waited for has come; 1 an error; 2 it cannot come any more; 3 it has not come in time;
@@ -44,7 +79,7 @@ pub struct Arguments {
     pub selection: Selection,
     /// The form of the story; with --until, told at the end
     #[arg(short, long, value_enum, default_value = "text", hide_default_value = true)]
-    pub output: Output,
+    pub output: Form,
     /// Go on telling what happens
     #[arg(
         short,
@@ -64,6 +99,9 @@ pub struct Arguments {
     /// Wait this long at most (e.g. 30s, 2m)
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub timeout: Option<Duration>,
+    /// Keep what the watch tells in a file that -f can read later; with -w or --until
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Show what the containers write
     #[arg(long)]
     pub logs: bool,
@@ -86,19 +124,25 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -> Result<ExitCode, Failure> {
     let choice = arguments.selection.choice()?;
     let is_live = arguments.watch || arguments.until.is_some();
-    let is_record = matches!(arguments.output, Output::Json | Output::Yaml);
-    if arguments.watch && arguments.until.is_none() && is_record {
-        return Err(UsageError::new("-o json and -o yaml tell the end: with -w, they need --until").into());
+    if arguments.watch && arguments.until.is_none() && arguments.output.is_document() {
+        let form = arguments.output.to_possible_value();
+        let name = form.as_ref().map_or("name", |form| form.get_name());
+        return Err(UsageError::new(format!("-o {name} tells the end: with -w, it needs --until")).into());
+    }
+    if arguments.timeout.is_some() && !is_live && !arguments.emulate {
+        return Err(UsageError::new("--timeout says how long to watch: add -w or --until").into());
     }
     match &choice {
         Choice::Files(names) if arguments.emulate => super::emulate::run(arguments, names, printer),
         Choice::Files(_) if is_live => {
             Err(UsageError::new("a file does not change: -w and --until need a cluster, or --emulate").into())
         }
+        _ if arguments.record.is_some() && !is_live => {
+            Err(UsageError::new("--record keeps what a watch tells: add -w or --until").into())
+        }
         Choice::Files(names) => {
-            let sources = manifest::source::read(names, arguments.selection.recursive)?;
-            let told: Vec<(Facts, Vec<Event>)> = manifest::pods(&sources)?.into_iter().map(saved).collect();
-            print(arguments.output, &told, printer);
+            let histories = from_files(names, arguments.selection.recursive, printer)?;
+            print(arguments.output, &histories, printer);
             Ok(ExitCode::SUCCESS)
         }
         choice if is_live => live(arguments, choice, connection, printer),
@@ -106,15 +150,30 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     }
 }
 
-fn saved(saved: PodAndEvents) -> (Facts, Vec<Event>) {
-    let now = manifest::saved_at(&saved).unwrap_or_else(Timestamp::now);
-    read(saved, now)
+/// Reads manifests, saved pods, and recordings.
+fn from_files(names: &[String], is_recursive: bool, printer: &mut Printer) -> Result<Vec<History>, Failure> {
+    let mut sources = manifest::source::read(names, is_recursive)?;
+    let mut histories = Vec::new();
+    for recorded in sources.extract_if(.., |source| recording::is_recording(source)) {
+        if !recorded.text.ends_with('\n') {
+            let words = format!("{}: the last line is torn, and left out", recorded.name);
+            printer.error_line(&Line::new().tone(Tone::Warning, "note:").plain(" ").plain(words));
+        }
+        histories.extend(recording::replay(&recorded)?);
+    }
+    if !sources.is_empty() || histories.is_empty() {
+        for saved in manifest::pods(&sources)? {
+            let now = manifest::saved_at(&saved).unwrap_or_else(Timestamp::now);
+            histories.push(read(saved, now));
+        }
+    }
+    Ok(histories)
 }
 
-fn read(fetched: PodAndEvents, now: Timestamp) -> (Facts, Vec<Event>) {
+fn read(fetched: PodAndEvents, now: Timestamp) -> History {
     let facts = Facts::of(fetched.pod, now);
     let events = event::about(&facts, &fetched.events);
-    (facts, events)
+    History::of(facts, events)
 }
 
 fn once(
@@ -130,11 +189,21 @@ fn once(
     let now = Timestamp::now();
     let mut told = Vec::new();
     let mut failures = Vec::new();
+    let mut unread = None;
     for one in found {
         match one {
-            Ok(fetched) => told.push(read(fetched, now)),
+            Ok(fetched) => {
+                unread = unread.or(fetched.events_error.clone());
+                told.push(read(fetched, now));
+            }
             Err(error) => failures.push(Failure::from(error)),
         }
+    }
+    if let Some(why) = unread {
+        let line = Line::new()
+            .tone(Tone::Warning, "note:")
+            .plain(format!(" events are not shown: {why}"));
+        printer.error_line(&line);
     }
     if told.is_empty() && failures.is_empty() {
         printer.error_line(&Line::from("No resources found."));
@@ -160,7 +229,8 @@ fn live(
             until: arguments.until,
             timeout: arguments.timeout,
             shows_logs: arguments.logs,
-            is_silent: matches!(arguments.output, Output::Json | Output::Yaml | Output::Name),
+            is_silent: arguments.output.is_document(),
+            record: arguments.record.clone(),
             ..of_choice(choice, &cluster)?
         };
         let followed = follow(&cluster, &request, printer).await?;
@@ -202,13 +272,18 @@ fn of_choice(choice: &Choice, cluster: &Cluster) -> Result<Follow, UsageError> {
 
 /// Tells the end, and makes it the exit code.
 pub(super) fn finish(arguments: &Arguments, followed: &Followed, printer: &mut Printer) -> ExitCode {
-    if matches!(arguments.output, Output::Text | Output::Wide) {
-        for (facts, events) in &followed.pods {
-            let goes_on = !arguments.emulate && arguments.until != Some(Until::Deleted);
-            printer.lines(&lifecycle::summary(facts, events, goes_on));
+    let columns = width::columns(printer.is_terminal());
+    match followed.pods.as_slice() {
+        pods if arguments.output.is_document() => print(arguments.output, pods, printer),
+        [history] => {
+            let goes_on = !arguments.emulate && history.gone.is_none();
+            printer.lines(&lifecycle::summary(history, columns, goes_on));
         }
-    } else {
-        print(arguments.output, &followed.pods, printer);
+        several => {
+            printer.line(&Line::new());
+            printer.lines(&several::lines(several, columns));
+            printer.lines(&several::percentile_lines(several));
+        }
     }
     let state = arguments.until.map(|until| format!("{until:?}")).unwrap_or_default();
     let mut complain = |words: String| {
@@ -224,7 +299,7 @@ pub(super) fn finish(arguments: &Arguments, followed: &Followed, printer: &mut P
             let names: Vec<String> = followed
                 .pods
                 .iter()
-                .map(|(facts, _)| format!("pods/{}", facts.name))
+                .map(|history| format!("pods/{}", history.facts.name))
                 .collect();
             complain(format!("timed out waiting for the condition on {}", names.join(", ")));
             ExitCode::from(3)
@@ -233,37 +308,60 @@ pub(super) fn finish(arguments: &Arguments, followed: &Followed, printer: &mut P
     }
 }
 
-fn print(output: Output, told: &[(Facts, Vec<Event>)], printer: &mut Printer) {
-    let write = match output {
-        Output::Json => machine::json::<serde_json::Value>,
-        Output::Yaml => machine::yaml::<serde_json::Value>,
-        Output::Name => {
-            for (facts, _) in told {
-                printer.line(&Line::from(format!("pod/{}", facts.name)));
+pub(super) fn print(form: Form, histories: &[History], printer: &mut Printer) {
+    let columns = width::columns(printer.is_terminal());
+    match form {
+        Form::Json => printer.document(&machine::json(&record(histories))),
+        Form::Yaml => printer.document(&machine::yaml(&record(histories))),
+        Form::Svg => printer.document(&svg::document(histories)),
+        Form::Html => printer.document(&page(histories)),
+        Form::Name => {
+            for history in histories {
+                printer.line(&Line::from(format!("pod/{}", history.facts.name)));
             }
-            return;
         }
-        Output::Text | Output::Wide => {
-            for (number, (facts, events)) in told.iter().enumerate() {
-                if number > 0 {
+        Form::Text | Form::Wide => {
+            let is_overview = histories.len() > 1;
+            if is_overview {
+                printer.lines(&several::lines(histories, columns));
+                printer.lines(&several::percentile_lines(histories));
+            }
+            if is_overview && form == Form::Text {
+                return;
+            }
+            for (number, history) in histories.iter().enumerate() {
+                if number > 0 || is_overview {
                     printer.line(&Line::new());
                 }
-                printer.lines(&lifecycle::lines(facts, events));
+                printer.lines(&lifecycle::lines(history, columns));
             }
-            return;
         }
+    }
+}
+
+fn record(histories: &[History]) -> serde_json::Value {
+    let value = match histories {
+        [history] => serde_json::to_value(LifecycleRecord::of(history)),
+        histories => serde_json::to_value(LifecycleListRecord::of(histories)),
     };
-    let records: Vec<LifecycleRecord> = told
+    value.unwrap_or_default()
+}
+
+fn page(histories: &[History]) -> String {
+    let chapters: Vec<Chapter<'_>> = histories
         .iter()
-        .map(|(facts, events)| LifecycleRecord::of(facts, events))
+        .map(|history| {
+            let facts = &history.facts;
+            let found = findings::of(facts, &history.events);
+            let lines = match facts.is_manifest() {
+                true => Vec::new(),
+                false => view::findings::lines(findings::verdict(facts, &found), &found),
+            };
+            Chapter {
+                history,
+                findings: lines,
+            }
+        })
         .collect();
-    let value = match records.as_slice() {
-        [record] => serde_json::to_value(record),
-        records => serde_json::to_value(serde_json::json!({
-            "apiVersion": crate::view::describe::record::API_VERSION,
-            "kind": "PodLifecycleList",
-            "items": records,
-        })),
-    };
-    printer.document(&write(&value.unwrap_or_default()));
+    html::page(&chapters, Timestamp::now())
 }

@@ -45,6 +45,22 @@ pub fn precise(duration: SignedDuration) -> String {
     }
 }
 
+/// The time since a start, for an axis: like [`precise`], from `0s` on.
+pub fn elapsed(duration: SignedDuration) -> String {
+    if duration.is_zero() {
+        return "0s".to_owned();
+    }
+    precise(duration)
+}
+
+/// A length that may have been measured in whole seconds alone: zero of them is less than one.
+pub fn measured(duration: SignedDuration) -> String {
+    if duration.is_zero() {
+        return "<1s".to_owned();
+    }
+    precise(duration)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

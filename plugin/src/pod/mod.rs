@@ -4,19 +4,28 @@
 //! still there. Nothing here judges: that is what findings do.
 
 pub mod age;
+pub mod axis;
+pub mod budget;
+pub mod chart;
 pub mod condition;
 pub mod container;
 pub mod event;
+pub mod history;
 pub mod next;
 pub mod outcome;
+pub mod percentiles;
 pub mod probe;
 pub mod quantity;
 pub mod restart;
+pub mod runs;
+#[cfg(test)]
+pub(crate) mod saved;
 pub mod stages;
 pub mod static_pod;
 pub mod status;
 pub mod termination;
 pub mod timeline;
+pub mod watched;
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
 use k8s_openapi::jiff::Timestamp;

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::Facts;
 use super::age;
+use super::budget;
 use super::container::{Container, Role, State};
+use super::event::Event;
 use super::probe::Timing;
 use super::timeline::title;
 
@@ -20,6 +22,13 @@ pub struct Next {
     pub what: String,
 }
 
+/// What is to be expected, with what the probes' failures tell.
+pub fn with_events(facts: &Facts, events: &[Event]) -> Vec<Next> {
+    let mut expected = of(facts);
+    expected.extend(budget::of(facts, events));
+    expected
+}
+
 /// What is to be expected, the certain before the conditional.
 pub fn of(facts: &Facts) -> Vec<Next> {
     let say = |at: Option<Timestamp>, what: String| Next { at, what };
@@ -31,6 +40,12 @@ pub fn of(facts: &Facts) -> Vec<Next> {
             Some(termination.deadline),
             "the grace runs out: whatever still runs is killed (SIGKILL), and the object goes".to_owned(),
         )];
+        expected.extend(
+            facts
+                .containers
+                .iter()
+                .filter_map(|container| stop_signal(facts, container)),
+        );
         if !termination.finalizers.is_empty() {
             let names = termination.finalizers.join(", ");
             expected.push(say(
@@ -80,6 +95,26 @@ pub fn of(facts: &Facts) -> Vec<Next> {
         expected.push(say(None, steady(facts)));
     }
     expected
+}
+
+/// A preStop hook delays the stop signal, within the same grace.
+fn stop_signal(facts: &Facts, container: &Container) -> Option<Next> {
+    let State::Running { .. } = &container.state else {
+        return None;
+    };
+    let hook = container.spec.lifecycle.as_ref()?.pre_stop.as_ref()?;
+    let requested = facts.termination.as_ref()?.requested();
+    let title = title(facts, container);
+    Some(match &hook.sleep {
+        Some(sleep) => Next {
+            at: requested.and_then(|at| at.checked_add(SignedDuration::from_secs(sleep.seconds)).ok()),
+            what: format!("{title} gets its stop signal: its preStop hook sleeps until then"),
+        },
+        None => Next {
+            at: None,
+            what: format!("{title} gets its stop signal when its preStop hook has ended; both share the grace"),
+        },
+    })
 }
 
 fn container_next(facts: &Facts, container: &Container) -> Option<Next> {

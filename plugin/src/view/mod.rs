@@ -10,3 +10,5 @@ pub mod moment;
 pub mod printer;
 pub mod sheet;
 pub mod text;
+pub mod width;
+pub mod wrap;

@@ -12,6 +12,10 @@ pub struct Printer {
     out: Stream,
     err: Stream,
     failed: Option<io::Error>,
+    /// How many lines of a drawing stand at the end of the output, to be drawn anew in place.
+    frame: usize,
+    /// Whether the terminal moves its cursor when asked to.
+    can_draw: bool,
 }
 
 struct Stream {
@@ -25,8 +29,8 @@ struct Stream {
 impl Printer {
     /// A printer to the process's standard streams. Colour only on a terminal, and never against `NO_COLOR`.
     pub fn stdio() -> Self {
-        let wants_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let is_able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let wants_colour = is_able && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let out_is_terminal = io::stdout().is_terminal();
         let err_is_terminal = io::stderr().is_terminal();
         Self {
@@ -43,6 +47,8 @@ impl Printer {
                 is_closed: false,
             },
             failed: None,
+            frame: 0,
+            can_draw: out_is_terminal && is_able,
         }
     }
 
@@ -58,6 +64,8 @@ impl Printer {
             out: stream(out),
             err: stream(err),
             failed: None,
+            frame: 0,
+            can_draw: false,
         }
     }
 
@@ -71,8 +79,35 @@ impl Printer {
         self.out.is_closed
     }
 
+    /// Whether lines can be drawn anew in place.
+    pub fn can_draw(&self) -> bool {
+        self.can_draw
+    }
+
+    /// Draws lines at the end of the output, in the place of those drawn before. Each must fit one row of the terminal.
+    pub fn frame(&mut self, lines: &[Line]) {
+        self.erase_frame();
+        for line in lines {
+            let written = self.out.line(line);
+            self.note(written);
+        }
+        self.frame = lines.len();
+        self.flush();
+    }
+
+    /// Takes the drawing away.
+    pub fn erase_frame(&mut self) {
+        if self.frame > 0 {
+            // Up to its first line, and erase from there to the end of the screen.
+            let written = self.out.write(&format!("\x1b[{}A\r\x1b[J", self.frame));
+            self.frame = 0;
+            self.note(written);
+        }
+    }
+
     /// One line to standard output.
     pub fn line(&mut self, line: &Line) {
+        self.erase_frame();
         let written = self.out.line(line);
         self.note(written);
     }
@@ -98,6 +133,7 @@ impl Printer {
     /// One line to standard error.
     pub fn error_line(&mut self, line: &Line) {
         // What was already said comes first when both streams are one terminal.
+        self.erase_frame();
         self.flush();
         // Nobody is left to be told when standard error itself cannot be written.
         let _ = self.err.line(line);
@@ -223,6 +259,18 @@ mod tests {
         printer.line(&Line::new().tone(Tone::Bad, "broken\u{1b}").plain(" pod   "));
         printer.finish().unwrap();
         assert_eq!(out.0.lock().unwrap().as_slice(), b"broken\\u{1b} pod\n");
+    }
+
+    #[test]
+    fn a_frame_is_drawn_anew_in_place_and_makes_way_for_lines() {
+        let out = Shared::default();
+        let mut printer = Printer::to(Box::new(out.clone()), Box::new(io::sink()));
+        printer.frame(&[Line::from("one"), Line::from("two")]);
+        printer.frame(&[Line::from("three")]);
+        printer.line(&Line::from("told"));
+        printer.finish().unwrap();
+        let written = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(written, "one\ntwo\n\x1b[2A\r\x1b[Jthree\n\x1b[1A\r\x1b[Jtold\n");
     }
 
     #[test]

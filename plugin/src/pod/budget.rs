@@ -1,0 +1,164 @@
+//! How long a container has until one of its probes kills it, or takes it out of its Services.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::Facts;
+use super::age;
+use super::container::{Container, State};
+use super::event::Event;
+use super::next::Next;
+use super::probe::Timing;
+use super::timeline::title;
+
+/// What a probe is about to do, the certain before the conditional.
+pub fn of(facts: &Facts, events: &[Event]) -> Vec<Next> {
+    if facts.termination.is_some() || facts.is_over() {
+        return Vec::new();
+    }
+    let mut failing = Vec::new();
+    let mut possible = Vec::new();
+    for container in &facts.containers {
+        let State::Running { since } = &container.state else {
+            continue;
+        };
+        match failing_liveness(facts, container, *since, events) {
+            Some(next) => failing.push(next),
+            None => possible.extend(possible_kill(facts, container)),
+        }
+    }
+    failing.extend(possible);
+    failing
+}
+
+/// A liveness probe that has failed so lately that no try since can have succeeded.
+fn failing_liveness(facts: &Facts, container: &Container, since: Option<Timestamp>, events: &[Event]) -> Option<Next> {
+    let probe = container
+        .spec
+        .liveness_probe
+        .as_ref()
+        .filter(|_| container.is_started())?;
+    let timing = Timing::of(probe);
+    let own = |event: &&Event| {
+        event.reason == "Unhealthy"
+            && event.container() == Some(container.name.as_str())
+            && event.message.starts_with("Liveness probe failed")
+    };
+    let newest = events.iter().filter(own).max_by_key(|event| event.last)?;
+    let last = newest.last.filter(|last| since.is_none_or(|since| *last >= since))?;
+    let period = SignedDuration::from_secs(i64::from(timing.period));
+    let slack = SignedDuration::from_secs(i64::from(timing.timeout) + 1);
+    if facts.now.duration_since(last) > period + slack {
+        return None;
+    }
+    let in_a_row = in_a_row(newest, since, period);
+    let left = (timing.failures - in_a_row).max(1);
+    let at = last.checked_add(period * left).ok();
+    let times = if left == 1 { "once more" } else { "on" };
+    Some(Next {
+        at,
+        what: format!(
+            "{} is killed if its liveness probe fails {times}: {in_a_row} of {} failures in a row",
+            title(facts, container),
+            timing.failures
+        ),
+    })
+}
+
+/// How many failures came one after the other, as far as the event's two times and its count tell.
+fn in_a_row(event: &Event, since: Option<Timestamp>, period: SignedDuration) -> i32 {
+    let (Some(first), Some(last)) = (event.first, event.last) else {
+        return 1;
+    };
+    let of_this_run = since.is_none_or(|since| first.as_second() >= since.as_second());
+    let expected = period * (event.count - 1);
+    let lasted = SignedDuration::from_secs(last.as_second() - first.as_second());
+    let is_dense = (lasted - expected).abs() <= SignedDuration::from_secs(2);
+    if of_this_run && is_dense { event.count } else { 1 }
+}
+
+fn possible_kill(facts: &Facts, container: &Container) -> Option<Next> {
+    let probe = container
+        .spec
+        .liveness_probe
+        .as_ref()
+        .filter(|_| container.is_started())?;
+    let timing = Timing::of(probe);
+    Some(Next {
+        at: None,
+        what: format!(
+            "{} is killed within {} of going bad: {} of its liveness probe, {} apart",
+            title(facts, container),
+            age::human(timing.patience()),
+            match timing.failures {
+                1 => "1 failure".to_owned(),
+                several => format!("{several} failures in a row"),
+            },
+            age::human(SignedDuration::from_secs(i64::from(timing.period)))
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::{Event as Recorded, Pod};
+
+    fn pod() -> Pod {
+        serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "web"},
+            "spec": {"nodeName": "n", "containers": [{"name": "app", "livenessProbe": {"exec": {}, "periodSeconds": 5}}]},
+            "status": {"phase": "Running", "containerStatuses": [{
+                "name": "app", "ready": true, "started": true, "restartCount": 0, "image": "", "imageID": "",
+                "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+            }]},
+        }))
+        .unwrap()
+    }
+
+    fn said(now: &str, count: i32, first: &str, last: &str) -> (Option<Timestamp>, String) {
+        let event: Recorded = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "web.1"}, "reason": "Unhealthy", "type": "Warning", "count": count,
+            "message": "Liveness probe failed: no", "involvedObject": {"kind": "Pod", "fieldPath": "spec.containers{app}"},
+            "firstTimestamp": first, "lastTimestamp": last,
+        }))
+        .unwrap();
+        let facts = Facts::of(pod(), now.parse().unwrap());
+        let next = of(&facts, &[Event::of(&event)]).remove(0);
+        (next.at, next.what)
+    }
+
+    #[test]
+    fn the_kill_comes_with_the_last_failure_of_the_row() {
+        let (at, what) = said(
+            "2026-01-01T00:01:06Z",
+            2,
+            "2026-01-01T00:01:00Z",
+            "2026-01-01T00:01:05Z",
+        );
+        assert_eq!(at, "2026-01-01T00:01:10Z".parse().ok());
+        assert!(what.contains("once more: 2 of 3 failures"), "{what}");
+    }
+
+    #[test]
+    fn old_failures_do_not_count() {
+        let (at, what) = said(
+            "2026-01-01T01:00:00Z",
+            2,
+            "2026-01-01T00:01:00Z",
+            "2026-01-01T00:01:05Z",
+        );
+        assert_eq!(at, None);
+        assert!(what.contains("within 16s of going bad"), "{what}");
+    }
+
+    #[test]
+    fn failures_with_successes_between_are_no_row() {
+        let (_, what) = said(
+            "2026-01-01T00:09:06Z",
+            2,
+            "2026-01-01T00:01:00Z",
+            "2026-01-01T00:09:05Z",
+        );
+        assert!(what.contains("fails on: 1 of 3"), "{what}");
+    }
+}

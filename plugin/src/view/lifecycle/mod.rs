@@ -1,0 +1,135 @@
+//! A pod's life in lines: what happened, a chart of it, and what comes next.
+
+pub mod chart;
+pub mod html;
+pub mod live;
+pub mod record;
+pub mod several;
+pub mod svg;
+pub mod table;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::moment;
+use super::text::{Line, Tone};
+use crate::pod::history::History;
+use crate::pod::next::{self, Next};
+use crate::pod::timeline::{Entry, Mood, Source};
+use crate::pod::{self, Facts, age};
+
+/// The width of a chart where nobody says how wide it may be.
+pub const PIPE_COLUMNS: usize = 100;
+
+/// The whole story, as far as it goes; `columns` are those of a terminal, if there is one.
+pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
+    let facts = &history.facts;
+    let mut lines = vec![headline(facts)];
+    if facts.is_manifest() {
+        lines.push(Line::from("  this is a manifest: nothing has happened yet"));
+        lines.push(Line::from(
+            "  --simulate tells the life that it would have, --emulate lets it live",
+        ));
+        return lines;
+    }
+    lines.extend(table::lines(history, columns));
+    lines.extend(summary(history, columns, history.gone.is_none()));
+    lines
+}
+
+/// The end of a live view: the chart, and what comes next, if anything does.
+pub fn summary(history: &History, columns: Option<usize>, goes_on: bool) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let Some(chart) = pod::chart::of(history) {
+        lines.push(Line::new());
+        lines.extend(chart::lines(&chart, columns.unwrap_or(PIPE_COLUMNS)));
+    }
+    if goes_on {
+        lines.push(Line::new());
+        lines.push(Line::new().tone(Tone::Heading, "Next:"));
+        let next = next::with_events(&history.facts, &history.events);
+        lines.extend(next.iter().flat_map(|next| next_line(next, history.now(), columns)));
+    }
+    lines
+}
+
+/// Which pod, and how it is.
+pub fn headline(facts: &Facts) -> Line {
+    let computed = &facts.computed;
+    let mut line = Line::new().tone(Tone::Heading, format!("{}/{}", facts.namespace, facts.name));
+    if facts.is_manifest() {
+        return line;
+    }
+    line = line.plain(format!("  {}", computed.status));
+    line = line.tone(Tone::Faint, format!("  {}/{} ready", computed.ready, computed.total));
+    match facts.created() {
+        Some(created) => {
+            let ago = age::between(created, facts.now);
+            line.tone(
+                Tone::Faint,
+                format!(", created {} ({ago} before)", moment::date(created)),
+            )
+        }
+        None => line,
+    }
+}
+
+/// One entry for a live view: its time, the time since the pod was created, and what happened.
+pub fn live_line(entry: &Entry, seen: Timestamp, start: Option<Timestamp>) -> Line {
+    let elapsed = start
+        .map(|start| seen.duration_since(start).as_secs_f64().max(0.0))
+        .unwrap_or_default();
+    Line::new()
+        .tone(
+            Tone::Faint,
+            format!("{}  {:>9}  ", moment::clock(seen), format!("+{elapsed:.3}s")),
+        )
+        .join(what(entry))
+}
+
+fn tone(mood: Mood) -> Tone {
+    match mood {
+        Mood::Good => Tone::Good,
+        Mood::Neutral => Tone::Plain,
+        Mood::Bad => Tone::Bad,
+    }
+}
+
+fn what(entry: &Entry) -> Line {
+    let line = Line::new().tone(tone(entry.mood), entry.what.as_str());
+    match entry.source {
+        Source::Recorded => line,
+        Source::Inferred => line.tone(Tone::Faint, "  (inferred)"),
+        Source::Expired => line.tone(Tone::Faint, "  (expired)"),
+    }
+}
+
+/// What comes next.
+pub fn next_lines(facts: &Facts) -> Vec<Line> {
+    let mut lines = vec![Line::new(), Line::new().tone(Tone::Heading, "Next:")];
+    lines.extend(next::of(facts).iter().flat_map(|next| next_line(next, facts.now, None)));
+    lines
+}
+
+fn next_line(next: &Next, now: Timestamp, columns: Option<usize>) -> Vec<Line> {
+    let time = match next.at {
+        Some(at) if at > now => format!("in {} ({}): ", age::between(now, at), moment::clock(at)),
+        Some(at) => format!("due since {} ({}): ", age::between(at, now), moment::clock(at)),
+        None => String::new(),
+    };
+    let text = format!("{time}{}", next.what);
+    let wrapped = match columns {
+        Some(columns) => super::wrap::wrap(&text, columns.saturating_sub(4)),
+        None => vec![text],
+    };
+    wrapped
+        .into_iter()
+        .enumerate()
+        .map(|(number, text)| match number {
+            0 if text.starts_with(&time) => Line::from("  ")
+                .tone(Tone::Warning, time.clone())
+                .plain(&text[time.len()..]),
+            0 => Line::from("  ").plain(text),
+            _ => Line::from("    ").plain(text),
+        })
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! The timeline as a table: when, how it is known, what happened.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::tone;
+use crate::pod::age;
+use crate::pod::history::History;
+use crate::pod::timeline::{Entry, Source};
+use crate::view::moment;
+use crate::view::sheet;
+use crate::view::text::{Line, Tone};
+use crate::view::wrap::wrap;
+
+/// Narrower than this, the time of day is left out, and how an entry is known is told in three letters.
+const SPACIOUS: usize = 72;
+
+/// The table; a terminal's lines are broken between words.
+pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
+    let start = history.start();
+    let is_spacious = columns.is_none_or(|columns| columns >= SPACIOUS);
+    let shows_time = is_spacious;
+    let mut header = vec!["AFTER", "KNOWN", "WHAT HAPPENED"];
+    if shows_time {
+        header.insert(0, "TIME");
+    }
+    let prefix = |entry: &Entry| {
+        let mut cells = vec![after(entry, start, history.is_whole), known(entry.source, is_spacious)];
+        if shows_time {
+            cells.insert(0, when(entry.moment()));
+        }
+        cells
+    };
+    let rows: Vec<Vec<Line>> = history.entries.iter().map(prefix).collect();
+    let gaps = 3 * (header.len() - 1) + INDENT;
+    let used: usize = (0..header.len() - 1)
+        .map(|column| {
+            rows.iter()
+                .map(|row| row[column].width())
+                .max()
+                .unwrap_or(0)
+                .max(header[column].len())
+        })
+        .sum();
+    let room = columns.map(|columns| columns.saturating_sub(used + gaps).max(12));
+    let mut table = Vec::new();
+    for (entry, cells) in history.entries.iter().zip(rows) {
+        let blank = vec![Line::new(); cells.len()];
+        let words = match room {
+            Some(room) => wrap(&entry.what, room),
+            None => vec![entry.what.clone()],
+        };
+        for (number, words) in words.into_iter().enumerate() {
+            let mut row = if number == 0 { cells.clone() } else { blank.clone() };
+            row.push(Line::new().tone(tone(entry.mood), words));
+            table.push(row);
+        }
+    }
+    sheet::table(INDENT, &header, table)
+}
+
+const INDENT: usize = 2;
+
+fn when(at: Option<Timestamp>) -> Line {
+    let words = at.map_or("?".to_owned(), moment::clock);
+    Line::new().tone(Tone::Faint, words)
+}
+
+fn after(entry: &Entry, start: Option<Timestamp>, is_whole: bool) -> Line {
+    let words = entry.moment().zip(start).map(|(at, start)| {
+        let at = at.max(start);
+        if is_whole {
+            format!("+{}", age::precise(at.duration_since(start)))
+        } else {
+            format!("+{}", age::between(start, at))
+        }
+    });
+    Line::new().tone(Tone::Faint, words.unwrap_or_default())
+}
+
+fn known(source: Source, is_spacious: bool) -> Line {
+    let word = source.word();
+    let tone = if source == Source::Recorded {
+        Tone::Faint
+    } else {
+        Tone::Warning
+    };
+    Line::new().tone(tone, if is_spacious { word } else { &word[..3] })
+}

@@ -221,3 +221,162 @@ fn watching_a_pod_that_does_not_exist_is_an_error() {
     });
     insta::assert_snapshot!(transcript(&["lifecycle", "web", "-w", "-s", &server.url], ""));
 }
+
+/// A server that has one pod.
+fn one_pod() -> Server {
+    Server::start(|path, _| {
+        if path.contains("/events") {
+            list("EventList", &[], None)
+        } else {
+            (200, vec![pod("web", "Running", true).to_string()])
+        }
+    })
+}
+
+#[test]
+fn who_asks_is_told_as_the_flags_say() {
+    for (flags, headers) in [
+        (vec!["--token", "t"], vec!["authorization: bearer t"]),
+        (
+            vec!["--username", "u", "--password", "p"],
+            vec!["authorization: basic dtpw"],
+        ),
+        (
+            vec![
+                "--as=u",
+                "--as-group=g",
+                "--as-group=h",
+                "--as-uid=7",
+                "--as-user-extra=k=v",
+            ],
+            vec![
+                "impersonate-user: u",
+                "impersonate-group: g",
+                "impersonate-group: h",
+                "impersonate-uid: 7",
+                "impersonate-extra-k: v",
+            ],
+        ),
+    ] {
+        let server = one_pod();
+        let said = transcript(
+            &[&["describe", "web", "-s", &server.url], flags.as_slice()].concat(),
+            "",
+        );
+        assert!(said.starts_with("exit code: 0"), "{said}");
+        let told = server.headers();
+        for header in headers {
+            assert!(told.contains(&format!("{header}\r\n")), "{header}: {told}");
+        }
+    }
+}
+
+#[test]
+fn requests_are_told_from_level_6_on_and_secrets_are_not() {
+    let server = one_pod();
+    let at = |level: &str| transcript(&["describe", "web", "-s", &server.url, "--token", "hush", level], "");
+    let told = at("-v=6");
+    let line = format!(
+        "\"Response\" verb=\"GET\" url=\"{}/api/v1/namespaces/default/pods/web\" status=\"200 OK\"",
+        server.url
+    );
+    assert!(told.contains(&line), "{told}");
+    assert!(!told.contains("hush"), "{told}");
+    assert!(!at("-v=5").contains("Response"));
+}
+
+#[test]
+fn warnings_of_the_server_are_told_and_are_errors_where_asked() {
+    let server = one_pod();
+    let told = transcript(&["describe", "warned", "-s", &server.url], "");
+    assert!(told.starts_with("exit code: 0"), "{told}");
+    assert!(told.contains("Warning: spec.x: deprecated\n"), "{told}");
+    let refused = transcript(&["describe", "warned", "-s", &server.url, "--warnings-as-errors"], "");
+    assert!(refused.starts_with("exit code: 1"), "{refused}");
+    assert!(refused.ends_with("error: 1 warning received\n"), "{refused}");
+}
+
+#[test]
+fn pods_are_found_through_what_they_belong_to() {
+    let workload = |selector: Value| {
+        let object = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "uid": "o1"}, "spec": {"selector": selector},
+        });
+        (200, vec![object.to_string()])
+    };
+    let server = Server::start(move |path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.starts_with("/apis/apps/v1/namespaces/default/deployments/web") => {
+            workload(json!({"matchLabels": {"app": "web"}}))
+        }
+        path if path.starts_with("/api/v1/namespaces/default/services/web") => workload(json!({"tier": "front"})),
+        path if path.starts_with("/apis/batch/v1/namespaces/default/cronjobs/web") => workload(json!({})),
+        path if path.starts_with("/apis/batch/v1/namespaces/default/jobs") => list(
+            "JobList",
+            &[json!({
+                "apiVersion": "batch/v1", "kind": "Job",
+                "metadata": {"name": "web-1", "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "name": "web", "uid": "o1"}]},
+                "spec": {"selector": {"matchLabels": {"job": "web-1"}}},
+            })],
+            None,
+        ),
+        path if path.starts_with("/api/v1/nodes/n1") => workload(json!({})),
+        path if path.contains("labelSelector=app%3Dweb") => {
+            list("PodList", &[pod("of-deployment", "Running", true)], None)
+        }
+        path if path.contains("labelSelector=tier%3Dfront") => {
+            list("PodList", &[pod("of-service", "Running", true)], None)
+        }
+        path if path.contains("labelSelector=job%3Dweb-1") => list("PodList", &[pod("of-job", "Running", true)], None),
+        path if path.starts_with("/api/v1/pods") && path.contains("fieldSelector=spec.nodeName%3Dn1") => {
+            list("PodList", &[pod("of-node", "Running", true)], None)
+        }
+        path => panic!("asked for {path}"),
+    });
+    for (named, found) in [
+        ("deploy/web", "of-deployment"),
+        ("svc/web", "of-service"),
+        ("cronjob/web", "of-job"),
+        ("node/n1", "of-node"),
+    ] {
+        let said = transcript(&["describe", named, "-o", "name", "-s", &server.url], "");
+        assert!(said.contains(&format!("pod/{found}\n")), "{named}: {said}");
+    }
+}
+
+#[test]
+fn a_type_that_the_server_lacks_is_said_as_kubectl_says_it() {
+    let server = Server::start(|_, _| (404, vec!["404 page not found".to_owned()]));
+    let said = transcript(&["describe", "deploy/web", "-s", &server.url], "");
+    assert!(
+        said.ends_with("error: the server doesn't have a resource type \"deploy\"\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_beginning_of_a_name_describes_all_pods_that_begin_so() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("/pods/we") => refusal(404, "NotFound", "pods \"we\" not found"),
+        path if path.starts_with("/api/v1/namespaces/default?") || path == "/api/v1/namespaces/default" => (
+            200,
+            vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}).to_string()],
+        ),
+        _ => list(
+            "PodList",
+            &[
+                pod("web-1", "Running", true),
+                pod("db", "Running", true),
+                pod("web-2", "Running", true),
+            ],
+            None,
+        ),
+    });
+    let said = transcript(&["describe", "we", "-o", "name", "-s", &server.url], "");
+    assert!(
+        said.contains("----- stdout -----\npod/web-1\npod/web-2\n----- stderr"),
+        "{said}"
+    );
+}

@@ -39,6 +39,20 @@ pub struct Connection {
     /// UID to impersonate for the operation
     #[arg(long = "as-uid", global = true, value_name = "UID", hide_short_help = true)]
     pub impersonate_uid: Option<String>,
+    /// Further properties of the impersonated user, as KEY=VALUE; can be repeated
+    #[arg(
+        long = "as-user-extra",
+        global = true,
+        value_name = "KEY=VALUE",
+        hide_short_help = true
+    )]
+    pub impersonate_extra: Vec<String>,
+    /// Username for basic authentication to the API server
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub username: Option<String>,
+    /// Password for basic authentication to the API server
+    #[arg(long, global = true, value_name = "PASSWORD", hide_short_help = true)]
+    pub password: Option<String>,
     /// Path to a cert file for the certificate authority
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub certificate_authority: Option<PathBuf>,
@@ -58,7 +72,7 @@ pub struct Connection {
         default_missing_value = "true",
         default_value = "false",
         hide_default_value = true,
-        hide_possible_values = true,
+        value_parser = super::switch::parse,
         value_name = "BOOL"
     )]
     pub insecure_skip_tls_verify: bool,
@@ -74,6 +88,50 @@ pub struct Connection {
         hide_short_help = true
     )]
     pub request_timeout: String,
+    /// Fetch lists in pieces of this many objects; 0 fetches them whole
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value = "500",
+        hide_short_help = true,
+        allow_negative_numbers = true,
+        value_parser = super::number::parse
+    )]
+    pub chunk_size: i32,
+    /// The proxy to reach the API server through: http, https or socks5
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
+    pub proxy_url: Option<String>,
+    /// From 6 on, every request to the API server is told on standard error
+    #[arg(
+        short = 'v',
+        long = "v",
+        global = true,
+        value_name = "LEVEL",
+        default_value = "0",
+        hide_default_value = true,
+        hide_short_help = true,
+        allow_negative_numbers = true,
+        value_parser = super::number::parse
+    )]
+    pub verbosity: i32,
+    /// Take a warning of the API server for an error
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = super::switch::parse,
+        value_name = "BOOL"
+    )]
+    pub warnings_as_errors: bool,
+    /// What concerns kubectl alone.
+    #[command(flatten)]
+    pub kubectl_only: super::kubectl_only::KubectlOnly,
 }
 
 impl Connection {
@@ -86,6 +144,7 @@ impl Connection {
         let timeout = seconds.or_else(|| super::duration::parse(&self.request_timeout).ok());
         match timeout {
             Some(Duration::ZERO) => Ok(None),
+            None if self.request_timeout.is_empty() => Ok(None),
             Some(timeout) => Ok(Some(timeout)),
             None => Err(super::usage::UsageError::new(
                 "Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a \

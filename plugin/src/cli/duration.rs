@@ -41,6 +41,14 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Reads the value of a flag of the kind for which Go says no more than that it cannot be parsed.
+///
+/// # Errors
+/// Those two words.
+pub fn parse_or_parse_error(text: &str) -> Result<Duration, String> {
+    parse(text).map_err(|_| "parse error".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

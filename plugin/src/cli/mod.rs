@@ -2,8 +2,12 @@
 
 pub mod connection;
 pub mod duration;
+pub mod kubectl_only;
+pub mod number;
 pub mod output;
 pub mod selection;
+pub mod switch;
+pub mod target;
 pub mod usage;
 
 use std::ffi::OsString;
@@ -56,7 +60,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Us
         .try_get_matches_from(&arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match read {
-        Ok(cli) => Ok(Parsed::Command(Box::new(cli))),
+        Ok(cli) => {
+            cli.connection.kubectl_only.check()?;
+            Ok(Parsed::Command(Box::new(cli)))
+        }
         Err(error) if !error.use_stderr() => Ok(Parsed::Help(error.to_string())),
         Err(error) => Err(UsageError::from_clap(&error, &arguments, &Cli::command())),
     }

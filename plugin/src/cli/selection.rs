@@ -2,13 +2,16 @@
 
 use clap::Args;
 
-use super::usage::{UsageError, nearest};
+use super::target::{PodsOf, Target};
+use super::usage::UsageError;
+use super::{switch, target};
 
 /// kubectl's selection flags and arguments.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selection {
-    /// Pods, as NAME, pod/NAME, or pods NAME...; all of the namespace where none is named
-    #[arg(value_name = "NAME")]
+    /// Pods by NAME, or by what they belong to: deploy/NAME, rs, sts, ds, job, cj, rc, svc, node; all of the namespace
+    /// where nothing is named
+    #[arg(value_name = "NAME | TYPE/NAME")]
     pub names: Vec<String>,
     /// Selector (label query) to filter on, e.g. app=web,tier!=cache
     #[arg(short = 'l', long, value_name = "LABELS")]
@@ -25,7 +28,7 @@ pub struct Selection {
         default_missing_value = "true",
         default_value = "false",
         hide_default_value = true,
-        hide_possible_values = true,
+        value_parser = switch::parse,
         value_name = "BOOL"
     )]
     pub all_namespaces: bool,
@@ -41,7 +44,7 @@ pub struct Selection {
         default_missing_value = "true",
         default_value = "false",
         hide_default_value = true,
-        hide_possible_values = true,
+        value_parser = switch::parse,
         value_name = "BOOL"
     )]
     pub recursive: bool,
@@ -52,6 +55,8 @@ pub struct Selection {
 pub enum Choice {
     /// Pods that were named.
     Named(Vec<String>),
+    /// The pods of objects that were named, such as a Deployment; pods among them.
+    Of(Vec<Target>),
     /// Whatever matches.
     Matching {
         /// A label query, as typed.
@@ -71,10 +76,10 @@ impl Selection {
     /// # Errors
     /// kubectl's sentence where they contradict each other, or where something other than a pod is named.
     pub fn choice(&self) -> Result<Choice, UsageError> {
-        let names = pod_names(&self.names)?;
+        let targets = target::read(&self.names)?;
         let has_selector = self.selector.is_some() || self.field_selector.is_some();
         if !self.filename.is_empty() {
-            if !names.is_empty() || has_selector || self.all_namespaces {
+            if !targets.is_empty() || has_selector || self.all_namespaces {
                 return Err(UsageError::new(
                     "when files or directories are given with -f, neither names nor selectors may be",
                 ));
@@ -86,12 +91,15 @@ impl Selection {
             }
             return Ok(Choice::Files(self.filename.clone()));
         }
-        match (names.is_empty(), has_selector, self.all_namespaces) {
+        match (targets.is_empty(), has_selector, self.all_namespaces) {
             (false, true, _) => Err(UsageError::new("name cannot be provided when a selector is specified")),
             (false, _, true) => Err(UsageError::new(
                 "a resource cannot be retrieved by name across all namespaces",
             )),
-            (false, false, false) => Ok(Choice::Named(names)),
+            (false, false, false) if targets.iter().all(|target| target.kind.pods == PodsOf::Itself) => {
+                Ok(Choice::Named(targets.into_iter().map(|target| target.name).collect()))
+            }
+            (false, false, false) => Ok(Choice::Of(targets)),
             (true, _, everywhere) => Ok(Choice::Matching {
                 labels: self.selector.clone(),
                 fields: self.field_selector.clone(),
@@ -99,45 +107,6 @@ impl Selection {
             }),
         }
     }
-}
-
-const POD_TYPES: [&str; 5] = ["pod", "pods", "po", "pods.v1", "Pod"];
-
-/// Takes the pods' names out of `NAME`, `pod/NAME` and `pods NAME…`.
-fn pod_names(arguments: &[String]) -> Result<Vec<String>, UsageError> {
-    let (kind, rest) = match arguments.split_first() {
-        Some((first, rest)) if POD_TYPES.contains(&first.as_str()) => (Some(first), rest),
-        _ => (None, arguments),
-    };
-    let mut names = Vec::new();
-    for argument in rest {
-        match argument.split_once('/') {
-            None if argument.is_empty() => return Err(UsageError::new("resource name may not be empty")),
-            None => names.push(argument.clone()),
-            Some(_) if kind.is_some() => {
-                return Err(UsageError::new(
-                    "there is no need to specify a resource type as a separate argument when passing arguments in \
-                     resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource \
-                     resource/<resource_name>'",
-                ));
-            }
-            Some((_, name)) if name.is_empty() || name.contains('/') => {
-                return Err(UsageError::new(
-                    "arguments in resource/name form must have a single resource and name",
-                ));
-            }
-            Some((kind, name)) if POD_TYPES.contains(&kind) => names.push(name.to_owned()),
-            Some((kind, _)) => {
-                return Err(
-                    UsageError::new(format!("{argument}: only pods can be named here, not {kind:?}")).suggest(
-                        nearest(kind, POD_TYPES)
-                            .map(|kind| argument.replacen(argument.split('/').next().unwrap_or(""), kind, 1)),
-                    ),
-                );
-            }
-        }
-    }
-    Ok(names)
 }
 
 #[cfg(test)]

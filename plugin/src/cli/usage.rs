@@ -46,7 +46,7 @@ impl UsageError {
         let command = command_path(arguments, root);
         let argument = text(ContextKind::InvalidArg).unwrap_or_default();
         let value = text(ContextKind::InvalidValue).unwrap_or_default();
-        let flag = argument.split(' ').next().unwrap_or_default().to_owned();
+        let flag = argument.split([' ', '[', '=']).next().unwrap_or_default().to_owned();
         let (message, suggestion) = match error.kind() {
             ErrorKind::UnknownArgument if is_shorthand(&argument) => {
                 let letter = argument.chars().nth(1).unwrap_or('-');
@@ -74,6 +74,7 @@ impl UsageError {
                     Some(ContextValue::Strings(values)) => values.join(", "),
                     _ => String::new(),
                 };
+                let flag = with_shorthand(&flag, arguments, root);
                 (
                     format!("invalid argument {value:?} for {flag:?} flag: must be one of: {allowed}"),
                     text(ContextKind::SuggestedValue),
@@ -83,6 +84,7 @@ impl UsageError {
                 let why = std::error::Error::source(error)
                     .map(ToString::to_string)
                     .unwrap_or_default();
+                let flag = with_shorthand(&flag, arguments, root);
                 (format!("invalid argument {value:?} for {flag:?} flag: {why}"), None)
             }
             ErrorKind::MissingRequiredArgument => (format!("required: {argument}"), None),
@@ -150,12 +152,7 @@ fn distance(from: &str, to: &str) -> usize {
 
 /// A flag without its value is named as it was typed: as `--namespace`, or as `'n' in -n`.
 fn needs_argument(flag: &str, arguments: &[OsString], root: &clap::Command) -> String {
-    let known = std::iter::once(root)
-        .chain(subcommands(arguments, root))
-        .flat_map(clap::Command::get_arguments);
-    let short = known
-        .filter(|argument| argument.get_long().is_some_and(|long| flag == format!("--{long}")))
-        .find_map(clap::Arg::get_short);
+    let short = shorthand(flag, arguments, root);
     let last = arguments
         .last()
         .and_then(|argument| argument.to_str())
@@ -165,6 +162,23 @@ fn needs_argument(flag: &str, arguments: &[OsString], root: &clap::Command) -> S
             format!("flag needs an argument: '{letter}' in {last}")
         }
         _ => format!("flag needs an argument: {flag}"),
+    }
+}
+
+/// The letter of a flag, if it has one.
+fn shorthand(flag: &str, arguments: &[OsString], root: &clap::Command) -> Option<char> {
+    std::iter::once(root)
+        .chain(subcommands(arguments, root))
+        .flat_map(clap::Command::get_arguments)
+        .filter(|argument| argument.get_long().is_some_and(|long| flag == format!("--{long}")))
+        .find_map(clap::Arg::get_short)
+}
+
+/// A flag as pflag names it: `-v, --v`.
+fn with_shorthand(flag: &str, arguments: &[OsString], root: &clap::Command) -> String {
+    match shorthand(flag, arguments, root) {
+        Some(letter) => format!("-{letter}, {flag}"),
+        None => flag.to_owned(),
     }
 }
 

@@ -1,16 +1,19 @@
-//! Failures on the way to the server: names, routes, TLS, auth plugins. Said as Go's standard library says them, since
+//! Failures on the way to the server: names, routes, TLS. Said as Go's standard library says them, since
 //! that is what people search for.
 
 use std::error::Error;
 use std::io;
 
-use rustls::CertificateError;
-
+use super::certificate::tls_words;
 use super::error::{ClusterError, innermost};
+use super::wire::RefusedWarnings;
 
 /// What a failed request to `server` (host and port) means.
 pub(super) fn classify(error: &(dyn Error + 'static), server: &str) -> ClusterError {
     for cause in chain(error) {
+        if let Some(RefusedWarnings(count)) = cause.downcast_ref() {
+            return ClusterError::Warnings(*count);
+        }
         if let Some(tls) = tls_error(cause) {
             return ClusterError::Unreachable(tls_words(tls, server));
         }
@@ -24,36 +27,21 @@ pub(super) fn classify(error: &(dyn Error + 'static), server: &str) -> ClusterEr
         }
     }
     ClusterError::Unreachable(match innermost(error).as_str() {
-        "connection closed before message completed" | "unexpected end of file" => "EOF".to_owned(),
+        "connection closed before message completed" | "unexpected end of file" | "tls handshake eof" => {
+            "EOF".to_owned()
+        }
+        "invalid HTTP version parsed" | "invalid HTTP status-code parsed" => {
+            "net/http: HTTP/1.x transport connection broken: malformed HTTP response".to_owned()
+        }
+        words if words.starts_with("unsupported scheme ") => {
+            format!(
+                "unsupported protocol scheme {:?}",
+                words.trim_start_matches("unsupported scheme ")
+            )
+        }
         "deadline has elapsed" => format!("dial tcp {server}: i/o timeout"),
         other => other.to_owned(),
     })
-}
-
-/// What a failed auth plugin, or another source of credentials, means.
-pub(super) fn credentials(error: &kube::client::AuthError) -> String {
-    use kube::client::AuthError;
-    match error {
-        AuthError::AuthExecStart(error) if error.kind() == io::ErrorKind::NotFound => {
-            "getting credentials: exec: executable not found\n\nIt looks like you are trying to use a client-go \
-             credential plugin that is not installed."
-                .to_owned()
-        }
-        AuthError::AuthExecRun { cmd, out } => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            let code = out
-                .status
-                .code()
-                .map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-            format!(
-                "getting credentials: exec: executable {cmd} failed with {code}\n{}",
-                said.trim()
-            )
-            .trim()
-            .to_owned()
-        }
-        other => format!("getting credentials: {}", innermost(other)),
-    }
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -90,76 +78,7 @@ fn route_words(error: &io::Error, server: &str) -> Option<ClusterError> {
     }
 }
 
-fn tls_words(error: &rustls::Error, server: &str) -> String {
-    let certificate = match error {
-        rustls::Error::InvalidCertificate(certificate) => certificate,
-        rustls::Error::InvalidMessage(_) => return "http: server gave HTTP response to HTTPS client".to_owned(),
-        rustls::Error::AlertReceived(alert) => {
-            return format!("remote error: tls: {}", spaced(&format!("{alert:?}")));
-        }
-        other => return format!("tls: {other}"),
-    };
-    let why = match certificate {
-        CertificateError::Expired => "certificate has expired or is not yet valid".to_owned(),
-        CertificateError::ExpiredContext { time, not_after } => format!(
-            "certificate has expired or is not yet valid: current time {} is after {}",
-            moment(*time),
-            moment(*not_after)
-        ),
-        CertificateError::NotValidYet => "certificate has expired or is not yet valid".to_owned(),
-        CertificateError::NotValidYetContext { time, not_before } => format!(
-            "certificate has expired or is not yet valid: current time {} is before {}",
-            moment(*time),
-            moment(*not_before)
-        ),
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "certificate signed by unknown authority".to_owned()
-        }
-        CertificateError::NotValidForName => {
-            format!("certificate is not valid for {}", host(server))
-        }
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            let names: Vec<&str> = presented.iter().map(|name| bare_name(name)).collect();
-            format!(
-                "certificate is valid for {}, not {}",
-                names.join(", "),
-                expected.to_str()
-            )
-        }
-        CertificateError::Revoked => "certificate has been revoked".to_owned(),
-        other if other.to_string().contains("CaUsedAsEndEntity") => {
-            "certificate is that of an authority, and not one for a server".to_owned()
-        }
-        other => other.to_string(),
-    };
-    format!("tls: failed to verify certificate: x509: {why}")
-}
-
-/// `DnsName("kubernetes")`, as rustls presents a certificate's names, without its wrapping.
-fn bare_name(presented: &str) -> &str {
-    let inner = presented.split_once('(').map_or(presented, |(_, inner)| inner);
-    inner.trim_end_matches(')').trim_matches('"')
-}
-
-fn moment(time: rustls::pki_types::UnixTime) -> String {
-    i64::try_from(time.as_secs())
-        .ok()
-        .and_then(|seconds| k8s_openapi::jiff::Timestamp::from_second(seconds).ok())
-        .map_or_else(|| time.as_secs().to_string(), |time| time.to_string())
-}
-
-/// `CertificateRequired` → `certificate required`.
-fn spaced(camel: &str) -> String {
-    camel.chars().fold(String::new(), |mut words, letter| {
-        if letter.is_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.extend(letter.to_lowercase());
-        words
-    })
-}
-
-fn host(server: &str) -> &str {
+pub(super) fn host(server: &str) -> &str {
     server.rsplit_once(':').map_or(server, |(host, _)| host)
 }
 
@@ -198,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_bad_certificate_is_found_inside_an_io_error() {
-        let tls = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
         let wrapped = io::Error::new(io::ErrorKind::InvalidData, tls);
         assert_eq!(
             classify(&wrapped, "127.0.0.1:6443").to_string(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::dial;
+use super::{certificate, credentials, dial};
 use crate::cli::usage::UsageError;
 
 /// An answer that was not to be had.
@@ -40,6 +40,20 @@ pub enum ClusterError {
     /// The same, several times over.
     #[error("Error in configuration: \n* {}", .0.join("\n* "))]
     Configurations(Vec<String>),
+    /// An auth plugin failed, and said why on its own standard error.
+    #[error("{}Unable to connect to the server: getting credentials: {message}", own_line(.said))]
+    Plugin {
+        /// What the plugin wrote.
+        said: String,
+        /// What became of it.
+        message: String,
+    },
+    /// A type of objects that the server does not have.
+    #[error("error: the server doesn't have a resource type {0:?}")]
+    NoResourceType(String),
+    /// Warnings were received, with `--warnings-as-errors`.
+    #[error("error: {} received", if *.0 == 1 { "1 warning".to_owned() } else { format!("{} warnings", .0) })]
+    Warnings(usize),
     /// Nobody listens there.
     #[error("The connection to the server {server} was refused - did you specify the right host or port?")]
     Refused {
@@ -77,14 +91,41 @@ impl ClusterError {
     pub fn of(error: kube::Error, server: &str) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_status(*status),
+            kube::Error::SerdeError(error) if error.is_eof() => {
+                Self::Configuration("unexpected end of JSON input".to_owned())
+            }
             kube::Error::SerdeError(error) => Self::Unexpected(error.to_string()),
             kube::Error::FromUtf8(error) => Self::Unexpected(error.to_string()),
-            kube::Error::Auth(error) => Self::Unreachable(dial::credentials(&error)),
-            kube::Error::RustlsTls(error) => Self::Configuration(innermost(&error)),
+            kube::Error::Auth(error) => credentials::failed(&error, None),
+            kube::Error::RustlsTls(error) => Self::Configuration(certificate::identity_words(&error)),
             kube::Error::Service(ref failure) => dial::classify(failure.as_ref(), server),
             kube::Error::HyperError(ref failure) => dial::classify(failure, server),
             kube::Error::ReadEvents(ref failure) => dial::classify(failure, server),
             other => Self::Unreachable(innermost(&other)),
+        }
+    }
+
+    /// Adds what was asked for, where the server refuses a list of pods, as kubectl does.
+    #[must_use]
+    pub fn about_list(self, labels: Option<&str>, fields: Option<&str>) -> Self {
+        match self {
+            Self::Server {
+                reason,
+                message,
+                code: code @ (400 | 404),
+            } => Self::Server {
+                message: match (labels, fields) {
+                    (None, None) => format!("Unable to list \"/v1, Resource=pods\": {message}"),
+                    (labels, fields) => format!(
+                        "Unable to find \"/v1, Resource=pods\" that match label selector {:?}, field selector {:?}: {message}",
+                        labels.unwrap_or_default(),
+                        fields.unwrap_or_default()
+                    ),
+                },
+                reason,
+                code,
+            },
+            other => other,
         }
     }
 
@@ -135,6 +176,14 @@ impl ClusterError {
             self,
             Self::Refused { .. } | Self::Unreachable(_) | Self::TimedOut | Self::Server { code: 429 | 500.., .. }
         )
+    }
+}
+
+fn own_line(said: &str) -> String {
+    if said.is_empty() {
+        String::new()
+    } else {
+        format!("{said}\n")
     }
 }
 

@@ -1,64 +1,33 @@
-//! The kubeconfig, and kubectl's flags over it.
+//! The kubeconfig: which files, which context, and the connection that they come to with kubectl's flags over them.
 
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use kube::config::{
-    AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster,
-    NamedContext,
-};
+use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
 
+use super::credentials::unread;
 use super::error::ClusterError;
+use super::proxy::Environment;
+use super::{client_config, overrides, validation};
 use crate::cli::connection::Connection;
-
-/// The name under which the flags' own cluster, user and context are filed; no kubeconfig uses it.
-const OVERRIDDEN: &str = "\u{0}flags";
-
-/// Where kubectl connects to when nothing tells it where.
-const DEFAULT_SERVER: &str = "http://localhost:8080";
 
 /// Reads the kubeconfig that kubectl would read, and puts the flags over it.
 ///
 /// # Errors
 /// kubectl's sentence for what is wrong with them.
-pub(super) async fn config(flags: &Connection) -> Result<kube::Config, ClusterError> {
+pub(super) fn config(flags: &Connection) -> Result<kube::Config, ClusterError> {
     let (kubeconfig, is_empty) = read(flags)?;
     let names_nothing = flags.server.is_none() && flags.context.is_none() && flags.cluster.is_none();
     if is_empty && names_nothing && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
         // Inside a pod, its service account is the way in.
-        if let Ok(config) = kube::Config::incluster() {
+        if let Ok(mut config) = kube::Config::incluster() {
+            config.auth_info = overrides::with_flags(config.auth_info, flags)?;
             return Ok(config);
         }
     }
-    let (kubeconfig, options) = overridden(kubeconfig, flags)?;
-    kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|error| unusable(&error))
-}
-
-/// The configuration for an emulator of our own: its address, its authority, and our certificate.
-///
-/// # Errors
-/// Certificates that cannot be read.
-pub(super) async fn config_of_emulator(
-    connection: &emulator::emulator::Connection,
-) -> Result<kube::Config, ClusterError> {
-    let encoded = |pem: &str| BASE64.encode(pem);
-    let cluster = Cluster {
-        server: Some(connection.server.clone()),
-        certificate_authority_data: Some(encoded(&connection.certificate_authority)),
-        ..Cluster::default()
-    };
-    let user = AuthInfo {
-        client_certificate_data: Some(encoded(&connection.client_certificate)),
-        client_key_data: Some(encoded(&connection.client_key).into()),
-        ..AuthInfo::default()
-    };
-    let (kubeconfig, options) = filed(Kubeconfig::default(), cluster, user, None);
-    kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|error| unusable(&error))
+    let (cluster, user, namespace) = chosen(&kubeconfig, flags)?;
+    client_config::of(&cluster, user, namespace, &Environment::of_process())
 }
 
 /// Reads the files: the one that is named, those of `KUBECONFIG`, or the one in the home directory.
@@ -72,7 +41,9 @@ fn read(flags: &Connection) -> Result<(Kubeconfig, bool), ClusterError> {
     let mut merged = Kubeconfig::default();
     let mut is_empty = true;
     for path in default_paths().iter().filter(|path| path.exists()) {
-        merged = merged.merge(read_one(path)?).map_err(|error| unusable(&error))?;
+        merged = merged
+            .merge(read_one(path)?)
+            .map_err(|error| ClusterError::Configuration(error.to_string()))?;
         is_empty &= merged.contexts.is_empty() && merged.clusters.is_empty();
     }
     Ok((merged, is_empty))
@@ -91,9 +62,12 @@ fn default_paths() -> Vec<PathBuf> {
 }
 
 fn read_one(path: &Path) -> Result<Kubeconfig, ClusterError> {
-    Kubeconfig::read_from(path).map_err(|error| ClusterError::BadKubeconfig {
+    let bad = |why: String| ClusterError::BadKubeconfig {
         path: path.to_owned(),
-        why: match &error {
+        why,
+    };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| {
+        bad(match &error {
             KubeconfigError::Parse(error) => {
                 let text = error.without_snippet().to_string();
                 let line = error
@@ -102,203 +76,63 @@ fn read_one(path: &Path) -> Result<Kubeconfig, ClusterError> {
                     .unwrap_or_default();
                 format!("yaml: {line}{}", text.lines().next().unwrap_or_default())
             }
-            KubeconfigError::ReadConfig(error, _) => error.to_string(),
+            KubeconfigError::ReadConfig(error, _) => unread(path, error),
             other => other.to_string(),
-        },
+        })
+    })?;
+    match undecodable(&kubeconfig) {
+        Some(why) => Err(bad(why)),
+        None => Ok(kubeconfig),
+    }
+}
+
+/// Data that is not what its name says, in Go's words (`encoding/base64.CorruptInputError`).
+fn undecodable(kubeconfig: &Kubeconfig) -> Option<String> {
+    use secrecy::ExposeSecret;
+
+    let clusters = kubeconfig
+        .clusters
+        .iter()
+        .filter_map(|cluster| cluster.cluster.as_ref());
+    let authorities = clusters.filter_map(|cluster| cluster.certificate_authority_data.as_deref());
+    let users = kubeconfig.auth_infos.iter().filter_map(|user| user.auth_info.as_ref());
+    let identities = users.flat_map(|user| {
+        let key = user.client_key_data.as_ref().map(|data| data.expose_secret());
+        user.client_certificate_data.as_deref().into_iter().chain(key)
+    });
+    authorities.chain(identities).find_map(|data| {
+        let place = match BASE64.decode(data).err()? {
+            base64::DecodeError::InvalidByte(place, _) | base64::DecodeError::InvalidLastSymbol(place, _) => place,
+            _ => data.len(),
+        };
+        Some(format!("illegal base64 data at input byte {place}"))
     })
 }
 
-/// Files what the flags say as a context of its own, over what they leave alone.
-fn overridden(kubeconfig: Kubeconfig, flags: &Connection) -> Result<(Kubeconfig, KubeConfigOptions), ClusterError> {
+/// The cluster, the user and the namespace that are meant.
+fn chosen(kubeconfig: &Kubeconfig, flags: &Connection) -> Result<(Cluster, AuthInfo, Option<String>), ClusterError> {
     let current = kubeconfig.current_context.clone().filter(|name| !name.is_empty());
-    let chosen = flags.context.clone().or(current);
-    let context = match &chosen {
+    let context = match flags.context.clone().or(current) {
         None => Context::default(),
-        Some(name) => match find_context(&kubeconfig, name) {
+        Some(name) => match find_context(kubeconfig, &name) {
             Some(context) => context,
             None if flags.context.is_some() && flags.namespace.is_some() => {
-                return Err(ClusterError::NoContext(name.clone()));
+                return Err(ClusterError::NoContext(name));
             }
-            None => return Err(ClusterError::ContextNotFound(name.clone())),
+            None => return Err(ClusterError::ContextNotFound(name)),
         },
     };
-    let cluster = overridden_cluster(&kubeconfig, &context, flags)?;
-    let user = overridden_user(&kubeconfig, &context, flags)?;
-    let names = (
-        flags.cluster.clone().unwrap_or_else(|| context.cluster.clone()),
-        flags.user.clone().or_else(|| context.user.clone()).unwrap_or_default(),
-    );
-    check_files(&cluster, &user, &names)?;
-    let namespace = context.namespace.filter(|namespace| !namespace.is_empty());
-    Ok(filed(kubeconfig, cluster, user, namespace))
-}
-
-/// Files a cluster and a user as a context of their own.
-fn filed(
-    mut kubeconfig: Kubeconfig,
-    cluster: Cluster,
-    user: AuthInfo,
-    namespace: Option<String>,
-) -> (Kubeconfig, KubeConfigOptions) {
-    let name = OVERRIDDEN.to_owned();
-    kubeconfig.clusters.push(NamedCluster {
-        name: name.clone(),
-        cluster: Some(cluster),
-        ..NamedCluster::default()
-    });
-    kubeconfig.auth_infos.push(NamedAuthInfo {
-        name: name.clone(),
-        auth_info: Some(user),
-        ..NamedAuthInfo::default()
-    });
-    kubeconfig.contexts.push(NamedContext {
-        name: name.clone(),
-        context: Some(Context {
-            cluster: name.clone(),
-            user: Some(name.clone()),
-            namespace,
-            ..Context::default()
-        }),
-        ..NamedContext::default()
-    });
-    let options = KubeConfigOptions {
-        context: Some(name),
-        ..KubeConfigOptions::default()
-    };
-    (kubeconfig, options)
-}
-
-/// Files that are named have to be there: kubectl looks before it dials, and names all that are missing.
-fn check_files(
-    cluster: &Cluster,
-    user: &AuthInfo,
-    (cluster_name, user_name): &(String, String),
-) -> Result<(), ClusterError> {
-    let unless_inline = |path: &Option<String>, has_data: bool| path.clone().filter(|_| !has_data);
-    let authority = unless_inline(
-        &cluster.certificate_authority,
-        cluster.certificate_authority_data.is_some(),
-    );
-    let certificate = unless_inline(&user.client_certificate, user.client_certificate_data.is_some());
-    let key = unless_inline(&user.client_key, user.client_key_data.is_some());
-    let missing: Vec<String> = [
-        ("certificate-authority", authority, cluster_name),
-        ("client-cert", certificate, user_name),
-        ("client-key", key, user_name),
-    ]
-    .into_iter()
-    .filter_map(|(what, path, owner)| {
-        let path = path.filter(|path| !path.is_empty())?;
-        let error = std::fs::File::open(&path).err()?;
-        let why = match error.kind() {
-            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            _ => error.to_string(),
-        };
-        Some(format!(
-            "unable to read {what} {path} for {owner} due to open {path}: {why}"
-        ))
-    })
-    .collect();
-    match missing.as_slice() {
-        [] => Ok(()),
-        [one] => Err(ClusterError::Configuration(one.clone())),
-        several => Err(ClusterError::Configurations(several.to_vec())),
-    }
+    let cluster = overrides::cluster(kubeconfig, &context, flags)?;
+    let user = overrides::user(kubeconfig, &context, flags)?;
+    let cluster_name = flags.cluster.as_deref().unwrap_or(&context.cluster);
+    let user_name = flags.user.as_deref().or(context.user.as_deref()).unwrap_or_default();
+    validation::check((cluster_name, &cluster), (user_name, &user))?;
+    Ok((cluster, user, context.namespace))
 }
 
 fn find_context(kubeconfig: &Kubeconfig, name: &str) -> Option<Context> {
     let named = kubeconfig.contexts.iter().find(|context| context.name == name)?;
     Some(named.context.clone().unwrap_or_default())
-}
-
-fn overridden_cluster(kubeconfig: &Kubeconfig, context: &Context, flags: &Connection) -> Result<Cluster, ClusterError> {
-    let name = flags.cluster.as_ref().unwrap_or(&context.cluster);
-    let found = kubeconfig.clusters.iter().find(|cluster| &cluster.name == name);
-    let mut cluster = match found {
-        Some(cluster) => cluster.cluster.clone().unwrap_or_default(),
-        None if flags.cluster.is_some() && flags.server.is_none() => return Err(ClusterError::NoCluster(name.clone())),
-        None => Cluster::default(),
-    };
-    if let Some(server) = &flags.server {
-        cluster.server = Some(with_scheme(server));
-        // The name that the old server answered to is not the new one's.
-        cluster.tls_server_name = None;
-    }
-    cluster.server.get_or_insert_with(|| DEFAULT_SERVER.to_owned());
-    if let Some(name) = &flags.tls_server_name {
-        cluster.tls_server_name = Some(name.clone());
-    }
-    if let Some(path) = &flags.certificate_authority {
-        cluster.certificate_authority = Some(path.display().to_string());
-        cluster.certificate_authority_data = None;
-    }
-    if flags.insecure_skip_tls_verify {
-        cluster.insecure_skip_tls_verify = Some(true);
-        if flags.certificate_authority.is_none() {
-            cluster.certificate_authority = None;
-            cluster.certificate_authority_data = None;
-        }
-    }
-    Ok(cluster)
-}
-
-fn overridden_user(kubeconfig: &Kubeconfig, context: &Context, flags: &Connection) -> Result<AuthInfo, ClusterError> {
-    let name = flags.user.clone().or_else(|| context.user.clone()).unwrap_or_default();
-    let found = kubeconfig.auth_infos.iter().find(|user| user.name == name);
-    let mut user = match found {
-        Some(user) => user.auth_info.clone().unwrap_or_default(),
-        None if flags.user.is_some() => return Err(ClusterError::NoUser(name)),
-        None => AuthInfo::default(),
-    };
-    if let Some(token) = &flags.token {
-        user.token = Some(token.clone().into());
-        user.token_file = None;
-        user.exec = None;
-        user.auth_provider = None;
-        user.username = None;
-        user.password = None;
-    }
-    if let Some(path) = &flags.client_certificate {
-        user.client_certificate = Some(path.display().to_string());
-        user.client_certificate_data = None;
-    }
-    if let Some(path) = &flags.client_key {
-        user.client_key = Some(path.display().to_string());
-        user.client_key_data = None;
-    }
-    if flags.impersonate.is_some() {
-        user.impersonate.clone_from(&flags.impersonate);
-    }
-    if flags.impersonate_uid.is_some() {
-        user.impersonate_uid.clone_from(&flags.impersonate_uid);
-    }
-    if !flags.impersonate_groups.is_empty() {
-        user.impersonate_groups = Some(flags.impersonate_groups.clone());
-    }
-    let asks_for_more = user.impersonate_uid.is_some() || user.impersonate_groups.is_some();
-    if asks_for_more && user.impersonate.is_none() {
-        return Err(ClusterError::Configuration(format!(
-            "requesting uid, groups or user-extra for {name} without impersonating a user"
-        )));
-    }
-    Ok(user)
-}
-
-/// A server without a scheme is spoken to without TLS, as kubectl does it.
-fn with_scheme(server: &str) -> String {
-    if server.contains("://") {
-        server.to_owned()
-    } else {
-        format!("http://{server}")
-    }
-}
-
-fn unusable(error: &KubeconfigError) -> ClusterError {
-    ClusterError::Configuration(match error {
-        KubeconfigError::ParseClusterUrl(error) => format!("the server's address cannot be read: {error}"),
-        other => other.to_string(),
-    })
 }
 
 #[cfg(test)]
@@ -309,18 +143,15 @@ mod tests {
         Kubeconfig::from_yaml(
             "clusters: [{name: c, cluster: {server: 'https://10.0.0.1:6443', tls-server-name: old}}]\n\
              contexts: [{name: x, context: {cluster: c, user: u, namespace: team}}]\n\
-             users: [{name: u, user: {exec: {command: aws, apiVersion: v1}}}]\n\
+             users: [{name: u, user: {exec: {command: aws, apiVersion: client.authentication.k8s.io/v1beta1}}}]\n\
              current-context: x\n",
         )
         .unwrap()
     }
 
     fn connect(flags: &Connection) -> Result<kube::Config, ClusterError> {
-        let (kubeconfig, options) = overridden(kubeconfig(), flags)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime
-            .block_on(kube::Config::from_custom_kubeconfig(kubeconfig, &options))
-            .map_err(|error| unusable(&error))
+        let (cluster, user, namespace) = chosen(&kubeconfig(), flags)?;
+        client_config::of(&cluster, user, namespace, &Environment::default())
     }
 
     #[test]
@@ -372,16 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn groups_without_a_user_are_refused() {
-        let flags = Connection {
-            impersonate_groups: vec!["g".into()],
-            ..Connection::default()
-        };
-        assert!(
-            connect(&flags)
-                .unwrap_err()
-                .to_string()
-                .contains("without impersonating a user")
-        );
+    fn data_that_is_none_is_refused_where_it_is_read() {
+        let text = "users: [{name: u, user: {client-certificate-data: '???', client-key-data: bm8=}}]\n";
+        let kubeconfig = Kubeconfig::from_yaml(text).unwrap();
+        assert_eq!(undecodable(&kubeconfig).unwrap(), "illegal base64 data at input byte 0");
     }
 }

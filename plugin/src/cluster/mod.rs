@@ -2,18 +2,27 @@
 //!
 //! No discovery: the kinds that a pod's story needs are known, so that an answer costs one round of requests.
 
+pub mod certificate;
+pub mod client_config;
+pub mod credentials;
 pub mod dial;
 pub mod error;
 pub mod kubeconfig;
 pub mod logs;
+pub mod overrides;
 pub mod pods;
+pub mod proxy;
+pub mod targets;
+pub mod validation;
 pub mod watch;
+pub mod wire;
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::client::ClientBuilder;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
@@ -21,9 +30,15 @@ use serde::de::DeserializeOwned;
 
 use crate::cli::connection::Connection;
 use error::ClusterError;
+use wire::Wire;
 
 /// How many objects are fetched at once, as kubectl does it.
 const PAGE: u32 = 500;
+
+/// The address that requests go to, for what is told of them.
+fn server_of(config: &kube::Config) -> String {
+    config.cluster_url.to_string().trim_end_matches('/').to_owned()
+}
 
 /// A namespaced kind that can be fetched.
 pub trait Kind:
@@ -41,8 +56,12 @@ impl<K> Kind for K where
 pub struct Cluster {
     client: Client,
     namespace: String,
+    /// Whether a flag named it, rather than the kubeconfig.
+    namespace_is_named: bool,
     server: String,
     timeout: Option<Duration>,
+    /// How many objects are fetched at once; all where absent.
+    page: Option<u32>,
 }
 
 impl Cluster {
@@ -52,8 +71,20 @@ impl Cluster {
     /// What is wrong with the flags or the kubeconfig, in kubectl's words.
     pub async fn connect(flags: &Connection) -> Result<Self, ClusterError> {
         let timeout = flags.timeout()?;
-        let config = kubeconfig::config(flags).await?;
-        Self::of(config, flags.namespace.clone(), timeout)
+        let config = kubeconfig::config(flags)?;
+        let wire = Wire {
+            server: server_of(&config),
+            verbosity: flags.verbosity,
+            refuses_warnings: flags.warnings_as_errors,
+        };
+        let mut cluster = Self::of(config, wire)?;
+        cluster.timeout = timeout;
+        cluster.page = u32::try_from(flags.chunk_size).ok().filter(|size| *size > 0);
+        if let Some(namespace) = &flags.namespace {
+            cluster.namespace.clone_from(namespace);
+            cluster.namespace_is_named = true;
+        }
+        Ok(cluster)
     }
 
     /// Connects to an emulator of our own.
@@ -61,19 +92,15 @@ impl Cluster {
     /// # Errors
     /// Certificates that cannot be read.
     pub async fn of_emulator(connection: &emulator::emulator::Connection) -> Result<Self, ClusterError> {
-        let config = kubeconfig::config_of_emulator(connection).await?;
-        Self::of(config, None, None)
+        let config = client_config::of_emulator(connection)?;
+        let wire = Wire {
+            server: server_of(&config),
+            ..Wire::default()
+        };
+        Self::of(config, wire)
     }
 
-    /// Connects to what a configuration describes.
-    ///
-    /// # Errors
-    /// Certificates that cannot be read, or an auth plugin that cannot be run.
-    pub fn of(
-        mut config: kube::Config,
-        namespace: Option<String>,
-        timeout: Option<Duration>,
-    ) -> Result<Self, ClusterError> {
+    fn of(mut config: kube::Config, wire: Wire) -> Result<Self, ClusterError> {
         // kube would try again for minutes; whoever typed a command wants the answer.
         config.default_retry = false;
         let server = config
@@ -81,13 +108,19 @@ impl Cluster {
             .authority()
             .map(ToString::to_string)
             .unwrap_or_default();
-        let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).map_err(|error| ClusterError::of(error, &server))?;
+        let namespace = config.default_namespace.clone();
+        let plugin = config.auth_info.exec.clone();
+        let builder = ClientBuilder::try_from(config).map_err(|error| match error {
+            kube::Error::Auth(error) => credentials::failed(&error, plugin.as_ref()),
+            other => ClusterError::of(other, &server),
+        })?;
         Ok(Self {
-            client,
+            client: builder.with_layer(&wire).build(),
             namespace,
+            namespace_is_named: false,
             server,
-            timeout,
+            timeout: None,
+            page: Some(PAGE),
         })
     }
 
@@ -114,7 +147,7 @@ impl Cluster {
         mut params: ListParams,
         mut take: impl FnMut(Vec<K>),
     ) -> Result<(), ClusterError> {
-        params.limit = Some(PAGE);
+        params.limit = self.page;
         let api: Api<K> = self.api(namespace);
         loop {
             let page = self.limited(api.list(&params)).await?;

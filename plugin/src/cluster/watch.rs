@@ -35,6 +35,36 @@ pub struct Query {
     pub fields: Option<String>,
 }
 
+impl Query {
+    /// The parameters of a list.
+    pub fn params(&self) -> ListParams {
+        ListParams {
+            label_selector: self.labels.clone(),
+            field_selector: self.fields.clone(),
+            ..ListParams::default()
+        }
+    }
+
+    /// The name of the one object that is meant, where it is one.
+    fn name(&self) -> Option<&str> {
+        self.fields.as_deref()?.strip_prefix("metadata.name=")
+    }
+
+    /// Whether one object is meant, which ought to be there.
+    pub fn is_one(&self) -> bool {
+        self.name().is_some()
+    }
+
+    /// What the server would have said of a pod that is not there.
+    pub fn not_found(&self) -> ClusterError {
+        ClusterError::Server {
+            reason: "NotFound".to_owned(),
+            message: format!("pods {:?} not found", self.name().unwrap_or_default()),
+            code: 404,
+        }
+    }
+}
+
 impl Cluster {
     /// Watches what matches until the receiver is dropped. After an interruption, all objects are told again.
     pub fn watch<K: Kind + Send + Sync>(&self, query: Query) -> impl Stream<Item = Change<K>> + use<K> {
@@ -83,12 +113,8 @@ impl Cluster {
         query: &Query,
         sender: &mpsc::Sender<Change<K>>,
     ) -> Result<Result<String, ClusterError>, mpsc::error::SendError<Change<K>>> {
-        let mut params = ListParams {
-            label_selector: query.labels.clone(),
-            field_selector: query.fields.clone(),
-            limit: Some(super::PAGE),
-            ..ListParams::default()
-        };
+        let mut params = query.params();
+        params.limit = self.page;
         let api = self.api::<K>(query.namespace.as_deref());
         loop {
             let page = match self.limited(api.list(&params)).await {

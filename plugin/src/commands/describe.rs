@@ -40,6 +40,18 @@ pub struct Arguments {
     /// Show this many of the newest events; 0 shows none
     #[arg(long, value_name = "N")]
     pub events: Option<usize>,
+    /// Show the events at all
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "true",
+        hide_default_value = true,
+        value_parser = crate::cli::switch::parse,
+        value_name = "BOOL"
+    )]
+    pub show_events: bool,
 }
 
 /// A pod, its events, and the moment to judge it by.
@@ -96,7 +108,17 @@ fn from_files(names: &[String], is_recursive: bool) -> Result<Vec<Result<Subject
 fn from_cluster(choice: &Choice, connection: &Connection) -> Result<Vec<Result<Subject, ClusterError>>, Failure> {
     block_on(async {
         let cluster = Cluster::connect(connection).await?;
-        let found = cluster.selected(choice).await;
+        let mut found = cluster.selected(choice).await;
+        if let (Choice::Named(names), [Err(error)]) = (choice, found.as_slice())
+            && let [prefix] = names.as_slice()
+            && error.is_not_found()
+        {
+            // As in kubectl, what is no pod's name may be the beginning of some.
+            let pods = cluster.pods_with_prefix(prefix).await.unwrap_or_default();
+            if !pods.is_empty() {
+                found = pods.into_iter().map(Ok).collect();
+            }
+        }
         let now = Timestamp::now();
         Ok(found
             .into_iter()
@@ -133,7 +155,11 @@ fn print(arguments: &Arguments, subjects: &[Subject], printer: &mut Printer) {
                     },
                     events,
                     events_error: subject.fetched.events_error.clone(),
-                    events_limit: arguments.events,
+                    events_limit: if arguments.show_events {
+                        arguments.events
+                    } else {
+                        Some(0)
+                    },
                 };
                 printer.lines(&describe::lines(&facts, &parts));
             }

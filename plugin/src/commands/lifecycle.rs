@@ -231,7 +231,7 @@ fn live(
             shows_logs: arguments.logs,
             is_silent: arguments.output.is_document(),
             record: arguments.record.clone(),
-            ..of_choice(choice, &cluster)?
+            ..of_choice(choice, &cluster).await?
         };
         let followed = follow(&cluster, &request, printer).await?;
         Ok(finish(arguments, &followed, printer))
@@ -239,7 +239,7 @@ fn live(
 }
 
 /// What to follow.
-fn of_choice(choice: &Choice, cluster: &Cluster) -> Result<Follow, UsageError> {
+async fn of_choice(choice: &Choice, cluster: &Cluster) -> Result<Follow, Failure> {
     let here = Some(cluster.namespace().to_owned());
     match choice {
         Choice::Named(names) => match names.as_slice() {
@@ -252,8 +252,19 @@ fn of_choice(choice: &Choice, cluster: &Cluster) -> Result<Follow, UsageError> {
                 name: Some(name.clone()),
                 ..Follow::default()
             }),
-            _ => Err(UsageError::new("one pod by its name, or several by -l, can be watched")),
+            _ => Err(UsageError::new("one pod by its name, or several by -l, can be watched").into()),
         },
+        Choice::Of(_) => {
+            let found: Result<Vec<Query>, _> = cluster.queries(choice).await.into_iter().collect();
+            match found?.as_slice() {
+                [query] => Ok(Follow {
+                    query: query.clone(),
+                    ..Follow::default()
+                }),
+                [] => Err(UsageError::new("there are no pods to watch").into()),
+                _ => Err(UsageError::new("the pods of one object at a time can be watched").into()),
+            }
+        }
         Choice::Matching {
             labels,
             fields,
@@ -266,7 +277,7 @@ fn of_choice(choice: &Choice, cluster: &Cluster) -> Result<Follow, UsageError> {
             },
             ..Follow::default()
         }),
-        Choice::Files(_) => Err(UsageError::new("a file does not change")),
+        Choice::Files(_) => Err(UsageError::new("a file does not change").into()),
     }
 }
 

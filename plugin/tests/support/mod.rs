@@ -42,6 +42,7 @@ pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`.
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
@@ -51,14 +52,20 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let answer = Arc::new(answer);
-        let seen = Arc::clone(&requests);
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let (seen, told) = (Arc::clone(&requests), Arc::clone(&heads));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
-                std::thread::spawn(move || serve(stream, answer.as_ref(), &seen));
+                let (answer, seen, told) = (Arc::clone(&answer), Arc::clone(&seen), Arc::clone(&told));
+                std::thread::spawn(move || serve(stream, answer.as_ref(), &seen, &told));
             }
         });
-        Self { url, requests }
+        Self { url, requests, heads }
+    }
+
+    /// The headers of all that was asked, one a line, in lower case.
+    pub(crate) fn headers(&self) -> String {
+        self.heads.lock().unwrap().concat()
     }
 
     /// What was asked.
@@ -67,7 +74,12 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, answer: &(impl Fn(&str, usize) -> Answer + ?Sized), seen: &Mutex<Vec<String>>) {
+fn serve(
+    mut stream: TcpStream,
+    answer: &(impl Fn(&str, usize) -> Answer + ?Sized),
+    seen: &Mutex<Vec<String>>,
+    heads: &Mutex<Vec<String>>,
+) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut first = String::new();
     if reader.read_line(&mut first).unwrap_or(0) == 0 {
@@ -77,6 +89,7 @@ fn serve(mut stream: TcpStream, answer: &(impl Fn(&str, usize) -> Answer + ?Size
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).unwrap();
+        heads.lock().unwrap().push(header.to_lowercase());
         if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
@@ -94,7 +107,12 @@ fn serve(mut stream: TcpStream, answer: &(impl Fn(&str, usize) -> Answer + ?Size
         before
     };
     let (status, parts) = answer(&path, before);
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n");
+    // What the API server has to say beside its answer.
+    let warning = match path.contains("warned") {
+        true => "warning: 299 - \"spec.x: deprecated\"\r\n",
+        false => "",
+    };
+    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n{warning}\r\n");
     let _ = stream.write_all(head.as_bytes());
     for part in parts {
         if stream.write_all(part.as_bytes()).is_err() {
@@ -129,7 +147,7 @@ pub(crate) fn pod(name: &str, phase: &str, is_ready: bool) -> Value {
     let ready = if is_ready { "True" } else { "False" };
     json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name, "namespace": "default", "uid": "u1", "resourceVersion": "11", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "metadata": {"name": name, "namespace": "default", "uid": format!("uid-of-{name}"), "resourceVersion": "11", "creationTimestamp": "2026-01-01T00:00:00Z"},
         "spec": {"nodeName": "node1", "containers": [{"name": "app", "image": "busybox:1"}]},
         "status": {
             "phase": phase, "startTime": "2026-01-01T00:00:00Z",

@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod failure;
 pub mod findings;
 pub mod knowledge;
+pub mod lint;
 pub mod manifest;
 pub mod pod;
 pub mod recording;

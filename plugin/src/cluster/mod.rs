@@ -12,6 +12,7 @@ pub mod logs;
 pub mod overrides;
 pub mod pods;
 pub mod proxy;
+pub mod surroundings;
 pub mod targets;
 pub mod validation;
 pub mod watch;

@@ -10,15 +10,13 @@ use crate::cli::output::Output;
 use crate::cli::selection::{Choice, Selection};
 use crate::cluster::Cluster;
 use crate::cluster::error::ClusterError;
-use crate::cluster::pods::PodAndEvents;
 use crate::commands::block_on;
 use crate::failure::Failure;
-use crate::findings;
+use crate::findings::Verdict;
+use crate::findings::reading::Reading;
 use crate::manifest;
-use crate::pod::{Facts, event};
-use crate::view;
+use crate::view::describe;
 use crate::view::describe::record::PodRecord;
-use crate::view::describe::{self, Parts};
 use crate::view::machine;
 use crate::view::printer::Printer;
 use crate::view::text::Line;
@@ -29,6 +27,7 @@ use crate::view::text::Line;
   kubectl pod describe web                  # one pod
   kubectl pod describe -l app=web           # all pods with a label
   kubectl pod describe web -o json          # for programs: the schema is kubectl-pod/v1
+  kubectl pod describe -A --exit-code -o name   # for scripts: is any pod not well?
   kubectl get pod,events -o yaml | kubectl pod describe -f -   # a pod that was saved, with its events")]
 pub struct Arguments {
     /// Which pods.
@@ -52,12 +51,9 @@ pub struct Arguments {
         value_name = "BOOL"
     )]
     pub show_events: bool,
-}
-
-/// A pod, its events, and the moment to judge it by.
-struct Subject {
-    fetched: PodAndEvents,
-    now: Timestamp,
+    /// End with 0 if the pods are well, 2 if something is wrong, 3 if that cannot be told yet, 1 on errors
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// Runs it.
@@ -66,46 +62,47 @@ struct Subject {
 /// What keeps all pods from being described; pods that are not there are reported while the others are shown.
 pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -> Result<ExitCode, Failure> {
     let choice = arguments.selection.choice()?;
-    let found: Vec<Result<Subject, ClusterError>> = match &choice {
+    let found = match &choice {
         Choice::Files(names) => from_files(names, arguments.selection.recursive)?,
         choice => from_cluster(choice, connection)?,
     };
     let mut failures = Vec::new();
-    let mut subjects = Vec::new();
+    let mut readings = Vec::new();
     for one in found {
         match one {
-            Ok(subject) => subjects.push(subject),
+            Ok(reading) => readings.push(reading),
             Err(error) => failures.push(error),
         }
     }
-    if subjects.is_empty() && failures.is_empty() {
+    if readings.is_empty() && failures.is_empty() {
         nothing_found(&choice, connection, printer);
     }
-    print(arguments, &subjects, printer);
-    let code = if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    };
+    print(arguments, &readings, printer);
+    let is_complete = failures.is_empty();
     for failure in failures {
         Failure::from(failure).report(printer);
     }
-    Ok(code)
+    Ok(match (is_complete, arguments.exit_code) {
+        (false, _) => ExitCode::FAILURE,
+        (true, false) => ExitCode::SUCCESS,
+        (true, true) => exit_code(&readings),
+    })
 }
 
-fn from_files(names: &[String], is_recursive: bool) -> Result<Vec<Result<Subject, ClusterError>>, Failure> {
+/// The exit code that tells of the worst pod.
+pub(super) fn exit_code(readings: &[Reading]) -> ExitCode {
+    let judged = readings.iter().filter(|reading| !reading.facts.is_manifest());
+    let worst = judged.map(|reading| reading.verdict).max();
+    ExitCode::from(worst.map_or(0, Verdict::exit_code))
+}
+
+fn from_files(names: &[String], is_recursive: bool) -> Result<Vec<Result<Reading, ClusterError>>, Failure> {
     let sources = manifest::source::read(names, is_recursive)?;
     let saved = manifest::pods(&sources)?;
-    Ok(saved
-        .into_iter()
-        .map(|fetched| {
-            let now = manifest::saved_at(&fetched).unwrap_or_else(Timestamp::now);
-            Ok(Subject { fetched, now })
-        })
-        .collect())
+    Ok(saved.into_iter().map(|saved| Ok(Reading::of_saved(saved))).collect())
 }
 
-fn from_cluster(choice: &Choice, connection: &Connection) -> Result<Vec<Result<Subject, ClusterError>>, Failure> {
+fn from_cluster(choice: &Choice, connection: &Connection) -> Result<Vec<Result<Reading, ClusterError>>, Failure> {
     block_on(async {
         let cluster = Cluster::connect(connection).await?;
         let mut found = cluster.selected(choice).await;
@@ -120,10 +117,13 @@ fn from_cluster(choice: &Choice, connection: &Connection) -> Result<Vec<Result<S
             }
         }
         let now = Timestamp::now();
-        Ok(found
-            .into_iter()
-            .map(|one| one.map(|fetched| Subject { fetched, now }))
-            .collect())
+        let read = found.into_iter().map(|one| async {
+            match one {
+                Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now)).await),
+                Err(error) => Err(error),
+            }
+        });
+        Ok(futures::future::join_all(read).await)
     })
 }
 
@@ -135,33 +135,22 @@ fn nothing_found(choice: &Choice, connection: &Connection, printer: &mut Printer
     printer.error_line(&Line::from(format!("No resources found{place}.")));
 }
 
-fn print(arguments: &Arguments, subjects: &[Subject], printer: &mut Printer) {
+fn print(arguments: &Arguments, readings: &[Reading], printer: &mut Printer) {
     let mut records = Vec::new();
-    for (number, subject) in subjects.iter().enumerate() {
-        let facts = Facts::of(subject.fetched.pod.clone(), subject.now);
-        let events = event::about(&facts, &subject.fetched.events);
-        let found = findings::of(&facts, &events);
+    for (number, reading) in readings.iter().enumerate() {
         match arguments.output {
-            Output::Name => printer.line(&Line::from(format!("pod/{}", facts.name))),
-            Output::Json | Output::Yaml => records.push(PodRecord::of(&facts, &events, &found)),
+            Output::Name => printer.line(&Line::from(format!("pod/{}", reading.facts.name))),
+            Output::Json | Output::Yaml => records.push(PodRecord::of(reading)),
             Output::Text | Output::Wide => {
                 if number > 0 {
                     printer.lines(&[Line::new(), Line::new()]);
                 }
-                let parts = Parts {
-                    findings: match facts.is_manifest() {
-                        true => Vec::new(),
-                        false => view::findings::lines(findings::verdict(&facts, &found), &found),
-                    },
-                    events,
-                    events_error: subject.fetched.events_error.clone(),
-                    events_limit: if arguments.show_events {
-                        arguments.events
-                    } else {
-                        Some(0)
-                    },
+                let events_limit = if arguments.show_events {
+                    arguments.events
+                } else {
+                    Some(0)
                 };
-                printer.lines(&describe::lines(&facts, &parts));
+                printer.lines(&describe::lines(reading, events_limit));
             }
         }
     }

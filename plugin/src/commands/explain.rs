@@ -9,15 +9,14 @@ use crate::cli::connection::Connection;
 use crate::cli::selection::{Choice, Selection};
 use crate::cli::usage::UsageError;
 use crate::cluster::Cluster;
-use crate::cluster::pods::PodAndEvents;
 use crate::commands::block_on;
 use crate::failure::Failure;
+use crate::findings::reading::Reading;
 use crate::knowledge::language::Language;
 use crate::knowledge::{Catalogue, field};
-use crate::pod::{Facts, event};
 use crate::view::printer::Printer;
 use crate::view::text::Line;
-use crate::{findings, manifest, view};
+use crate::{manifest, view};
 
 /// What `explain` takes.
 #[derive(Debug, Args)]
@@ -63,13 +62,14 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     if names_pods || arguments.selector.is_some() || arguments.all_namespaces || !arguments.filename.is_empty() {
         return pods(arguments, connection, printer);
     }
-    let catalogue = Catalogue::of(arguments.lang.unwrap_or_else(language));
+    let language = arguments.lang.unwrap_or_else(language);
+    let catalogue = Catalogue::of(language);
     let topic = arguments.topic.join(" ");
     if topic.is_empty() {
-        printer.lines(&view::knowledge::index(&catalogue));
+        printer.lines(&view::knowledge::index(catalogue));
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(entry) = find(&catalogue, &topic, arguments.lang) {
+    if let Some(entry) = find(catalogue, &topic, arguments.lang) {
         printer.lines(&view::knowledge::entry(&entry));
         return Ok(ExitCode::SUCCESS);
     }
@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
             printer.lines(&view::knowledge::field(&field));
             // Some fields are concepts too, and the concept says what the kubelet does with them.
             let last = field.path.rsplit('.').next().unwrap_or_default();
-            if let Some(entry) = find(&catalogue, last, arguments.lang) {
+            if let Some(entry) = find(catalogue, last, arguments.lang) {
                 printer.line(&Line::new());
                 printer.lines(&view::knowledge::entry(&entry));
             }
@@ -122,38 +122,42 @@ fn pods(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -
         filename: arguments.filename.clone(),
         recursive: arguments.recursive_files,
     };
+    let language = arguments.lang.unwrap_or_else(language);
     let mut failures = Vec::new();
-    let mut judged = Vec::new();
+    let mut readings = Vec::new();
     match selection.choice()? {
         Choice::Files(names) => {
             let sources = manifest::source::read(&names, arguments.recursive_files)?;
-            for saved in manifest::pods(&sources)? {
-                let now = manifest::saved_at(&saved).unwrap_or_else(Timestamp::now);
-                judged.push(judge(saved, now));
-            }
+            readings.extend(manifest::pods(&sources)?.into_iter().map(Reading::of_saved));
         }
         choice => {
             let found = block_on(async {
                 let cluster = Cluster::connect(connection).await?;
-                Ok(cluster.selected(&choice).await)
+                let found = cluster.selected(&choice).await;
+                let now = Timestamp::now();
+                let read = found.into_iter().map(|one| async {
+                    match one {
+                        Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now)).await),
+                        Err(error) => Err(error),
+                    }
+                });
+                Ok(futures::future::join_all(read).await)
             })?;
-            let now = Timestamp::now();
             for one in found {
                 match one {
-                    Ok(fetched) => judged.push(judge(fetched, now)),
+                    Ok(reading) => readings.push(reading),
                     Err(error) => failures.push(Failure::from(error)),
                 }
             }
         }
     }
     // The worst first: a whole namespace is read from the top.
-    judged.sort_by_key(|(_, _, severity)| std::cmp::Reverse(*severity));
-    for (number, (headline, lines, _)) in judged.iter().enumerate() {
+    readings.sort_by_key(|reading| std::cmp::Reverse(reading.worst()));
+    for (number, reading) in readings.iter().enumerate() {
         if number > 0 {
             printer.line(&Line::new());
         }
-        printer.line(headline);
-        printer.lines(lines);
+        printer.lines(&judged(reading, language));
     }
     failures.iter().for_each(|failure| failure.report(printer));
     Ok(if failures.is_empty() {
@@ -163,24 +167,29 @@ fn pods(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -
     })
 }
 
-fn judge(fetched: PodAndEvents, now: Timestamp) -> (Line, Vec<Line>, Option<findings::Severity>) {
-    let facts = Facts::of(fetched.pod, now);
-    let headline = view::lifecycle::headline(&facts);
+fn judged(reading: &Reading, language: Language) -> Vec<Line> {
+    let facts = &reading.facts;
+    let mut lines = vec![view::lifecycle::headline(facts)];
     if facts.is_manifest() {
-        let containers: Vec<Line> = facts
-            .containers
-            .iter()
-            .map(|container| Line::from(format!("  {}", crate::pod::timeline::title(&facts, container))))
-            .collect();
-        let mut lines = vec![Line::from(
+        lines.push(Line::from(
             "a manifest without mistakes in its fields; it starts, in this order:",
-        )];
-        lines.extend(containers);
-        return (headline, lines, None);
+        ));
+        lines.extend(
+            facts
+                .containers
+                .iter()
+                .map(|container| Line::from(format!("  {}", crate::pod::timeline::title(facts, container)))),
+        );
+        return lines;
     }
-    let events = event::about(&facts, &fetched.events);
-    let found = findings::of(&facts, &events);
-    let mut lines = view::findings::lines(findings::verdict(&facts, &found), &found);
-    lines.extend(view::lifecycle::next_lines(&facts));
-    (headline, lines, found.first().map(|finding| finding.severity))
+    lines.extend(view::findings::lines_in(
+        language,
+        reading.verdict,
+        &reading.findings,
+        &reading.around.unread,
+    ));
+    if language == Language::English {
+        lines.extend(view::lifecycle::next_lines(facts));
+    }
+    lines
 }

@@ -1,34 +1,58 @@
-//! A pod that should be gone.
+//! A pod that is going, or should be gone.
 
-use super::{Finding, Severity};
+use super::command::{describe_node, here};
+use super::message::say;
+use super::{Finding, Severity, event};
+use crate::pod::event::Event;
 use crate::pod::{Facts, age};
 
-/// Finds what holds a pod whose grace ran out.
-pub(super) fn rule(facts: &Facts) -> Option<Finding> {
+/// Finds what holds a pod that is being deleted.
+pub(super) fn rule(facts: &Facts, events: &[Event]) -> Option<Finding> {
     let termination = facts.termination.as_ref()?;
+    let deadline = termination.deadline.to_string();
     if !termination.is_overdue(facts.now) {
-        return None;
+        let left = age::human(termination.remaining(facts.now));
+        let has_hook = facts.containers.iter().any(|container| {
+            let hooks = container.spec.lifecycle.as_ref();
+            hooks.is_some_and(|hooks| hooks.pre_stop.is_some())
+        });
+        let finding = Finding::new(Severity::Note, "termination", say("deletion.going").with("left", left))
+            .seen("metadata.deletionTimestamp", deadline)
+            .told_by(event(events, "FailedPreStopHook", None))
+            .because(say("deletion.going.cause"))
+            .run(here(facts, &["get", "pod", &facts.name, "-w"]));
+        return Some(if has_hook {
+            finding.because(say("deletion.hook"))
+        } else {
+            finding
+        });
     }
     let late = age::human(-termination.remaining(facts.now));
     let finding = Finding::new(
-        Severity::Warning,
+        // The kubelet reports the end some time after it.
+        if -termination.remaining(facts.now).as_secs() > 10 {
+            Severity::Error
+        } else {
+            Severity::Note
+        },
         "Terminating",
-        format!("the pod should have been gone {late} ago"),
+        say("deletion.overdue").with("late", late),
     )
-    .seen("metadata.deletionTimestamp", termination.deadline.to_string());
+    .seen("metadata.deletionTimestamp", deadline);
     Some(if termination.finalizers.is_empty() {
-        let node = facts.spec().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
         finding
-            .because("the node has not reported its end: it may be unreachable, or a process or mount of the pod cannot be removed")
-            .then(format!("kubectl describe node {node}"))
-            .then(format!(
-                "kubectl delete pod {} -n {} --grace-period=0 --force   # only if the node is known to be gone",
-                facts.name, facts.namespace
+            .told_by(event(events, "FailedKillPod", None))
+            .because(say("deletion.node"))
+            .maybe_run(describe_node(facts))
+            .then(say("deletion.force"))
+            .run(here(
+                facts,
+                &["delete", "pod", &facts.name, "--grace-period=0", "--force"],
             ))
     } else {
         finding
             .seen("metadata.finalizers", termination.finalizers.join(", "))
-            .because("its finalizers hold the object: whoever set them has work left, or is gone")
-            .then("find out which controller owns the finalizers, and why it has not removed them")
+            .because(say("deletion.finalizers"))
+            .then(say("deletion.finalizers.next"))
     })
 }

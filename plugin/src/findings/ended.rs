@@ -1,14 +1,19 @@
-//! Containers that ended badly: what an exit code means, and what it does not.
+//! Containers that ended badly, now or before they were started again.
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::{Finding, Severity, event, logs};
-use crate::pod::Facts;
+use super::command::logs;
+use super::exit::{self, Cause};
+use super::message::{Message, say};
+use super::{Finding, Severity, event};
 use crate::pod::container::{Container, Ended, Role, State};
 use crate::pod::event::Event;
+use crate::pod::{Facts, age};
 
-/// A pod that has been well for so long is not ill for what happened before.
+/// A container that has been well for so long is not ill for what happened before.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
+/// A restart is recent for so long.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 /// Finds how a container ended, or its previous instance.
 pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Option<Finding> {
@@ -17,162 +22,185 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
         (_, Some(last)) => (last, true),
         _ => return None,
     };
-    if ended.exit_code == 0 {
+    // A sidecar is stopped when the others have ended: how those ended tells the story.
+    if container.role == Role::Sidecar && facts.is_over() {
         return None;
     }
-    let is_old = ended
-        .finished
-        .is_some_and(|finished| facts.now.duration_since(finished) > OLD);
-    if is_previous && is_old && matches!(container.state, State::Running { .. }) {
+    let cause = exit::cause(facts, container, ended, events);
+    if ended.exit_code == 0 && !cause.is_restart_by_kubelet() {
+        return ended_well(facts, container, is_previous);
+    }
+    if is_told_elsewhere(container, ended, is_previous) {
         return None;
     }
-    // It is killed in the pod's own end: how the rest ended tells the story.
-    if facts.termination.is_some() || is_stopped_sidecar(facts, container) {
+    let severity = severity(facts, container, ended, &cause, is_previous)?;
+    Some(finding(facts, container, ended, &cause, is_previous, severity, events))
+}
+
+/// The waiting state quotes the same failure to start.
+fn is_told_elsewhere(container: &Container, ended: &Ended, is_previous: bool) -> bool {
+    let State::Waiting { message, .. } = &container.state else {
+        return false;
+    };
+    is_previous && ended.reason == "StartError" && !message.is_empty() && message.trim() == ended.message.trim()
+}
+
+fn severity(facts: &Facts, container: &Container, ended: &Ended, cause: &Cause, is_previous: bool) -> Option<Severity> {
+    // Whoever debugs knows how the debugging ended.
+    if container.role == Role::Ephemeral {
+        return Some(Severity::Note);
+    }
+    if let Some(termination) = &facts.termination {
+        let is_part_of_it = match (ended.finished, termination.requested()) {
+            (Some(finished), Some(requested)) => finished >= requested,
+            _ => true,
+        };
+        if is_part_of_it {
+            return (cause.topic == "termination").then_some(Severity::Note);
+        }
+    }
+    let was_ended_with_pod = matches!(
+        cause.topic.as_str(),
+        "DisruptionTarget" | "DeadlineExceeded" | "Evicted" | "NodeShutdown"
+    );
+    if facts.is_over() && was_ended_with_pod {
+        return Some(Severity::Note);
+    }
+    if facts.phase == "Succeeded" {
+        return Some(Severity::Note);
+    }
+    if !is_previous || !matches!(container.state, State::Running { .. }) {
+        return Some(Severity::Error);
+    }
+    let ago = ended.finished.map(|finished| facts.now.duration_since(finished));
+    match ago {
+        Some(ago) if ago > OLD => None,
+        Some(ago) if ago > RECENT && container.is_ready() => Some(Severity::Note),
+        _ => Some(Severity::Warning),
+    }
+}
+
+fn finding(
+    facts: &Facts,
+    container: &Container,
+    ended: &Ended,
+    cause: &Cause,
+    is_previous: bool,
+    severity: Severity,
+    events: &[Event],
+) -> Finding {
+    let name = container.name.as_str();
+    let what = match (is_previous, ended.finished) {
+        (true, Some(finished)) => {
+            say("ended.previous-at").with("ago", age::between(finished.min(facts.now), facts.now))
+        }
+        (true, None) => say("ended.previous"),
+        (false, _) => say("ended.now"),
+    };
+    let what = what
+        .with("container", name)
+        .with("code", ended.exit_code.to_string())
+        .with("short", cause.short.clone());
+    let place = format!(
+        "{}.{}.terminated",
+        container.status_path(),
+        if is_previous { "lastState" } else { "state" }
+    );
+    let quote = format!("{} (exit code {}) {}", ended.reason, ended.exit_code, ended.message);
+    let mut finding = Finding::new(severity, cause.topic.as_str(), what)
+        .about(name)
+        .seen(place, quote.trim());
+    if container.restarts() > 1 {
+        finding = finding.seen(
+            format!("{}.restartCount", container.status_path()),
+            container.restarts().to_string(),
+        );
+    }
+    finding = match cause.topic.as_str() {
+        "livenessProbe" => finding.told_by(exit::killing(events, container, ended, "failed liveness probe")),
+        "startupProbe" => finding.told_by(exit::killing(events, container, ended, "failed startup probe")),
+        "FailedPostStartHook" => finding.told_by(event(events, "FailedPostStartHook", Some(name))),
+        "OOMKilled" | "137" => finding.seen(
+            format!("{}.resources.limits.memory", container.spec_path()),
+            limit(container, "memory").unwrap_or_else(|| "none".to_owned()),
+        ),
+        _ => finding,
+    };
+    finding = finding.because(cause.long.clone());
+    if let Some(advice) = advice(cause) {
+        finding = finding.then(advice);
+    }
+    if cause.topic == "OOMKilled" && limit(container, "memory").is_none() {
+        finding = finding.because(say("exit.oom.no-limit"));
+    }
+    // What could not be started has written nothing.
+    if ended.never_started || cause.topic == "StartError" {
+        return finding.then(
+            say("advice.compare-with-image")
+                .with("container", name)
+                .with("image", container.spec.image.clone().unwrap_or_default()),
+        );
+    }
+    finding.run(logs(facts, name, is_previous))
+}
+
+fn advice(cause: &Cause) -> Option<Message> {
+    Some(match cause.topic.as_str() {
+        "OOMKilled" => say("advice.memory"),
+        "livenessProbe" => say("advice.liveness"),
+        "startupProbe" => say("advice.startup"),
+        "FailedPostStartHook" => say("advice.post-start"),
+        "termination" => say("advice.sigterm"),
+        "137" => say("advice.kernel-log"),
+        _ => return None,
+    })
+}
+
+fn limit(container: &Container, resource: &str) -> Option<String> {
+    let limits = container.spec.resources.as_ref()?.limits.as_ref()?;
+    limits.get(resource).map(|limit| limit.0.clone())
+}
+
+/// A container that ends well and is started again all the same.
+fn ended_well(facts: &Facts, container: &Container, is_previous: bool) -> Option<Finding> {
+    let policy = container
+        .spec
+        .restart_policy
+        .as_deref()
+        .unwrap_or(facts.restart_policy());
+    let is_looping = policy == "Always"
+        && container.role == Role::Regular
+        && container.restarts() > 0
+        && facts.termination.is_none()
+        && !facts.is_over();
+    let finished = container.newest_end().and_then(|ended| ended.finished)?;
+    let is_recent = facts.now.duration_since(finished) <= RECENT;
+    // While it backs off, the waiting state tells it.
+    if !is_looping || !is_recent || matches!(container.state, State::Waiting { .. }) {
         return None;
     }
     let name = container.name.as_str();
-    let severity = match (&container.state, is_previous) {
-        (State::Running { .. }, true) => Severity::Warning,
-        _ => Severity::Error,
-    };
-    let (topic, cause) = cause(facts, container, ended, events);
-    let when = if is_previous { "its previous instance" } else { "it" };
-    let what = format!(
-        "container {name}: {when} ended with exit code {}: {}",
-        ended.exit_code,
-        short(&topic)
-    );
-    let list = container.field_path().replacen("spec.", "status.", 1);
-    let place = format!("{list}.{}.terminated", if is_previous { "lastState" } else { "state" });
-    let mut finding = Finding::new(severity, topic.as_str(), what)
+    Some(
+        Finding::new(
+            Severity::Warning,
+            "Completed",
+            say("ended.well").with("container", name),
+        )
         .about(name)
         .seen(
-            place,
-            format!("{} (exit code {}) {}", ended.reason, ended.exit_code, ended.message)
-                .trim()
-                .to_owned(),
+            format!(
+                "{}.{}.terminated",
+                container.status_path(),
+                if is_previous { "lastState" } else { "state" }
+            ),
+            "Completed (exit code 0)",
         )
-        .because(cause);
-    if matches!(topic.as_str(), "livenessProbe" | "startupProbe") {
-        finding = finding.told_by(event(events, "Killing", Some(name)));
-    }
-    if topic == "OOMKilled" {
-        let limit = container
-            .spec
-            .resources
-            .as_ref()
-            .and_then(|resources| resources.limits.as_ref())
-            .and_then(|limits| limits.get("memory"));
-        finding = finding
-            .seen(
-                "resources.limits.memory",
-                limit.map_or_else(|| "none".to_owned(), |limit| limit.0.clone()),
-            )
-            .then("raise the memory limit, or find out what uses the memory");
-    }
-    Some(finding.then(logs(facts, name, is_previous)))
-}
-
-fn is_stopped_sidecar(facts: &Facts, container: &Container) -> bool {
-    container.role == Role::Sidecar && facts.is_over()
-}
-
-fn short(topic: &str) -> &str {
-    match topic {
-        "OOMKilled" => "out of memory",
-        "livenessProbe" => "killed for failing its liveness probe",
-        "startupProbe" => "killed for failing its startup probe",
-        "FailedPostStartHook" => "killed for failing its postStart hook",
-        "ContainerStatusUnknown" => "how is not known",
-        "StartError" => "it could not be started",
-        "DisruptionTarget" => "stopped because the pod was disrupted",
-        "DeadlineExceeded" => "stopped because the pod ran out of time",
-        _ => "an error",
-    }
-}
-
-/// The topic and the cause of an exit code. 137 is a question, not an answer: the order of these questions matters.
-fn cause(facts: &Facts, container: &Container, ended: &Ended, events: &[Event]) -> (String, String) {
-    let say = |topic: &str, cause: &str| (topic.to_owned(), cause.to_owned());
-    let killed = |words: &str| {
-        events.iter().any(|event| {
-            event.reason == "Killing"
-                && event.container() == Some(container.name.as_str())
-                && event.message.contains(words)
-        })
-    };
-    match ended.reason.as_str() {
-        "OOMKilled" => {
-            return say(
-                "OOMKilled",
-                "it used more memory than its limit allows, and the kernel killed it",
-            );
-        }
-        "ContainerStatusUnknown" => {
-            return say(
-                "ContainerStatusUnknown",
-                "the kubelet lost sight of it and made the exit code up: 137 here is no signal",
-            );
-        }
-        "StartError" | "ContainerCannotRun" => {
-            return say(
-                "StartError",
-                "the runtime could not start it: most often its command is not in the image",
-            );
-        }
-        "DeadlineExceeded" => return say("DeadlineExceeded", "the pod ran longer than its activeDeadlineSeconds"),
-        _ => {}
-    }
-    if ended.exit_code == 137 || ended.exit_code == 143 {
-        if killed("failed liveness probe") {
-            return say(
-                "livenessProbe",
-                "its liveness probe failed too often, and the kubelet restarted it",
-            );
-        }
-        if killed("failed startup probe") {
-            return say(
-                "startupProbe",
-                "it had not started when its startup probe gave up, and the kubelet restarted it",
-            );
-        }
-        if killed("FailedPostStartHook") {
-            return say(
-                "FailedPostStartHook",
-                "its postStart hook failed, and the kubelet killed it for that",
-            );
-        }
-        if facts
-            .condition("DisruptionTarget")
-            .is_some_and(crate::pod::condition::Condition::is_true)
-        {
-            return say("DisruptionTarget", "the pod was evicted, preempted or drained");
-        }
-        if facts.status().and_then(|status| status.reason.as_deref()) == Some("DeadlineExceeded") {
-            return say("DeadlineExceeded", "the pod ran longer than its activeDeadlineSeconds");
-        }
-        if ended.exit_code == 137 {
-            return say(
-                "137",
-                "it was killed with SIGKILL, and nothing says by whom; a child process may have been killed for its memory",
-            );
-        }
-        return say("143", "it was asked to end with SIGTERM, and did not handle the signal");
-    }
-    let cause = match ended.exit_code {
-        1 => "the application ended with an error of its own: its output tells more",
-        2 => "the shell found a mistake in its command, or a Go program panicked",
-        126 => "its command was found and cannot be executed",
-        127 => "its command was not found in the image",
-        128 => "it could not be started",
-        130 => "it was interrupted (SIGINT)",
-        134 => "it aborted itself (SIGABRT)",
-        135 => "it touched memory that is not there (SIGBUS)",
-        136 => "it made an arithmetic mistake (SIGFPE)",
-        139 => "it touched memory that is not its own (SIGSEGV)",
-        141 => "it wrote to a pipe that nobody reads (SIGPIPE)",
-        255 => "it ended with -1, or its exit code got lost",
-        _ => "the application chose this exit code: its output tells more",
-    };
-    (ended.exit_code.to_string(), cause.to_owned())
+        .seen(
+            format!("{}.restartCount", container.status_path()),
+            container.restarts().to_string(),
+        )
+        .because(say("ended.well.cause"))
+        .then(say("advice.job"))
+        .run(logs(facts, name, is_previous)),
+    )
 }

@@ -1,5 +1,7 @@
 //! A pod that has failed as a whole: evicted, refused by its node, past its deadline.
 
+use super::command::{describe_node, here, kubectl};
+use super::message::{Message, meaning, remedy, say};
 use super::{Finding, Severity};
 use crate::pod::Facts;
 
@@ -7,41 +9,169 @@ use crate::pod::Facts;
 pub(super) fn rule(facts: &Facts) -> Option<Finding> {
     let status = facts.status()?;
     let reason = status.reason.as_deref().filter(|reason| !reason.is_empty())?;
-    if facts.phase != "Failed" && reason != "NodeLost" {
+    if facts.phase != "Failed" && !matches!(reason, "NodeLost" | "Evicted") {
         return None;
     }
     let message = status.message.clone().unwrap_or_default();
-    let finding = Finding::new(Severity::Error, reason, format!("the pod has failed: {reason}"))
+    let disruption = facts
+        .condition("DisruptionTarget")
+        .filter(|condition| condition.is_true());
+    let finding = Finding::new(Severity::Error, reason, say("failure.reason").with("reason", reason))
         .seen("status.reason", reason)
-        .seen("status.message", message);
-    let describe_node = facts.spec().and_then(|spec| spec.node_name.as_deref()).map_or_else(
-        || "kubectl get nodes".to_owned(),
-        |node| format!("kubectl describe node {node}"),
-    );
+        .seen("status.message", message.as_str());
+    let finding = match disruption {
+        Some(condition) => finding.seen(
+            "condition DisruptionTarget",
+            [condition.reason.clone(), condition.message.clone()]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(": "),
+        ),
+        None => finding,
+    };
+    let nodes = || describe_node(facts).unwrap_or_else(|| kubectl(&["get", "nodes"]));
     Some(match reason {
-        "Evicted" => finding
-            .because("the node ran short of a resource and chose this pod to end; its own requests and use decide how soon")
-            .then(describe_node)
-            .then("set requests close to what the pod uses, and a limit for ephemeral-storage"),
-        "DeadlineExceeded" => finding
-            .because("the pod ran longer than its activeDeadlineSeconds, and was stopped")
-            .then("raise spec.activeDeadlineSeconds, or make the work shorter"),
+        "Evicted" => evicted(&message)
+            .into_iter()
+            .fold(finding, Finding::because)
+            .then(eviction_advice(&message))
+            .run(nodes()),
+        "DeadlineExceeded" => finding.because(say("exit.deadline")).then(say("failure.deadline.next")),
         "Preempting" => finding
-            .because("a critical pod needed the room on the node")
-            .then("give the pod a priority class, or the cluster more room"),
-        "Terminated" | "Shutdown" | "NodeShutdown" => finding
-            .because("the node was shut down; pods without a controller are not started elsewhere")
-            .then(describe_node),
-        "NodeLost" => finding.because("the node does not report any more").then(describe_node),
+            .because(say("failure.preempting"))
+            .then(say("failure.preempting.next")),
+        "Terminated" | "Shutdown" | "NodeShutdown" => finding.because(say("failure.shutdown")).run(nodes()),
+        "NodeLost" => finding.because(say("failure.node-lost")).run(nodes()),
         reason if reason.starts_with("OutOf") => finding
-            .because("the node had no room left when the pod arrived: the scheduler had decided on older numbers, or was bypassed")
-            .then("delete the pod, so that its controller makes another")
-            .then(describe_node),
-        "NodeAffinity" | "NodeName" | "NodePorts" | "TaintToleration" | "TopologyAffinityError" | "UnexpectedAdmissionError" => {
-            finding
-                .because("the node refused the pod when it arrived: what the scheduler saw was no longer so, or was bypassed")
-                .then(describe_node)
+            .because(say("failure.out-of").with("resource", reason.trim_start_matches("OutOf")))
+            .then(say("failure.anew"))
+            .run(nodes()),
+        _ => {
+            let finding = finding.because(meaning(reason).unwrap_or_else(|| say("failure.other")));
+            let finding = match remedy(reason) {
+                Some(remedy) => finding.then(remedy),
+                None => finding,
+            };
+            finding.run(nodes())
         }
-        _ => finding.because("the node, or a controller, ended the pod for this reason").then(describe_node),
     })
+}
+
+/// A pod that has failed, while no rule says why.
+pub(super) fn unexplained(facts: &Facts, found: &[Finding]) -> Option<Finding> {
+    let is_explained = found.iter().any(|finding| finding.severity == Severity::Error);
+    if is_explained {
+        return None;
+    }
+    match facts.phase.as_str() {
+        "Failed" => {
+            let disruption = facts
+                .condition("DisruptionTarget")
+                .filter(|condition| condition.is_true());
+            let finding =
+                Finding::new(Severity::Error, "Failed", say("failure.unexplained")).seen("status.phase", "Failed");
+            Some(
+                match disruption {
+                    Some(condition) => finding
+                        .seen(
+                            "condition DisruptionTarget",
+                            condition
+                                .message
+                                .clone()
+                                .or(condition.reason.clone())
+                                .unwrap_or_default(),
+                        )
+                        .because(say("exit.disruption")),
+                    None => finding.because(say("failure.unexplained.cause")),
+                }
+                .run(here(facts, &["get", "pod", &facts.name, "-o", "yaml"])),
+            )
+        }
+        "Unknown" => Some(
+            Finding::new(Severity::Error, "Unknown", say("failure.unknown"))
+                .seen("status.phase", "Unknown")
+                .because(say("failure.node-lost"))
+                .maybe_run(describe_node(facts)),
+        ),
+        _ => None,
+    }
+}
+
+/// What the kubelet's message says of an eviction (`pkg/kubelet/eviction/helpers.go`).
+fn evicted(message: &str) -> Vec<Message> {
+    let between = |begin: &str, end: &str| {
+        let rest = message.split_once(begin)?.1;
+        Some(rest.split(end).next().unwrap_or(rest).trim().to_owned())
+    };
+    let mut causes = Vec::new();
+    if let Some(resource) = between("The node was low on resource:", ".") {
+        causes.push(say("evicted.resource").with("resource", resource));
+    }
+    if let Some(condition) = between("The node had condition:", ".") {
+        causes.push(say("evicted.condition").with("condition", condition.trim_matches(['[', ']']).to_owned()));
+    }
+    if let Some(rest) = message.split_once("Usage of EmptyDir volume").map(|(_, rest)| rest) {
+        let quoted = rest.split('"').nth(1).unwrap_or_default();
+        let limit = rest.split('"').nth(3).unwrap_or_default();
+        causes.push(say("evicted.empty-dir").with("volume", quoted).with("limit", limit));
+    }
+    if message.contains("local ephemeral storage usage exceeds") || message.contains("local storage usage exceeds") {
+        causes.push(say("evicted.storage"));
+    }
+    for part in message.split("Container ").skip(1) {
+        if let Some((name, rest)) = part.split_once(" was using ") {
+            let used = rest.split(',').next().unwrap_or_default();
+            let request = rest
+                .split_once("request is ")
+                .and_then(|(_, rest)| rest.split(',').next())
+                .unwrap_or("0");
+            causes.push(
+                say("evicted.container")
+                    .with("container", name)
+                    .with("used", used)
+                    .with("request", request),
+            );
+        } else if let Some((name, _)) = part.split_once(" exceeded its local ephemeral storage limit") {
+            causes.push(say("evicted.container-storage").with("container", name));
+        }
+    }
+    if causes.is_empty() {
+        causes.push(say("evicted.other"));
+    }
+    causes
+}
+
+fn eviction_advice(message: &str) -> Message {
+    if message.contains("storage") || message.contains("EmptyDir") {
+        say("evicted.storage.next")
+    } else {
+        say("evicted.next")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(message: &str) -> String {
+        evicted(message)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    #[test]
+    fn an_evictions_message_is_taken_apart() {
+        let said = told(
+            "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80Mi. Container app was using \
+             900Mi, request is 64Mi, has larger consumption of memory. ",
+        );
+        for part in ["memory", "app", "900Mi", "64Mi"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(told("The node had condition: [DiskPressure]. ").contains("DiskPressure"));
+        assert!(told("Usage of EmptyDir volume \"cache\" exceeds the limit \"1Gi\". ").contains("cache"));
+    }
 }

@@ -3,21 +3,38 @@
 //! A rule that finds nothing says nothing: that no rule matched is not the same as a pod that is proven to be well, and
 //! [`Verdict`] keeps the two apart.
 
+pub mod budget;
+pub mod command;
+pub mod conditions;
+pub mod creation;
 pub mod deletion;
 pub mod ended;
+pub mod exit;
 pub mod failure;
+pub mod image;
+pub mod message;
+pub mod needs;
+pub mod news;
+pub mod node;
+pub mod owner;
 pub mod probes;
 pub mod readiness;
+pub mod reading;
+pub mod references;
 pub mod scheduling;
+pub mod services;
+pub mod verdict;
 pub mod volumes;
 pub mod waiting;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::lint;
 use crate::pod::Facts;
-use crate::pod::condition::Condition;
-use crate::pod::container::{Role, State};
 use crate::pod::event::Event;
+use crate::pod::surroundings::Surroundings;
+use message::Message;
+pub use verdict::{Verdict, verdict};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -40,6 +57,24 @@ pub struct Evidence {
     pub quote: String,
 }
 
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A command that can be pasted.
+    Command(String),
+    /// What no command does.
+    Advice(Message),
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Command(command) => serializer.serialize_str(command),
+            Self::Advice(advice) => advice.serialize(serializer),
+        }
+    }
+}
+
 /// Something that a rule found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,25 +87,25 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// What is wrong, in one sentence.
-    pub what: String,
+    pub what: Message,
     /// What it was seen by.
     pub evidence: Vec<Evidence>,
-    /// Why, as far as it can be told.
-    pub cause: String,
+    /// Why, as far as it can be told; several sentences where several things add up.
+    pub causes: Vec<Message>,
     /// What to do, as commands that can be pasted, or sentences where no command does it.
-    pub next: Vec<String>,
+    pub next: Vec<Step>,
 }
 
 impl Finding {
     /// A finding without evidence yet.
-    pub fn new(severity: Severity, topic: impl Into<String>, what: impl Into<String>) -> Self {
+    pub fn new(severity: Severity, topic: impl Into<String>, what: impl Into<Message>) -> Self {
         Self {
             severity,
             topic: topic.into(),
             container: None,
             what: what.into(),
             evidence: Vec::new(),
-            cause: String::new(),
+            causes: Vec::new(),
             next: Vec::new(),
         }
     }
@@ -113,44 +148,46 @@ impl Finding {
 
     /// Says why.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<String>) -> Self {
-        self.cause = cause.into();
+    pub fn because(mut self, cause: impl Into<Message>) -> Self {
+        self.causes.push(cause.into());
         self
     }
 
-    /// Says what to do.
+    /// Says what to do, in words.
     #[must_use]
-    pub fn then(mut self, next: impl Into<String>) -> Self {
-        self.next.push(next.into());
+    pub fn then(mut self, advice: impl Into<Message>) -> Self {
+        self.next.push(Step::Advice(advice.into()));
+        self
+    }
+
+    /// Says what to do, as a command.
+    #[must_use]
+    pub fn run(mut self, command: impl Into<String>) -> Self {
+        let step = Step::Command(command.into());
+        if !self.next.contains(&step) {
+            self.next.push(step);
+        }
         self
     }
 }
 
-/// What is to be thought of the pod as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    /// Ready, and every container runs: proven.
-    Healthy,
-    /// Ended as it should.
-    Done,
-    /// Something is wrong.
-    Broken,
-    /// Nothing is wrong that a rule knows of, and it is not there yet.
-    OnItsWay,
-    /// No rule matched, and that it is well is not proven either.
-    Unknown,
+/// Everything that is wrong as far as the pod and its events tell, the worst first.
+pub fn of(facts: &Facts, events: &[Event]) -> Vec<Finding> {
+    within(facts, events, &Surroundings::default())
 }
 
-/// Everything that is wrong, the worst first.
-pub fn of(facts: &Facts, events: &[Event]) -> Vec<Finding> {
+/// Everything that is wrong, the worst first, with what was fetched from around the pod.
+pub fn within(facts: &Facts, events: &[Event], around: &Surroundings) -> Vec<Finding> {
     if facts.is_manifest() {
         return Vec::new();
     }
     let mut findings = Vec::new();
     findings.extend(failure::rule(facts));
     findings.extend(scheduling::rule(facts, events));
-    findings.extend(deletion::rule(facts));
+    findings.extend(deletion::rule(facts, events));
+    findings.extend(node::rule(facts, around));
+    findings.extend(conditions::rule(facts));
+    findings.extend(creation::rule(facts, events));
     for container in &facts.containers {
         findings.extend(waiting::rule(facts, container, events));
         findings.extend(ended::rule(facts, container, events));
@@ -158,40 +195,18 @@ pub fn of(facts: &Facts, events: &[Event]) -> Vec<Finding> {
     }
     findings.extend(readiness::rule(facts));
     findings.extend(volumes::rule(facts, events));
+    findings.extend(references::rule(facts, around, &findings));
+    findings.extend(failure::unexplained(facts, &findings));
+    findings.extend(news::rule(facts, events, &findings));
+    // What is odd in the spec is told where something is wrong: of a pod that is well, it is told to who asks for lints.
+    if !matches!(verdict(facts, &findings), Verdict::Healthy | Verdict::Done) {
+        findings.extend(lint::findings(facts, &findings));
+    }
+    findings.extend(services::rule(facts, around));
+    findings.extend(budget::rule(facts, around));
+    findings.extend(owner::rule(facts, around, &findings));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
-}
-
-/// The verdict that follows.
-pub fn verdict(facts: &Facts, findings: &[Finding]) -> Verdict {
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Verdict::Broken;
-    }
-    if facts.phase == "Succeeded" {
-        return Verdict::Done;
-    }
-    let all_run = facts
-        .containers
-        .iter()
-        .filter(|container| matches!(container.role, Role::Regular | Role::Sidecar))
-        .all(|container| matches!(container.state, State::Running { .. }) && container.is_ready());
-    let is_ready = facts.condition("Ready").is_some_and(Condition::is_true);
-    if is_ready && all_run && facts.termination.is_none() {
-        return Verdict::Healthy;
-    }
-    if facts.phase == "Pending" || (facts.phase == "Running" && !is_ready) || facts.termination.is_some() {
-        return Verdict::OnItsWay;
-    }
-    Verdict::Unknown
-}
-
-/// `kubectl logs …` for a container.
-pub(crate) fn logs(facts: &Facts, container: &str, is_previous: bool) -> String {
-    let previous = if is_previous { " --previous" } else { "" };
-    format!(
-        "kubectl logs {} -n {} -c {container}{previous}",
-        facts.name, facts.namespace
-    )
 }
 
 /// The newest event with a reason, about a container where one is given.
@@ -225,7 +240,7 @@ mod tests {
 
     #[test]
     fn every_saved_pod_gets_the_right_verdict() {
-        use Verdict::{Broken, Done, Healthy, OnItsWay};
+        use Verdict::{AtRisk, Broken, Done, Healthy, OnItsWay};
         for (name, expected) in [
             ("bad-command", Broken),
             ("completes-never", Done),
@@ -242,6 +257,8 @@ mod tests {
             ("image-never-missing", Broken),
             ("init-fails-always", Broken),
             ("init-fails-never", Broken),
+            ("liveness-exec", AtRisk),
+            ("liveness-http", AtRisk),
             ("one-fails-one-runs", Broken),
             ("oom-killed", Broken),
             ("poststart-fails", Broken),
@@ -276,7 +293,7 @@ mod tests {
             assert!(!findings.is_empty(), "{name}");
             for finding in findings {
                 assert!(!finding.evidence.is_empty(), "{name}: {finding:?}");
-                assert!(!finding.cause.is_empty(), "{name}: {finding:?}");
+                assert!(!finding.causes.is_empty(), "{name}: {finding:?}");
                 assert!(!finding.next.is_empty(), "{name}: {finding:?}");
             }
         }

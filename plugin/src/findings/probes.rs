@@ -1,12 +1,15 @@
-//! Probes that fail now, or can never succeed.
+//! Probes that fail now.
 
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Probe;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::{Finding, Severity, logs};
-use crate::pod::Facts;
+use super::command::logs;
+use super::message::{Message, say};
+use super::{Finding, Severity};
 use crate::pod::container::{Container, State};
 use crate::pod::event::Event;
 use crate::pod::probe::{Timing, handler};
+use crate::pod::{Facts, age};
 
 /// A failure that is older than this many periods of its probe is over.
 const PERIODS: i64 = 3;
@@ -28,38 +31,169 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Ve
                 "Readiness" => container.is_ready(),
                 _ => false,
             };
-            let event = events.iter().rev().find(|event| {
-                event.reason == "Unhealthy"
-                    && event.container() == Some(container.name.as_str())
-                    && event.message.starts_with(kind)
-                    // What failed before this instance began is the last one's story.
-                    && event.last >= *since
-            })?;
-            let period = i64::from(Timing::of(probe).period) * PERIODS;
-            let is_recent = event
-                .last
-                .is_some_and(|last| facts.now.duration_since(last) <= SignedDuration::from_secs(period.max(5)));
-            if is_over || (kind == "Liveness" && !is_recent) {
+            if is_over {
                 return None;
             }
-            let severity = match kind {
-                "Startup" => Severity::Warning,
-                _ => Severity::Error,
-            };
-            let name = &container.name;
-            let what = match kind {
-                "Readiness" => format!("container {name} is not ready: its readiness probe fails"),
-                "Startup" => format!("container {name} has not started yet: its startup probe fails so far"),
-                _ => format!("the liveness probe of container {name} fails: it is restarted soon"),
-            };
-            let topic = format!("{}Probe", kind.to_lowercase());
-            Some(
-                Finding::new(severity, topic, what)
-                    .about(name)
-                    .told_by(Some(event))
-                    .because(format!("the probe does {}, and that does not succeed", handler(probe)))
-                    .then(logs(facts, name, false)),
-            )
+            match failure(container, kind, *since, events) {
+                Some(event) => failing(facts, container, kind, probe, event),
+                None if kind == "Readiness" => silent(facts, container, probe, *since),
+                None => None,
+            }
         })
         .collect()
+}
+
+/// The event that tells of a failure in this very instance.
+fn failure<'a>(container: &Container, kind: &str, since: Option<Timestamp>, events: &'a [Event]) -> Option<&'a Event> {
+    events.iter().rev().find(|event| {
+        // Times are whole seconds: what failed in the second of a restart led to it.
+        let is_of_this_instance = match container.restarts() {
+            0 => true,
+            _ => event.last.map(|last| last.as_second()) > since.map(|since| since.as_second()),
+        };
+        event.reason == "Unhealthy"
+            && event.container() == Some(container.name.as_str())
+            && event.message.starts_with(kind)
+            && is_of_this_instance
+    })
+}
+
+fn failing(facts: &Facts, container: &Container, kind: &str, probe: &Probe, event: &Event) -> Option<Finding> {
+    let timing = Timing::of(probe);
+    let period = i64::from(timing.period) * PERIODS;
+    let is_recent = event
+        .last
+        .is_some_and(|last| facts.now.duration_since(last) <= SignedDuration::from_secs(period.max(5)));
+    if kind == "Liveness" && !is_recent {
+        return None;
+    }
+    let name = container.name.as_str();
+    // Up to its threshold a probe may fail, above all while the program starts.
+    let is_given_up = event.count >= timing.failures;
+    let severity = match kind {
+        "Startup" => Severity::Warning,
+        _ if is_given_up => Severity::Error,
+        _ => Severity::Warning,
+    };
+    let what = match kind {
+        "Readiness" => say("probes.readiness"),
+        "Startup" => say("probes.startup"),
+        _ => say("probes.liveness"),
+    };
+    let topic = format!("{}Probe", kind.to_lowercase());
+    let path = format!("{}.{topic}", container.spec_path());
+    let mut finding = Finding::new(severity, topic, what.with("container", name))
+        .about(name)
+        .told_by(Some(event))
+        .seen(path, crate::pod::probe::line(probe))
+        .because(cause(&event.message).with("handler", handler(probe)));
+    if kind == "Startup"
+        && let State::Running { since: Some(since) } = &container.state
+        && let Ok(deadline) = since.checked_add(timing.from_start())
+        && deadline > facts.now
+    {
+        finding = finding.because(say("probes.startup.left").with("left", age::between(facts.now, deadline)));
+    }
+    if kind == "Liveness" {
+        finding = finding.because(say("probes.liveness.threshold").with("failures", timing.failures.to_string()));
+    }
+    Some(finding.run(logs(facts, name, false)))
+}
+
+/// Not ready, and no event tells why: it is either too early to tell, or events have expired.
+fn silent(facts: &Facts, container: &Container, probe: &Probe, since: Option<Timestamp>) -> Option<Finding> {
+    let name = container.name.as_str();
+    let waits_for_startup = container.spec.startup_probe.is_some() && !container.is_started();
+    if waits_for_startup {
+        return None;
+    }
+    let timing = Timing::of(probe);
+    let lasted = since.map_or(SignedDuration::ZERO, |since| facts.now.duration_since(since));
+    let first_chance = i64::from(timing.delay) + i64::from(timing.period) * i64::from(timing.successes.max(1));
+    let is_early = lasted <= SignedDuration::from_secs(first_chance + i64::from(timing.timeout));
+    let (severity, what) = if is_early {
+        (Severity::Note, say("probes.early"))
+    } else {
+        (Severity::Error, say("probes.readiness"))
+    };
+    Some(
+        Finding::new(severity, "readinessProbe", what.with("container", name))
+            .about(name)
+            .seen(format!("{}.ready", container.status_path()), "false")
+            .seen(
+                format!("{}.readinessProbe", container.spec_path()),
+                crate::pod::probe::line(probe),
+            )
+            .because(if is_early {
+                say("probes.early.cause")
+            } else {
+                say("probes.expired")
+            })
+            .run(logs(facts, name, false)),
+    )
+}
+
+/// What the kubelet's prober reports (`pkg/kubelet/prober`, `pkg/probe`).
+fn cause(message: &str) -> Message {
+    let lower = message.to_lowercase();
+    let says = |any: &[&str]| any.iter().any(|word| lower.contains(word));
+    if says(&["connection refused"]) {
+        say("probes.refused")
+    } else if says(&["statuscode: 404", "statuscode: 405"]) {
+        say("probes.wrong-path")
+    } else if says(&["statuscode: 401", "statuscode: 403"]) {
+        say("probes.unauthorized")
+    } else if says(&["statuscode: 5"]) {
+        say("probes.server-error")
+    } else if says(&[
+        "server gave http response to https client",
+        "malformed http response",
+        "tls: ",
+    ]) {
+        say("probes.scheme")
+    } else if says(&["timeout", "deadline exceeded", "timed out"]) {
+        say("probes.timeout")
+    } else if says(&["executable file not found", "no such file or directory"]) && says(&["exec failed", "oci runtime"])
+    {
+        say("probes.no-command")
+    } else if says(&["no such host", "lookup "]) {
+        say("probes.dns")
+    } else if says(&["not_serving", "unimplemented", "unknown service"]) {
+        say("probes.grpc")
+    } else {
+        say("probes.fails")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_probe_said_is_understood() {
+        for (message, key) in [
+            (
+                "Readiness probe failed: Get \"http://10.0.0.1:80/\": dial tcp 10.0.0.1:80: connect: connection refused",
+                "probes.refused",
+            ),
+            (
+                "Liveness probe failed: HTTP probe failed with statuscode: 404",
+                "probes.wrong-path",
+            ),
+            (
+                "Liveness probe failed: HTTP probe failed with statuscode: 503",
+                "probes.server-error",
+            ),
+            (
+                "Liveness probe failed: Get \"http://10.0.0.1/\": context deadline exceeded (Client.Timeout exceeded)",
+                "probes.timeout",
+            ),
+            (
+                "Readiness probe failed: cat: can't open '/tmp/ready': No such file or directory",
+                "probes.fails",
+            ),
+        ] {
+            assert_eq!(cause(message), say(key), "{message}");
+        }
+    }
 }

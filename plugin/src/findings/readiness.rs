@@ -1,5 +1,7 @@
 //! Readiness gates: the containers are ready, and somebody else has not said yes yet.
 
+use super::conditions::quote;
+use super::message::say;
 use super::{Finding, Severity};
 use crate::pod::Facts;
 use crate::pod::condition::Condition;
@@ -15,22 +17,19 @@ pub(super) fn rule(facts: &Facts) -> Vec<Finding> {
         .filter(|_| !facts.is_over() && facts.condition("ContainersReady").is_some_and(Condition::is_true))
         .map(|gate| {
             let kind = gate.condition_type.as_str();
-            let quote = match facts.condition(kind) {
-                None => "the condition has never been set".to_owned(),
-                Some(condition) => format!(
-                    "{}: {}",
-                    condition.status,
-                    condition.message.clone().unwrap_or_default()
-                ),
-            };
-            Finding::new(
+            let finding = Finding::new(
                 Severity::Warning,
                 "ReadinessGatesNotReady",
-                format!("the containers are ready, and the pod is not: its readiness gate {kind} is not True"),
+                say("readiness.gate").with("gate", kind),
             )
-            .seen(format!("condition {kind}"), quote)
-            .because("a controller outside of Kubernetes sets this condition, and has not done so")
-            .then(format!("find out which controller owns {kind}, and what it waits for"))
+            .seen("spec.readinessGates", kind);
+            let finding = match facts.condition(kind) {
+                None => finding.because(say("readiness.gate.unset").with("gate", kind)),
+                Some(condition) => finding.seen(format!("condition {kind}"), quote(condition)),
+            };
+            finding
+                .because(say("readiness.gate.cause"))
+                .then(say("readiness.gate.next").with("gate", kind))
         })
         .collect()
 }

@@ -1,146 +1,304 @@
 //! A pod without a node: gated, or too demanding for every node there is.
 
+use super::command::{here, kubectl};
+use super::message::{Message, say};
 use super::{Finding, Severity, event};
-use crate::pod::Facts;
 use crate::pod::event::Event;
+use crate::pod::{Facts, requests};
 
 /// Finds why there is no node.
 pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
-    let Some(condition) = facts
+    let condition = facts
         .condition("PodScheduled")
-        .filter(|condition| condition.status == "False")
-    else {
+        .filter(|condition| condition.status == "False");
+    let told = event(events, "FailedScheduling", None);
+    let is_placed = facts
+        .spec()
+        .and_then(|spec| spec.node_name.as_deref())
+        .is_some_and(|name| !name.is_empty());
+    if is_placed || facts.is_over() || facts.termination.is_some() {
         return Vec::new();
-    };
-    let message = condition.message.clone().unwrap_or_default();
-    if condition.reason.as_deref() == Some("SchedulingGated") {
-        let gates: Vec<String> = facts
-            .spec()
-            .iter()
-            .flat_map(|spec| spec.scheduling_gates.iter().flatten())
-            .map(|gate| gate.name.clone())
-            .collect();
-        return vec![
-            Finding::new(
-                Severity::Warning,
-                "SchedulingGated",
-                format!(
-                    "the scheduler does not look at the pod: it is gated by {}",
-                    gates.join(", ")
-                ),
-            )
-            .seen("spec.schedulingGates", gates.join(", "))
-            .seen("condition PodScheduled", message)
-            .because("whoever set a gate removes it when the pod may be scheduled; nothing else does")
-            .then("find out which controller owns the gate, and what it waits for"),
-        ];
     }
-    let finding = Finding::new(Severity::Error, "Unschedulable", "no node can take the pod")
-        .seen("condition PodScheduled", message.clone())
-        .told_by(event(events, "FailedScheduling", None).filter(|event| event.message != message));
-    let reasons = reasons(&message);
-    let finding = finding.because(if reasons.is_empty() {
-        "the scheduler found no node that meets all of the pod's demands".to_owned()
-    } else {
-        reasons
-            .iter()
-            .map(|(reason, count)| format!("{count}: {}", meaning(reason)))
-            .collect::<Vec<_>>()
-            .join("; ")
-    });
-    let advice = reasons.iter().filter_map(|(reason, _)| advice(reason));
-    vec![advice.fold(finding, Finding::then).then("kubectl describe nodes")]
-}
-
-/// Takes `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {k: v}. preemption: …` apart.
-fn reasons(message: &str) -> Vec<(String, String)> {
-    let Some((_, rest)) = message.split_once("nodes are available:") else {
+    if condition.is_some_and(|condition| condition.reason.as_deref() == Some("SchedulingGated")) {
+        return vec![gated(facts)];
+    }
+    let message = condition
+        .and_then(|condition| condition.message.clone())
+        .or_else(|| told.map(|event| event.message.clone()));
+    let Some(message) = message else {
         return Vec::new();
     };
-    let rest = rest.split(" preemption:").next().unwrap_or(rest);
-    let rest = rest.trim().trim_end_matches('.');
-    // A taint's braces may hold commas.
-    let mut depth = 0_i32;
-    rest.split(|character: char| {
-        depth += match character {
-            '{' => 1,
-            '}' => -1,
-            _ => 0,
-        };
-        character == ',' && depth == 0
-    })
-    .filter_map(|part| {
-        let part = part.trim();
-        let (count, reason) = part.split_once(' ')?;
-        count.parse::<u32>().ok()?;
-        let plural = if count == "1" {
-            "1 node".to_owned()
-        } else {
-            format!("{count} nodes")
-        };
-        Some((reason.to_owned(), plural))
-    })
-    .collect()
-}
-
-fn meaning(reason: &str) -> String {
-    let words = match reason {
-        reason if reason.starts_with("Insufficient ") => {
-            let resource = reason.trim_start_matches("Insufficient ");
-            return format!("not enough {resource} is left for the pod's requests");
-        }
-        "Too many pods" => "the node runs as many pods as it may",
-        reason if reason.contains("untolerated taint") => return format!("{reason}, which the pod does not tolerate"),
-        reason if reason.contains("node affinity/selector") => {
-            "the labels are not those of the pod's nodeSelector or affinity"
-        }
-        reason if reason.contains("were unschedulable") => "cordoned: closed to new pods",
-        reason if reason.contains("anti-affinity") => {
-            "pods are there that this one must be apart from, or that want to be apart from it"
-        }
-        reason if reason.contains("pod affinity") => "the pods are missing that this one must be near",
-        reason if reason.contains("topology spread") => "one more pod there would break the topology spread",
-        reason if reason.contains("free ports") => "a host port of the pod is taken",
-        reason if reason.contains("volume node affinity") => "the pod's volume cannot be reached from there",
-        reason if reason.contains("persistent volumes to bind") => "no persistent volume fits the pod's claim",
-        reason if reason.contains("volume count") => "no more volumes can be attached",
-        other => other,
+    let (topic, what) = match condition.and_then(|condition| condition.reason.as_deref()) {
+        Some("SchedulerError") => ("SchedulerError", say("scheduling.error")),
+        _ => ("Unschedulable", say("scheduling.none")),
     };
-    words.to_owned()
+    let mut finding = Finding::new(Severity::Error, topic, what)
+        .seen(
+            "condition PodScheduled",
+            condition.map(|_| message.clone()).unwrap_or_default(),
+        )
+        .told_by(told.filter(|event| condition.is_none() || event.message != message));
+    let reasons = reasons(&message);
+    for (count, reason) in &reasons {
+        if let Some((resource, amount)) = insufficient(facts, reason) {
+            finding = finding.seen(format!("requests.{resource} of the whole pod"), amount);
+        }
+        finding = finding.because(counted(*count, meaning(reason)));
+    }
+    if reasons.is_empty() {
+        finding = finding.because(say("scheduling.none.cause"));
+    }
+    if message.contains("No preemption victims found") {
+        finding = finding.because(say("scheduling.no-victims"));
+    }
+    for (_, reason) in &reasons {
+        finding = advise(facts, finding, reason);
+    }
+    vec![finding.run(kubectl(&["describe", "nodes"]))]
 }
 
-fn advice(reason: &str) -> Option<String> {
-    Some(match reason {
-        reason if reason.starts_with("Insufficient ") => {
-            "lower the pod's requests, end other pods, or add a node".to_owned()
+fn gated(facts: &Facts) -> Finding {
+    let gates: Vec<String> = facts
+        .spec()
+        .iter()
+        .flat_map(|spec| spec.scheduling_gates.iter().flatten())
+        .map(|gate| gate.name.clone())
+        .collect();
+    let message = facts
+        .condition("PodScheduled")
+        .and_then(|condition| condition.message.clone());
+    Finding::new(
+        Severity::Warning,
+        "SchedulingGated",
+        say("scheduling.gated").with("gates", gates.join(", ")),
+    )
+    .seen("spec.schedulingGates", gates.join(", "))
+    .seen("condition PodScheduled", message.unwrap_or_default())
+    .because(say("scheduling.gated.cause"))
+    .then(say("scheduling.gated.next"))
+    .run(here(
+        facts,
+        &["get", "pod", &facts.name, "-o", "jsonpath={.spec.schedulingGates}"],
+    ))
+}
+
+/// Takes `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {k: v}. preemption: …` apart:
+/// on how many nodes, where it says so, and why.
+fn reasons(message: &str) -> Vec<(Option<u32>, String)> {
+    let Some((_, rest)) = message.split_once("nodes are available:") else {
+        let is_whole = message.contains("no nodes available") || message.contains("persistentvolumeclaim");
+        return is_whole
+            .then(|| (None, message.trim().to_owned()))
+            .into_iter()
+            .collect();
+    };
+    // What would be gained by ending others is said apart, behind these words.
+    let rest = ["no new claims to deallocate", "preemption:"]
+        .iter()
+        .fold(rest, |rest, words| rest.split(words).next().unwrap_or(rest));
+    let mut found: Vec<(Option<u32>, String)> = Vec::new();
+    for part in parts(rest) {
+        let (count, reason) = match part.split_once(' ') {
+            Some((count, reason)) if count.parse::<u32>().is_ok() => (count.parse().ok(), reason),
+            _ => (None, part),
+        };
+        match found.last_mut() {
+            // Old schedulers: `had taint {k: v}, that the pod didn't tolerate`.
+            Some((_, last)) if count.is_none() && reason.starts_with("that ") => {
+                last.push_str(", ");
+                last.push_str(reason);
+            }
+            _ => found.push((count, reason.to_owned())),
         }
-        reason if reason.contains("untolerated taint") => "add a toleration, or remove the taint".to_owned(),
-        reason if reason.contains("node affinity/selector") => "kubectl get nodes --show-labels".to_owned(),
-        reason if reason.contains("were unschedulable") => "kubectl uncordon NODE".to_owned(),
-        reason if reason.contains("PersistentVolume") || reason.contains("persistent volume") => {
-            "kubectl get pvc,pv".to_owned()
+    }
+    found
+}
+
+/// The reasons between commas and full stops; a taint's braces and a resource's name may hold both.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_i32;
+    let ends_sentence = |rest: &str| rest.starts_with(' ') || rest.is_empty();
+    let mut cuts = Vec::new();
+    for (place, character) in text.char_indices() {
+        match character {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            ',' if depth == 0 => cuts.push(place),
+            '.' if depth == 0 && ends_sentence(&text[place + 1..]) => cuts.push(place),
+            _ => {}
         }
-        _ => return None,
-    })
+    }
+    cuts.push(text.len());
+    let mut begin = 0;
+    cuts.into_iter()
+        .map(move |end| {
+            let part = &text[begin.min(end)..end];
+            begin = (end + 1).min(text.len());
+            part.trim()
+        })
+        .filter(|part| !part.is_empty())
+}
+
+fn counted(count: Option<u32>, meaning: Message) -> Message {
+    match count {
+        Some(1) => say("scheduling.one-node").with("meaning", meaning),
+        Some(count) => say("scheduling.nodes")
+            .with("count", count.to_string())
+            .with("meaning", meaning),
+        None => meaning,
+    }
+}
+
+fn insufficient(facts: &Facts, reason: &str) -> Option<(String, String)> {
+    let resource = reason.strip_prefix("Insufficient ")?;
+    let amount = requests::of(facts.spec()?, resource)?;
+    Some((resource.to_owned(), amount))
+}
+
+fn meaning(reason: &str) -> Message {
+    let says = |words: &str| reason.contains(words);
+    if let Some(resource) = reason.strip_prefix("Insufficient ") {
+        return say("scheduling.insufficient").with("resource", resource);
+    }
+    if says("taint") {
+        return taint(reason);
+    }
+    match () {
+        () if says("Too many pods") => say("scheduling.too-many-pods"),
+        () if says("node affinity/selector") || says("match node selector") => say("scheduling.selector"),
+        () if says("were unschedulable") => say("scheduling.cordoned"),
+        () if says("existing pods anti-affinity") => say("scheduling.anti-affinity-of-others"),
+        () if says("anti-affinity") => say("scheduling.anti-affinity"),
+        () if says("pod affinity") => say("scheduling.affinity"),
+        () if says("topology spread") && says("missing required label") => say("scheduling.spread-label"),
+        () if says("topology spread") => say("scheduling.spread"),
+        () if says("free ports") => say("scheduling.ports"),
+        () if says("volume node affinity") || says("no available volume zone") => say("scheduling.volume-zone"),
+        () if says("persistent volumes to bind") => say("scheduling.no-volume"),
+        () if says("unbound immediate") => say("scheduling.unbound"),
+        () if says("non-existent pv") => say("scheduling.lost-volume"),
+        () if says("persistentvolumeclaim") && says("not found") => {
+            say("scheduling.no-claim").with("name", reason.split('"').nth(1).unwrap_or_default())
+        }
+        () if says("free storage") => say("scheduling.storage"),
+        () if says("max volume count") => say("scheduling.volume-count"),
+        () if says("no nodes available") => say("scheduling.no-nodes"),
+        () if says("match the requested node name") || says("node name") => say("scheduling.node-name"),
+        () if says("DRA") || says("resourceclaim") || says("allocate all claims") => say("scheduling.claims"),
+        () => Message::Plain(reason.to_owned()),
+    }
+}
+
+/// A taint, and for those that Kubernetes sets itself, why.
+fn taint(reason: &str) -> Message {
+    let taint = reason
+        .split_once('{')
+        .and_then(|(_, rest)| rest.split('}').next())
+        .unwrap_or_default();
+    let key = taint.split(':').next().unwrap_or_default().trim();
+    match key {
+        "" => say("scheduling.taints"),
+        "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable" => {
+            say("scheduling.taint-not-ready").with("taint", key)
+        }
+        "node.kubernetes.io/unschedulable" => say("scheduling.cordoned"),
+        "node.kubernetes.io/disk-pressure"
+        | "node.kubernetes.io/memory-pressure"
+        | "node.kubernetes.io/pid-pressure" => say("scheduling.taint-pressure").with("taint", key),
+        "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master" => {
+            say("scheduling.taint-control-plane").with("taint", key)
+        }
+        _ => say("scheduling.taint").with("taint", taint.trim_end_matches([':', ' '])),
+    }
+}
+
+fn advise(facts: &Facts, finding: Finding, reason: &str) -> Finding {
+    let says = |words: &str| reason.contains(words);
+    match () {
+        () if reason.starts_with("Insufficient ") => finding.then(say("scheduling.insufficient.next")),
+        () if says("taint") => finding.then(say("scheduling.taint.next")).run(kubectl(&[
+            "get",
+            "nodes",
+            "-o",
+            "custom-columns=NAME:.metadata.name,TAINTS:.spec.taints",
+        ])),
+        () if says("node affinity/selector") || says("match node selector") => {
+            finding.run(kubectl(&["get", "nodes", "--show-labels"]))
+        }
+        () if says("were unschedulable") => finding.run(kubectl(&["uncordon", "NODE"])),
+        () if says("affinity") || says("topology spread") => {
+            finding.run(kubectl(&["get", "pods", "-A", "-o", "wide", "--show-labels"]))
+        }
+        () if says("olume") || says("pv") || says("storage") => finding.run(here(facts, &["get", "pvc"])),
+        () => finding,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn told(message: &str) -> Vec<(Option<u32>, String)> {
+        reasons(message)
+    }
+
     #[test]
     fn the_schedulers_message_is_taken_apart() {
         let message = "0/4 nodes are available: 1 Insufficient cpu, 3 node(s) had untolerated taint {a: b, c}. preemption: 0/4 nodes \
                        are available: 4 Preemption is not helpful for scheduling.";
         assert_eq!(
-            reasons(message),
+            told(message),
             [
-                ("Insufficient cpu".to_owned(), "1 node".to_owned()),
-                (
-                    "node(s) had untolerated taint {a: b, c}".to_owned(),
-                    "3 nodes".to_owned()
-                )
+                (Some(1), "Insufficient cpu".to_owned()),
+                (Some(3), "node(s) had untolerated taint {a: b, c}".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn what_comes_before_the_counts_is_a_reason_too() {
+        let message = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/2 nodes are \
+                       available: 2 Preemption is not helpful for scheduling.";
+        assert_eq!(
+            told(message),
+            [(None, "pod has unbound immediate PersistentVolumeClaims".to_owned())]
+        );
+        let missing = "0/1 nodes are available: persistentvolumeclaim \"data\" not found. not found";
+        assert!(meaning(&told(missing)[0].1).to_string().contains("data"));
+    }
+
+    #[test]
+    fn old_schedulers_say_it_in_two_parts() {
+        let message = "0/1 nodes are available: 1 node(s) had taint {node-role.kubernetes.io/master: }, that the pod didn't \
+                       tolerate.";
+        let reasons = told(message);
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        assert!(meaning(&reasons[0].1).to_string().contains("control plane"));
+    }
+
+    #[test]
+    fn every_message_of_the_catalogue_has_a_meaning() {
+        for reason in [
+            "Insufficient example.com/gpu",
+            "Too many pods",
+            "node(s) had untolerated taint(s)",
+            "node(s) didn't match Pod's node affinity/selector",
+            "node(s) were unschedulable",
+            "node(s) didn't match pod affinity rules",
+            "node(s) didn't match pod anti-affinity rules",
+            "node(s) didn't satisfy existing pods anti-affinity rules",
+            "node(s) didn't match pod topology spread constraints",
+            "node(s) didn't have free ports for the requested pod ports",
+            "node(s) didn't find available persistent volumes to bind",
+            "node(s) had volume node affinity conflict",
+            "node(s) did not have enough free storage",
+            "node(s) pvc(s) bound to non-existent pv(s)",
+            "pod has unbound immediate PersistentVolumeClaims",
+            "node(s) exceed max volume count",
+            "node(s) had no available volume zone",
+            "no nodes available to schedule pods",
+        ] {
+            assert!(!matches!(meaning(reason), Message::Plain(_)), "{reason}");
+        }
     }
 }

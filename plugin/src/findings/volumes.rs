@@ -1,44 +1,157 @@
 //! Volumes that cannot be had.
 
-use super::{Finding, Severity, event};
+use k8s_openapi::jiff::SignedDuration;
+
+use super::command::{describe_node, here};
+use super::message::{Message, say};
+use super::{Finding, Severity};
 use crate::pod::Facts;
 use crate::pod::container::State;
 use crate::pod::event::Event;
 
+/// The kubelet tries again within about two minutes: an older event tells of what is over.
+const RECENT: SignedDuration = SignedDuration::from_mins(5);
+
 /// Finds volumes that keep containers from being created.
-pub(super) fn rule(facts: &Facts, events: &[Event]) -> Option<Finding> {
-    let is_waiting = facts
-        .containers
-        .iter()
-        .any(|container| matches!(&container.state, State::Waiting { reason, .. } if reason == "ContainerCreating" || reason == "PodInitializing"));
-    let has_begun = facts
+pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
+    let is_waiting = facts.containers.iter().any(|container| {
+        matches!(&container.state, State::Waiting { reason, .. } if reason == "ContainerCreating" || reason == "PodInitializing")
+    });
+    let runs = facts
         .containers
         .iter()
         .any(|container| matches!(container.state, State::Running { .. } | State::Ended(_)));
-    if !is_waiting || has_begun {
-        return None;
+    if !is_waiting || runs || facts.is_over() || facts.termination.is_some() {
+        return Vec::new();
     }
-    let told = event(events, "FailedMount", None)
-        .or_else(|| event(events, "FailedAttachVolume", None))
-        .or_else(|| event(events, "FailedMapVolume", None))?;
-    let message = &told.message;
-    let cause = if message.contains("not found") {
-        "what the volume is made of does not exist in this namespace"
-    } else if message.contains("Multi-Attach") {
-        "the volume is still attached to another node, and can be to one only"
-    } else if message.contains("timed out") {
-        "the volume has not come in time"
+    let mut seen: Vec<String> = Vec::new();
+    events
+        .iter()
+        .rev()
+        .filter(|event| {
+            matches!(
+                event.reason.as_str(),
+                "FailedMount" | "FailedAttachVolume" | "FailedMapVolume"
+            )
+        })
+        .filter(|event| event.last.is_none_or(|last| facts.now.duration_since(last) <= RECENT))
+        .filter_map(|told| {
+            let volume = volume(&told.message);
+            // One volume's trouble is told in several events: the newest one is enough.
+            if seen.contains(&volume) {
+                return None;
+            }
+            seen.push(volume.clone());
+            Some(finding(facts, told, &volume))
+        })
+        // The summary of a time-out only repeats what a volume's own event tells better.
+        .collect::<Vec<_>>()
+        .into_iter()
+        .enumerate()
+        .filter(|(number, finding)| *number == 0 || !finding.causes.contains(&say("volumes.timed-out")))
+        .map(|(_, finding)| finding)
+        .collect()
+}
+
+fn finding(facts: &Facts, told: &Event, volume: &str) -> Finding {
+    let what = if volume.is_empty() {
+        say("volumes.fails")
     } else {
-        "the node cannot set the volume up"
+        say("volumes.fails-named").with("volume", volume)
     };
-    Some(
-        Finding::new(
-            Severity::Error,
-            told.reason.as_str(),
-            "a volume of the pod cannot be set up: no container starts before",
-        )
+    let cause = cause(&told.message);
+    let finding = Finding::new(Severity::Error, told.reason.as_str(), what)
         .told_by(Some(told))
-        .because(cause)
-        .then(format!("kubectl get configmaps,secrets,pvc -n {}", facts.namespace)),
-    )
+        .because(cause.clone());
+    let finding = match referred(facts, volume) {
+        Some((path, kind, name)) => {
+            let finding = finding.seen(path, name.as_str());
+            finding.run(here(facts, &["get", kind, &name]))
+        }
+        None => finding.run(here(facts, &["get", "pvc,configmaps,secrets"])),
+    };
+    if cause == say("volumes.multi-attach") || cause == say("volumes.csi-driver") || cause == say("volumes.host-path") {
+        finding.maybe_run(describe_node(facts))
+    } else {
+        finding
+    }
+}
+
+/// What a volume of the pod is made of: where the spec says so, kind and name.
+fn referred(facts: &Facts, name: &str) -> Option<(String, &'static str, String)> {
+    let volumes = facts.spec()?.volumes.as_ref()?;
+    let (number, volume) = volumes.iter().enumerate().find(|(_, volume)| volume.name == name)?;
+    let path = |field: &str| format!("spec.volumes[{number}].{field}");
+    if let Some(map) = &volume.config_map {
+        return Some((path("configMap.name"), "configmap", map.name.clone()));
+    }
+    if let Some(secret) = &volume.secret {
+        return Some((
+            path("secret.secretName"),
+            "secret",
+            secret.secret_name.clone().unwrap_or_default(),
+        ));
+    }
+    let claim = volume.persistent_volume_claim.as_ref()?;
+    Some((path("persistentVolumeClaim.claimName"), "pvc", claim.claim_name.clone()))
+}
+
+/// The volume that an event names.
+fn volume(message: &str) -> String {
+    let quoted = message
+        .split_once("volume \"")
+        .and_then(|(_, rest)| rest.split('"').next());
+    let listed = message
+        .split_once("unmounted volumes=[")
+        .and_then(|(_, rest)| rest.split([' ', ']']).next());
+    quoted.or(listed).unwrap_or_default().to_owned()
+}
+
+/// Why a volume cannot be set up, from the kubelet's and the attach controller's words.
+fn cause(message: &str) -> Message {
+    let lower = message.to_lowercase();
+    let says = |any: &[&str]| any.iter().any(|word| lower.contains(word));
+    if says(&[
+        "references non-existent config key",
+        "references non-existent secret key",
+    ]) {
+        let key = message.rsplit(": ").next().unwrap_or_default();
+        say("volumes.no-key").with("key", key.trim())
+    } else if says(&["multi-attach"]) {
+        say("volumes.multi-attach")
+    } else if says(&["not found in the list of registered csi drivers", "csi driver"]) {
+        say("volumes.csi-driver")
+    } else if says(&["hostpath type check failed"]) {
+        say("volumes.host-path")
+    } else if says(&["mount.nfs", "wrong fs type", "bad superblock", "exit status 32"]) {
+        say("volumes.mount")
+    } else if says(&["permission denied", "access denied", "forbidden"]) {
+        say("volumes.denied")
+    } else if says(&["not found", "does not exist"]) {
+        let name = message.split('"').nth(3).unwrap_or_default();
+        say("volumes.missing").with("name", name)
+    } else if says(&["unbound", "not bound"]) {
+        say("volumes.unbound")
+    } else if says(&["timed out", "deadline exceeded"]) {
+        say("volumes.timed-out")
+    } else {
+        say("volumes.other")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volumes_trouble_is_told_apart() {
+        let message = "MountVolume.SetUp failed for volume \"config\" : configmap \"settings\" not found";
+        assert_eq!(volume(message), "config");
+        assert!(cause(message).to_string().contains("settings"));
+        let key = "MountVolume.SetUp failed for volume \"c\" : configmap references non-existent config key: app.conf";
+        assert!(cause(key).to_string().contains("app.conf"));
+        let late = "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data]: timed out";
+        assert_eq!(volume(late), "data");
+        assert_eq!(cause(late), say("volumes.timed-out"));
+    }
 }

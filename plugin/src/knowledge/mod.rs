@@ -4,6 +4,8 @@
 pub mod field;
 pub mod language;
 
+use std::sync::OnceLock;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -32,18 +34,22 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Reads the language's file, which is part of the program.
-    pub fn of(language: Language) -> Self {
-        let text = match language {
-            Language::English => include_str!("en.yaml"),
-            Language::Korean => include_str!("ko.yaml"),
+    /// The language's file, which is part of the program, and is read when it is first needed.
+    pub fn of(language: Language) -> &'static Self {
+        static ENGLISH: OnceLock<Catalogue> = OnceLock::new();
+        static KOREAN: OnceLock<Catalogue> = OnceLock::new();
+        let (catalogue, text) = match language {
+            Language::English => (&ENGLISH, include_str!("en.yaml")),
+            Language::Korean => (&KOREAN, include_str!("ko.yaml")),
         };
-        // A test reads both files: what is built in can be read.
-        let entries: Map<String, Value> = serde_saphyr::from_str(text).unwrap_or_default();
-        let read = |(name, entry): (String, Value)| Some((name, serde_json::from_value(entry).ok()?));
-        Self {
-            entries: entries.into_iter().filter_map(read).collect(),
-        }
+        catalogue.get_or_init(|| {
+            // A test reads both files: what is built in can be read.
+            let entries: Map<String, Value> = serde_saphyr::from_str(text).unwrap_or_default();
+            let read = |(name, entry): (String, Value)| Some((name, serde_json::from_value(entry).ok()?));
+            Self {
+                entries: entries.into_iter().filter_map(read).collect(),
+            }
+        })
     }
 
     /// Finds an entry by its name or another of its names, in upper or lower case.

@@ -104,12 +104,30 @@ impl Container {
 
     /// Where events and errors point: `spec.containers{app}`.
     pub fn field_path(&self) -> String {
+        format!("spec.{}{{{}}}", self.list(), self.name)
+    }
+
+    /// Where the pod's spec has it: `spec.containers[0]`.
+    pub fn spec_path(&self) -> String {
+        format!("spec.{}[{}]", self.list(), self.position)
+    }
+
+    /// Where the pod's status tells of it: `status.containerStatuses{app}`.
+    pub fn status_path(&self) -> String {
         let list = match self.role {
+            Role::Init | Role::Sidecar => "initContainerStatuses",
+            Role::Regular => "containerStatuses",
+            Role::Ephemeral => "ephemeralContainerStatuses",
+        };
+        format!("status.{list}{{{}}}", self.name)
+    }
+
+    fn list(&self) -> &'static str {
+        match self.role {
             Role::Init | Role::Sidecar => "initContainers",
             Role::Regular => "containers",
             Role::Ephemeral => "ephemeralContainers",
-        };
-        format!("spec.{list}{{{}}}", self.name)
+        }
     }
 
     /// Its probes, with their names, in the order in which the kubelet runs them.

@@ -16,6 +16,8 @@ pub mod outcome;
 pub mod percentiles;
 pub mod probe;
 pub mod quantity;
+pub mod reference;
+pub mod requests;
 pub mod restart;
 pub mod runs;
 #[cfg(test)]
@@ -23,6 +25,7 @@ pub(crate) mod saved;
 pub mod stages;
 pub mod static_pod;
 pub mod status;
+pub mod surroundings;
 pub mod termination;
 pub mod timeline;
 pub mod watched;

@@ -1,6 +1,6 @@
 //! Events by their true times, the newest last.
 
-use super::Parts;
+use crate::findings::reading::Reading;
 use crate::pod::event::Event;
 use crate::pod::{Facts, age};
 use crate::view::describe::container::title;
@@ -8,8 +8,9 @@ use crate::view::sheet::table;
 use crate::view::text::{Line, Tone};
 
 /// The section about events.
-pub fn lines(facts: &Facts, parts: &Parts) -> Vec<Line> {
-    if let Some(error) = &parts.events_error {
+pub fn lines(reading: &Reading, limit: Option<usize>) -> Vec<Line> {
+    let (facts, events) = (&reading.facts, &reading.events);
+    if let Some(error) = &reading.events_error {
         return vec![
             title("Events:")
                 .plain(" ")
@@ -19,27 +20,20 @@ pub fn lines(facts: &Facts, parts: &Parts) -> Vec<Line> {
     if facts.is_manifest() {
         return Vec::new();
     }
-    if parts.events.is_empty() {
+    if events.is_empty() {
         return vec![
             title("Events:")
                 .plain("  <none>")
                 .tone(Tone::Faint, "  (they are kept for an hour)"),
         ];
     }
-    let hidden = parts
-        .events_limit
-        .map_or(0, |limit| parts.events.len().saturating_sub(limit));
+    let hidden = limit.map_or(0, |limit| events.len().saturating_sub(limit));
     let mut heading = title("Events:");
     if hidden > 0 {
         let plural = if hidden == 1 { "" } else { "s" };
         heading = heading.tone(Tone::Faint, format!("  ({hidden} older one{plural} not shown)"));
     }
-    let rows = parts
-        .events
-        .iter()
-        .skip(hidden)
-        .map(|event| row(facts, event))
-        .collect();
+    let rows = events.iter().skip(hidden).map(|event| row(facts, event)).collect();
     let mut lines = vec![heading];
     lines.extend(table(2, &["Type", "Reason", "Age", "From", "Message"], rows));
     lines

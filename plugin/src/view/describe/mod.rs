@@ -5,6 +5,7 @@ pub mod container;
 pub mod environment;
 pub mod events;
 pub mod header;
+pub mod infra;
 pub mod placement;
 pub mod record;
 pub mod security;
@@ -12,27 +13,22 @@ pub mod state;
 pub mod volumes;
 
 use super::text::Line;
-use crate::pod::Facts;
+use crate::findings::reading::Reading;
+use crate::knowledge::language::Language;
 use crate::pod::container::Role;
-use crate::pod::event::Event;
 
-/// What goes into a description besides the facts.
-#[derive(Clone, Debug, Default)]
-pub struct Parts {
-    /// What was found to be wrong, already in lines.
-    pub findings: Vec<Line>,
-    /// The events about the pod, merged and in order.
-    pub events: Vec<Event>,
-    /// Why there are none, where they could not be fetched.
-    pub events_error: Option<String>,
-    /// How many of the newest events to show; all where absent.
-    pub events_limit: Option<usize>,
-}
-
-/// Describes a pod.
-pub fn lines(facts: &Facts, parts: &Parts) -> Vec<Line> {
+/// Describes a pod, with this many of its newest events, or all.
+pub fn lines(reading: &Reading, events_limit: Option<usize>) -> Vec<Line> {
+    let facts = &reading.facts;
     let mut lines = header::lines(facts);
-    lines.extend(parts.findings.iter().cloned());
+    if !facts.is_manifest() {
+        lines.extend(super::findings::lines_in(
+            Language::English,
+            reading.verdict,
+            &reading.findings,
+            &reading.around.unread,
+        ));
+    }
     lines.extend(conditions::lines(facts));
     for (role, title) in [
         (Role::Init, "Init Containers:"),
@@ -57,6 +53,7 @@ pub fn lines(facts: &Facts, parts: &Parts) -> Vec<Line> {
     lines.extend(volumes::lines(facts));
     lines.extend(placement::lines(facts));
     lines.extend(security::lines(facts));
-    lines.extend(events::lines(facts, parts));
+    lines.extend(infra::lines(reading));
+    lines.extend(events::lines(reading, events_limit));
     lines
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use crate::findings::{self, Finding};
-use crate::pod::Facts;
+use crate::findings::reading::Reading;
+use crate::findings::{Finding, Verdict as Judgement};
 use crate::pod::condition::{Condition, Verdict};
 use crate::pod::container::{Container, Ended, Role, State};
 use crate::pod::event::Event;
@@ -60,8 +60,8 @@ pub struct PodRecord {
     conditions: Vec<ConditionRecord>,
     containers: Vec<ContainerRecord>,
     events: Vec<EventRecord>,
-    /// `healthy`, `done`, `broken`, `onItsWay` or `unknown`.
-    verdict: findings::Verdict,
+    /// `healthy`, `done`, `onItsWay`, `unknown`, `atRisk` or `broken`.
+    verdict: Judgement,
     findings: Vec<Finding>,
 }
 
@@ -156,7 +156,8 @@ pub struct EventRecord {
 
 impl PodRecord {
     /// Writes the facts down.
-    pub fn of(facts: &Facts, events: &[Event], findings: &[Finding]) -> Self {
+    pub fn of(reading: &Reading) -> Self {
+        let facts = &reading.facts;
         let (spec, status) = (facts.spec(), facts.status());
         let given = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
         Self {
@@ -194,9 +195,9 @@ impl PodRecord {
             labels: facts.pod.metadata.labels.clone().unwrap_or_default(),
             conditions: facts.conditions.iter().map(condition).collect(),
             containers: facts.containers.iter().map(container).collect(),
-            events: events.iter().map(EventRecord::of).collect(),
-            verdict: findings::verdict(facts, findings),
-            findings: findings.to_vec(),
+            events: reading.events.iter().map(EventRecord::of).collect(),
+            verdict: reading.verdict,
+            findings: reading.findings.clone(),
         }
     }
 }

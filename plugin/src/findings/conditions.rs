@@ -1,0 +1,123 @@
+//! Conditions whose present value is the bad one, and which no container explains.
+
+use super::command::{describe_node, here};
+use super::message::{Message, meaning, say};
+use super::{Finding, Severity};
+use crate::pod::Facts;
+use crate::pod::condition::Condition;
+
+/// Finds what conditions alone tell.
+pub(super) fn rule(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    found.extend(disruption(facts));
+    found.extend(resize(facts));
+    found.extend(node_silent(facts));
+    if let Some(condition) = true_condition(facts, "AllContainersRestarting") {
+        found.push(
+            seen(
+                Severity::Warning,
+                "AllContainersRestarting",
+                say("conditions.restarting"),
+                condition,
+            )
+            .because(say("conditions.restarting.cause"))
+            .run(here(facts, &["get", "pod", &facts.name, "-o", "yaml"])),
+        );
+    }
+    found
+}
+
+fn true_condition<'a>(facts: &'a Facts, kind: &str) -> Option<&'a Condition> {
+    facts.condition(kind).filter(|condition| condition.is_true())
+}
+
+fn seen(severity: Severity, topic: &str, what: Message, condition: &Condition) -> Finding {
+    Finding::new(severity, topic, what).seen(format!("condition {}", condition.kind), quote(condition))
+}
+
+/// A condition in one line: `False (ContainersNotReady: containers with unready status: [app])`.
+pub(crate) fn quote(condition: &Condition) -> String {
+    let why = [condition.reason.as_deref(), condition.message.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(": ");
+    if why.is_empty() {
+        condition.status.clone()
+    } else {
+        format!("{} ({why})", condition.status)
+    }
+}
+
+fn disruption(facts: &Facts) -> Option<Finding> {
+    let condition = true_condition(facts, "DisruptionTarget")?;
+    // Of a pod that has failed, the reason to fail tells it.
+    if facts.is_over() {
+        return None;
+    }
+    let cause = match condition.reason.as_deref() {
+        Some("PreemptionByScheduler") => say("conditions.preempted"),
+        Some("DeletionByTaintManager") => say("conditions.tainted"),
+        Some("EvictionByEvictionAPI") => say("conditions.evicted"),
+        Some("DeletionByPodGC") => say("conditions.collected"),
+        Some("TerminationByKubelet") => say("conditions.kubelet"),
+        _ => say("conditions.disruption.cause"),
+    };
+    Some(
+        seen(
+            Severity::Warning,
+            "DisruptionTarget",
+            say("conditions.disruption"),
+            condition,
+        )
+        .because(cause)
+        .maybe_run(describe_node(facts)),
+    )
+}
+
+fn resize(facts: &Facts) -> Option<Finding> {
+    if let Some(condition) = true_condition(facts, "PodResizePending") {
+        let what = match condition.reason.as_deref() {
+            Some("Infeasible") => say("conditions.resize-infeasible"),
+            _ => say("conditions.resize-deferred"),
+        };
+        return Some(
+            seen(Severity::Warning, "PodResizePending", what, condition)
+                .because(meaning("PodResizePending").unwrap_or_else(|| say("conditions.resize.cause")))
+                .maybe_run(describe_node(facts)),
+        );
+    }
+    let condition = true_condition(facts, "PodResizeInProgress")?;
+    let is_failing = condition.reason.as_deref() == Some("Error");
+    let (severity, what) = if is_failing {
+        (Severity::Warning, say("conditions.resize-fails"))
+    } else {
+        (Severity::Note, say("conditions.resize-runs"))
+    };
+    Some(
+        seen(severity, "PodResizeInProgress", what, condition)
+            .because(say("conditions.resize.cause"))
+            .maybe_run(describe_node(facts)),
+    )
+}
+
+/// Ready is not True although the containers are: only whoever watches over nodes writes that.
+fn node_silent(facts: &Facts) -> Option<Finding> {
+    let ready = facts.condition("Ready")?;
+    if facts.is_over() || facts.termination.is_some() {
+        return None;
+    }
+    let has_unmet_gate = facts
+        .spec()
+        .into_iter()
+        .flat_map(|spec| spec.readiness_gates.iter().flatten())
+        .any(|gate| !facts.condition(&gate.condition_type).is_some_and(Condition::is_true));
+    let containers_are_ready = facts.condition("ContainersReady").is_some_and(Condition::is_true);
+    let is_marked = ready.status == "False" && containers_are_ready && !has_unmet_gate && facts.phase == "Running";
+    let is_unknown = ready.status == "Unknown";
+    (is_marked || is_unknown).then(|| {
+        seen(Severity::Error, "NodeLost", say("conditions.node-silent"), ready)
+            .because(say("failure.node-lost"))
+            .maybe_run(describe_node(facts))
+    })
+}

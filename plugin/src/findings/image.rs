@@ -1,0 +1,135 @@
+//! Images that cannot be pulled: what the registry, the runtime or the network said.
+
+use super::command::here;
+use super::message::{Message, say};
+use super::{Finding, event};
+use crate::pod::Facts;
+use crate::pod::container::Container;
+use crate::pod::event::Event;
+
+/// Completes the finding about a container whose image cannot be had.
+pub(super) fn finding(
+    facts: &Facts,
+    container: &Container,
+    events: &[Event],
+    message: &str,
+    finding: Finding,
+) -> Finding {
+    let name = container.name.as_str();
+    // While it backs off, the message repeats the name alone: the event of the try says what went wrong.
+    let failed = events
+        .iter()
+        .rev()
+        .find(|event| {
+            event.reason == "Failed"
+                && event.container() == Some(name)
+                && event.message.starts_with("Failed to pull image")
+        })
+        .filter(|event| !message.contains(&event.message));
+    let all = events
+        .iter()
+        .filter(|event| event.container() == Some(name) && event.is_warning())
+        .map(|event| event.message.as_str())
+        .chain([message])
+        .collect::<Vec<_>>()
+        .join("\n");
+    let image = container.spec.image.clone().unwrap_or_default();
+    let cause = cause(&all);
+    let is_refusal = cause == say("pull.refused");
+    let pull_secrets: Vec<String> = facts
+        .spec()
+        .into_iter()
+        .flat_map(|spec| spec.image_pull_secrets.iter().flatten())
+        .map(|secret| secret.name.clone())
+        .collect();
+    let mut finding = finding
+        .told_by(failed)
+        .told_by(event(events, "FailedToRetrieveImagePullSecret", None))
+        .because(cause)
+        .then(say("pull.next").with("image", image));
+    if is_refusal {
+        finding = match pull_secrets.first() {
+            None => finding.because(say("pull.no-secret")).then(say("pull.no-secret.next")),
+            Some(secret) => finding.run(here(facts, &["get", "secret", secret, "-o", "jsonpath={.type}"])),
+        };
+    }
+    finding
+}
+
+/// Why an image cannot be pulled, from the words of containerd, CRI-O and registries.
+fn cause(words: &str) -> Message {
+    let words = words.to_lowercase();
+    let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
+    if says(&["toomanyrequests", "too many requests", "rate limit", "429"]) {
+        say("pull.rate-limit")
+    } else if says(&["x509", "certificate", "tls: "]) {
+        say("pull.certificate")
+    } else if says(&["http: server gave http response to https client"]) {
+        say("pull.plain-http")
+    } else if says(&["no match for platform", "no matching manifest", "exec format"]) {
+        say("pull.platform")
+    } else if says(&["no space left on device"]) {
+        say("pull.no-space")
+    } else if says(&["signature", "policy rejected"]) {
+        say("pull.signature")
+    } else if says(&[
+        "unauthorized",
+        "authentication required",
+        "denied",
+        "forbidden",
+        "401",
+        "403",
+        "authorization failed",
+    ]) {
+        say("pull.refused")
+    } else if says(&["not found", "manifest unknown", "does not exist", "name unknown"]) {
+        say("pull.not-found")
+    } else if says(&[
+        "no such host",
+        "server misbehaving",
+        "temporary failure in name resolution",
+    ]) {
+        say("pull.dns")
+    } else if says(&[
+        "timeout",
+        "deadline exceeded",
+        "refused",
+        "unreachable",
+        "no route",
+        "reset by peer",
+        "eof",
+    ]) {
+        say("pull.unreachable")
+    } else {
+        say("pull.other")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registrys_words_are_understood() {
+        for (words, key) in [
+            (
+                "pull access denied, repository does not exist or may require authorization",
+                "pull.refused",
+            ),
+            (
+                "failed to resolve reference \"docker.io/library/nginx:nope\": not found",
+                "pull.not-found",
+            ),
+            ("dial tcp: lookup registry.example: no such host", "pull.dns"),
+            ("dial tcp 192.0.2.1:443: i/o timeout", "pull.unreachable"),
+            (
+                "toomanyrequests: You have reached your pull rate limit",
+                "pull.rate-limit",
+            ),
+            ("x509: certificate signed by unknown authority", "pull.certificate"),
+            ("no match for platform in manifest", "pull.platform"),
+        ] {
+            assert_eq!(cause(words), Message::Sentence { key, values: vec![] }, "{words}");
+        }
+    }
+}

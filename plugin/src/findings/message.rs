@@ -1,0 +1,205 @@
+//! The sentences of findings: kept as a key and its values, said in any language of the catalogue.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+use serde::{Serialize, Serializer};
+
+use crate::knowledge::language::Language;
+use crate::knowledge::{Catalogue, Entry};
+
+/// A sentence that is not yet in a language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A sentence of the data files, with what stands in its braces.
+    Sentence {
+        /// Its key.
+        key: &'static str,
+        /// What stands in its braces, by name.
+        values: Vec<(&'static str, Message)>,
+    },
+    /// What the catalogue says about a reason.
+    Known {
+        /// The reason, by any of its names.
+        topic: String,
+        /// Whether what mends it is meant, instead of what it means.
+        is_fix: bool,
+    },
+    /// The same in every language: names, numbers, quotations.
+    Plain(String),
+}
+
+/// The sentence with this key.
+pub fn say(key: &'static str) -> Message {
+    Message::Sentence {
+        key,
+        values: Vec::new(),
+    }
+}
+
+/// What a reason means, where the catalogue knows it.
+pub fn meaning(topic: &str) -> Option<Message> {
+    known(topic, false, |entry| &entry.text)
+}
+
+/// What mends what a reason stands for, where the catalogue knows it.
+pub fn remedy(topic: &str) -> Option<Message> {
+    known(topic, true, |entry| &entry.fix)
+}
+
+fn known(topic: &str, is_fix: bool, part: impl Fn(&Entry) -> &String) -> Option<Message> {
+    let entry = Catalogue::of(Language::English).find(topic)?;
+    (!part(entry).is_empty()).then(|| Message::Known {
+        topic: topic.to_owned(),
+        is_fix,
+    })
+}
+
+impl Message {
+    /// Puts a value into the braces of this name.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Self>) -> Self {
+        if let Self::Sentence { values, .. } = &mut self {
+            values.push((name, value.into()));
+        }
+        self
+    }
+
+    /// The sentence in a language.
+    pub fn in_language(&self, language: Language) -> String {
+        match self {
+            Self::Plain(text) => text.clone(),
+            Self::Known { topic, is_fix } => {
+                let catalogue = Catalogue::of(language);
+                let english = Catalogue::of(Language::English);
+                // The English file has the names of both.
+                let entry = english.name_of(topic).and_then(|name| catalogue.find(name));
+                let part = |entry: &Entry| if *is_fix { entry.fix.clone() } else { entry.text.clone() };
+                entry.map(part).unwrap_or_default()
+            }
+            Self::Sentence { key, values } => {
+                let template = sentences(language).get(*key).map_or(*key, String::as_str);
+                let mut rest = template;
+                let mut said = String::with_capacity(template.len() + 32);
+                // In one pass: a value may hold braces of its own.
+                while let Some((before, after)) = rest.split_once('{') {
+                    said.push_str(before);
+                    let (name, after) = after.split_once('}').unwrap_or((after, ""));
+                    if let Some((_, value)) = values.iter().find(|(own, _)| *own == name) {
+                        said.push_str(&value.in_language(language));
+                    }
+                    rest = after;
+                }
+                said + rest
+            }
+        }
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Plain(text)
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Plain(text.to_owned())
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.in_language(Language::English))
+    }
+}
+
+/// For programs it is English.
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// All sentences of a language, read when the first one is said.
+fn sentences(language: Language) -> &'static BTreeMap<String, String> {
+    static ENGLISH: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    static KOREAN: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    let (table, text) = match language {
+        Language::English => (&ENGLISH, include_str!("en.yaml")),
+        Language::Korean => (&KOREAN, include_str!("ko.yaml")),
+    };
+    // A test reads both files: what is built in can be read.
+    table.get_or_init(|| serde_saphyr::from_str(text).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn braces(text: &str) -> BTreeSet<&str> {
+        text.split('{')
+            .skip(1)
+            .filter_map(|part| part.split('}').next())
+            .collect()
+    }
+
+    #[test]
+    fn every_sentence_is_there_in_both_languages_with_the_same_values() {
+        let (english, korean) = (sentences(Language::English), sentences(Language::Korean));
+        assert!(english.len() > 100);
+        assert_eq!(
+            english.keys().collect::<Vec<_>>(),
+            korean.keys().collect::<Vec<_>>(),
+            "both files have the same keys"
+        );
+        for (key, sentence) in english {
+            assert!(!sentence.trim().is_empty(), "{key}");
+            assert_eq!(braces(sentence), braces(&korean[key]), "{key}");
+            assert!(
+                korean[key].chars().any(|letter| ('가'..='힣').contains(&letter)),
+                "{key} is not in Korean"
+            );
+        }
+    }
+
+    #[test]
+    fn every_key_in_the_code_is_in_the_data_and_the_other_way_round() {
+        let mut used = BTreeSet::new();
+        let mut code = String::new();
+        for folder in ["src/findings", "src/lint", "src/view"] {
+            let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
+            for file in std::fs::read_dir(folder).unwrap() {
+                let Ok(text) = std::fs::read_to_string(file.unwrap().path()) else {
+                    continue;
+                };
+                let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
+                code.push_str(&text);
+                for part in text.split("say(").skip(1) {
+                    let part = part.trim_start();
+                    if let Some(part) = part.strip_prefix('"') {
+                        used.insert(part.split('"').next().unwrap().to_owned());
+                    }
+                }
+            }
+        }
+        let known: BTreeSet<String> = sentences(Language::English).keys().cloned().collect();
+        let unknown: Vec<_> = used.difference(&known).collect();
+        assert!(unknown.is_empty(), "said, and not in the data: {unknown:?}");
+        let is_unused = |key: &&String| !code.contains(&format!("\"{key}\""));
+        let unused: Vec<_> = known.iter().filter(is_unused).collect();
+        assert!(unused.is_empty(), "in the data, and never said: {unused:?}");
+    }
+
+    #[test]
+    fn a_value_is_put_in_as_it_is() {
+        let message = Message::Sentence {
+            key: "no such key {a}",
+            values: vec![("a", "{b}".into()), ("b", "never".into())],
+        };
+        assert_eq!(message.to_string(), "no such key {b}");
+    }
+}

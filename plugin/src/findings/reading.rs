@@ -1,0 +1,73 @@
+//! The reading of a pod: its facts, its events, what was found, and the verdict. One model for all commands.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::needs::Needs;
+use super::{Finding, Severity, Verdict, verdict};
+use crate::cluster::pods::PodAndEvents;
+use crate::manifest;
+use crate::pod::Facts;
+use crate::pod::event::{self, Event};
+use crate::pod::surroundings::Surroundings;
+
+/// All that is known of a pod, and what is to be thought of it.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The pod.
+    pub facts: Facts,
+    /// Its events, merged and in order.
+    pub events: Vec<Event>,
+    /// Why there are none, where they could not be fetched.
+    pub events_error: Option<String>,
+    /// What was fetched from around it.
+    pub around: Surroundings,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+impl Reading {
+    /// Reads a pod as of `now`.
+    pub fn of(fetched: PodAndEvents, now: Timestamp) -> Self {
+        let facts = Facts::of(fetched.pod, now);
+        let events = event::about(&facts, &fetched.events);
+        let findings = super::of(&facts, &events);
+        Self {
+            verdict: verdict(&facts, &findings),
+            facts,
+            events,
+            events_error: fetched.events_error,
+            around: Surroundings::default(),
+            findings,
+        }
+    }
+
+    /// Reads a saved pod as of the moment that it was saved in.
+    pub fn of_saved(saved: PodAndEvents) -> Self {
+        let now = manifest::saved_at(&saved).unwrap_or_else(Timestamp::now);
+        Self::of(saved, now)
+    }
+
+    /// What has to be fetched to tell more.
+    pub fn needs(&self) -> Needs {
+        Needs::of(&self.facts, &self.findings, self.verdict)
+    }
+
+    /// Reads the pod once more, with what stands around it.
+    #[must_use]
+    pub fn within(self, around: Surroundings) -> Self {
+        let findings = super::within(&self.facts, &self.events, &around);
+        Self {
+            verdict: verdict(&self.facts, &findings),
+            findings,
+            around,
+            ..self
+        }
+    }
+
+    /// How bad the worst of it is.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}

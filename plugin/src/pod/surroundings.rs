@@ -1,0 +1,73 @@
+//! What stands around a pod, as far as it explains the pod's state and could be fetched.
+
+use super::condition::Condition;
+use super::reference::Reference;
+
+/// What was fetched from around a pod; nothing is there that was not needed or not permitted.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The pod's node.
+    pub node: Option<NodeState>,
+    /// Objects that the pod refers to and that do not exist.
+    pub missing: Vec<Reference>,
+    /// Claims of the pod that exist and are not bound, with their phase.
+    pub unbound: Vec<(Reference, String)>,
+    /// Services that select the pod.
+    pub services: Vec<ServiceState>,
+    /// Disruption budgets that select the pod.
+    pub budgets: Vec<BudgetState>,
+    /// Who made the pod.
+    pub owner: Option<OwnerState>,
+    /// What could not be read, and why: `nodes "n1": forbidden`.
+    pub unread: Vec<String>,
+}
+
+/// A node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeState {
+    /// Its name.
+    pub name: String,
+    /// Whether the API still knows it.
+    pub exists: bool,
+    /// Its conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// A Service that selects the pod.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceState {
+    /// Its name.
+    pub name: String,
+    /// Endpoints that get traffic.
+    pub ready: usize,
+    /// All its endpoints.
+    pub total: usize,
+}
+
+/// A PodDisruptionBudget that selects the pod.
+#[derive(Clone, Debug, Default)]
+pub struct BudgetState {
+    /// Its name.
+    pub name: String,
+    /// How many pods may be evicted now.
+    pub allowed: i32,
+    /// How many are healthy.
+    pub healthy: i32,
+    /// How many have to be.
+    pub desired: i32,
+}
+
+/// The controller that made the pod.
+#[derive(Clone, Debug, Default)]
+pub struct OwnerState {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The controller's own owner, such as the Deployment of a ReplicaSet: kind and name.
+    pub above: Option<(String, String)>,
+    /// How many of its pods are ready (for a Job: how many have succeeded).
+    pub ready: i32,
+    /// How many it wants.
+    pub wanted: i32,
+}

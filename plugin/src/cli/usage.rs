@@ -84,6 +84,10 @@ impl UsageError {
                 let why = std::error::Error::source(error)
                     .map(ToString::to_string)
                     .unwrap_or_default();
+                if flag == "--output" {
+                    // kubectl looks at it after it has read the flags.
+                    return Self::new(why);
+                }
                 let flag = with_shorthand(&flag, arguments, root);
                 (format!("invalid argument {value:?} for {flag:?} flag: {why}"), None)
             }

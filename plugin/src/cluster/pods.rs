@@ -105,6 +105,14 @@ impl Cluster {
         selected
     }
 
+    /// kubectl's sentence for a selection that nothing matches.
+    pub fn nothing_found(&self, choice: &Choice) -> String {
+        match choice {
+            Choice::Matching { everywhere: true, .. } => "No resources found".to_owned(),
+            _ => format!("No resources found in {} namespace.", self.namespace),
+        }
+    }
+
     async fn pods_of(&self, query: &Query) -> Result<Vec<Pod>, ClusterError> {
         let listed = self.list::<Pod>(query.namespace.as_deref(), query.params()).await;
         listed.map_err(|error| error.about_list(query.labels.as_deref(), query.fields.as_deref()))

@@ -6,7 +6,7 @@ use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cli::connection::Connection;
-use crate::cli::output::Output;
+use crate::cli::output::{self, Output};
 use crate::cli::selection::{Choice, Selection};
 use crate::cluster::Cluster;
 use crate::cluster::error::ClusterError;
@@ -27,15 +27,36 @@ use crate::view::text::Line;
   kubectl pod describe web                  # one pod
   kubectl pod describe -l app=web           # all pods with a label
   kubectl pod describe web -o json          # for programs: the schema is kubectl-pod/v1
+  kubectl pod describe -A -o custom-columns=POD:.name,STATUS:.status
   kubectl pod describe -A --exit-code -o name   # for scripts: is any pod not well?
   kubectl get pod,events -o yaml | kubectl pod describe -f -   # a pod that was saved, with its events")]
 pub struct Arguments {
     /// Which pods.
     #[command(flatten)]
     pub selection: Selection,
-    /// The form of the description
-    #[arg(short, long, value_enum, default_value = "text", hide_default_value = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "FORM",
+        default_value = "text",
+        hide_default_value = true,
+        value_parser = output::parse,
+        help = output::HELP
+    )]
+    #[expect(missing_docs, reason = "its help is the one of every command")]
     pub output: Output,
+    /// With -o custom-columns: without the line of headers
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = crate::cli::switch::parse,
+        value_name = "BOOL"
+    )]
+    pub no_headers: bool,
     /// Show this many of the newest events; 0 shows none
     #[arg(long, value_name = "N")]
     pub events: Option<usize>,
@@ -64,7 +85,7 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     let choice = arguments.selection.choice()?;
     let found = match &choice {
         Choice::Files(names) => from_files(names, arguments.selection.recursive)?,
-        choice => from_cluster(choice, connection)?,
+        choice => from_cluster(choice, connection, printer)?,
     };
     let mut failures = Vec::new();
     let mut readings = Vec::new();
@@ -73,9 +94,6 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
             Ok(reading) => readings.push(reading),
             Err(error) => failures.push(error),
         }
-    }
-    if readings.is_empty() && failures.is_empty() {
-        nothing_found(&choice, connection, printer);
     }
     print(arguments, &readings, printer);
     let is_complete = failures.is_empty();
@@ -102,7 +120,11 @@ fn from_files(names: &[String], is_recursive: bool) -> Result<Vec<Result<Reading
     Ok(saved.into_iter().map(|saved| Ok(Reading::of_saved(saved))).collect())
 }
 
-fn from_cluster(choice: &Choice, connection: &Connection) -> Result<Vec<Result<Reading, ClusterError>>, Failure> {
+fn from_cluster(
+    choice: &Choice,
+    connection: &Connection,
+    printer: &mut Printer,
+) -> Result<Vec<Result<Reading, ClusterError>>, Failure> {
     block_on(async {
         let cluster = Cluster::connect(connection).await?;
         let mut found = cluster.selected(choice).await;
@@ -116,6 +138,9 @@ fn from_cluster(choice: &Choice, connection: &Connection) -> Result<Vec<Result<R
                 found = pods.into_iter().map(Ok).collect();
             }
         }
+        if found.is_empty() {
+            printer.error_line(&Line::from(cluster.nothing_found(choice)));
+        }
         let now = Timestamp::now();
         let read = found.into_iter().map(|one| async {
             match one {
@@ -127,20 +152,12 @@ fn from_cluster(choice: &Choice, connection: &Connection) -> Result<Vec<Result<R
     })
 }
 
-fn nothing_found(choice: &Choice, connection: &Connection, printer: &mut Printer) {
-    let place = match choice {
-        Choice::Matching { everywhere: true, .. } => String::new(),
-        _ => format!(" in {} namespace", connection.namespace.as_deref().unwrap_or("default")),
-    };
-    printer.error_line(&Line::from(format!("No resources found{place}.")));
-}
-
 fn print(arguments: &Arguments, readings: &[Reading], printer: &mut Printer) {
     let mut records = Vec::new();
     for (number, reading) in readings.iter().enumerate() {
-        match arguments.output {
+        match &arguments.output {
             Output::Name => printer.line(&Line::from(format!("pod/{}", reading.facts.name))),
-            Output::Json | Output::Yaml => records.push(PodRecord::of(reading)),
+            Output::Json | Output::Yaml | Output::Template(_) => records.push(PodRecord::of(reading)),
             Output::Text | Output::Wide => {
                 if number > 0 {
                     printer.lines(&[Line::new(), Line::new()]);
@@ -154,11 +171,9 @@ fn print(arguments: &Arguments, readings: &[Reading], printer: &mut Printer) {
             }
         }
     }
-    let write = match arguments.output {
-        Output::Json => machine::json::<serde_json::Value>,
-        Output::Yaml => machine::yaml::<serde_json::Value>,
-        _ => return,
-    };
+    if matches!(arguments.output, Output::Text | Output::Wide | Output::Name) {
+        return;
+    }
     let value = match records.as_slice() {
         [record] => serde_json::to_value(record),
         records => serde_json::to_value(serde_json::json!({
@@ -167,5 +182,10 @@ fn print(arguments: &Arguments, readings: &[Reading], printer: &mut Printer) {
             "items": records,
         })),
     };
-    printer.document(&write(&value.unwrap_or_default()));
+    let value = value.unwrap_or_default();
+    printer.document(&match &arguments.output {
+        Output::Template(template) => machine::templated(template, &value, !arguments.no_headers),
+        Output::Yaml => machine::yaml(&value),
+        _ => machine::json(&value),
+    });
 }

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 
 use super::follow::{End, Follow, Followed, follow};
 use crate::cli::connection::Connection;
 use crate::cli::duration;
+use crate::cli::output::{self, Template};
 use crate::cli::selection::{Choice, Selection};
+use crate::cli::switch;
 use crate::cli::usage::UsageError;
 use crate::cluster::Cluster;
 use crate::cluster::pods::PodAndEvents;
@@ -33,7 +35,7 @@ use crate::view::width;
 use crate::{findings, view};
 
 /// The forms of the story.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, Default)]
 pub enum Form {
     /// For people; several pods in one table.
     #[default]
@@ -50,11 +52,52 @@ pub enum Form {
     Svg,
     /// One web page, to attach to an incident.
     Html,
+    /// What a template takes out of the story for programs.
+    Template(Template),
 }
 
 impl Form {
+    /// Reads the value of `-o`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in kubectl's words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "text" | "" => Ok(Self::Text),
+            "wide" => Ok(Self::Wide),
+            "json" => Ok(Self::Json),
+            "yaml" => Ok(Self::Yaml),
+            "name" => Ok(Self::Name),
+            "svg" => Ok(Self::Svg),
+            "html" => Ok(Self::Html),
+            other => match Template::parse(other) {
+                Some(template) => template.map(Self::Template),
+                None => Err(output::no_form(
+                    other,
+                    &["text", "wide", "json", "yaml", "name", "svg", "html"],
+                )),
+            },
+        }
+    }
+
+    /// What it is called.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Wide => "wide",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Name => "name",
+            Self::Svg => "svg",
+            Self::Html => "html",
+            Self::Template(Template::JsonPath(_)) => "jsonpath",
+            Self::Template(Template::JsonPathAsJson(_)) => "jsonpath-as-json",
+            Self::Template(_) => "custom-columns",
+        }
+    }
+
     /// Whether the story is told at its end alone.
-    pub fn is_document(self) -> bool {
+    pub fn is_document(&self) -> bool {
         !matches!(self, Self::Text | Self::Wide)
     }
 }
@@ -77,9 +120,29 @@ pub struct Arguments {
     /// Which pods.
     #[command(flatten)]
     pub selection: Selection,
-    /// The form of the story; with --until, told at the end
-    #[arg(short, long, value_enum, default_value = "text", hide_default_value = true)]
+    /// The form of the story, told at the end with --until: text, wide, json, yaml, name, svg, html, jsonpath=TEMPLATE,
+    /// jsonpath-as-json=, jsonpath-file=, custom-columns=HEADER:PATH,..., custom-columns-file=
+    #[arg(
+        short,
+        long,
+        value_name = "FORM",
+        default_value = "text",
+        hide_default_value = true,
+        value_parser = Form::parse
+    )]
     pub output: Form,
+    /// With -o custom-columns: without the line of headers
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch::parse,
+        value_name = "BOOL"
+    )]
+    pub no_headers: bool,
     /// Go on telling what happens
     #[arg(
         short,
@@ -89,7 +152,7 @@ pub struct Arguments {
         default_missing_value = "true",
         default_value = "false",
         hide_default_value = true,
-        hide_possible_values = true,
+        value_parser = switch::parse,
         value_name = "BOOL"
     )]
     pub watch: bool,
@@ -125,8 +188,7 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     let choice = arguments.selection.choice()?;
     let is_live = arguments.watch || arguments.until.is_some();
     if arguments.watch && arguments.until.is_none() && arguments.output.is_document() {
-        let form = arguments.output.to_possible_value();
-        let name = form.as_ref().map_or("name", |form| form.get_name());
+        let name = arguments.output.name();
         return Err(UsageError::new(format!("-o {name} tells the end: with -w, it needs --until")).into());
     }
     if arguments.timeout.is_some() && !is_live && !arguments.emulate {
@@ -142,7 +204,7 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
         }
         Choice::Files(names) => {
             let histories = from_files(names, arguments.selection.recursive, printer)?;
-            print(arguments.output, &histories, printer);
+            print(arguments, &histories, printer);
             Ok(ExitCode::SUCCESS)
         }
         choice if is_live => live(arguments, choice, connection, printer),
@@ -184,7 +246,11 @@ fn once(
 ) -> Result<ExitCode, Failure> {
     let found = block_on(async {
         let cluster = Cluster::connect(connection).await?;
-        Ok(cluster.selected(choice).await)
+        let found = cluster.selected(choice).await;
+        if found.is_empty() {
+            printer.error_line(&Line::from(cluster.nothing_found(choice)));
+        }
+        Ok(found)
     })?;
     let now = Timestamp::now();
     let mut told = Vec::new();
@@ -205,10 +271,7 @@ fn once(
             .plain(format!(" events are not shown: {why}"));
         printer.error_line(&line);
     }
-    if told.is_empty() && failures.is_empty() {
-        printer.error_line(&Line::from("No resources found."));
-    }
-    print(arguments.output, &told, printer);
+    print(arguments, &told, printer);
     failures.iter().for_each(|failure| failure.report(printer));
     Ok(if failures.is_empty() {
         ExitCode::SUCCESS
@@ -285,7 +348,7 @@ async fn of_choice(choice: &Choice, cluster: &Cluster) -> Result<Follow, Failure
 pub(super) fn finish(arguments: &Arguments, followed: &Followed, printer: &mut Printer) -> ExitCode {
     let columns = width::columns(printer.is_terminal());
     match followed.pods.as_slice() {
-        pods if arguments.output.is_document() => print(arguments.output, pods, printer),
+        pods if arguments.output.is_document() => print(arguments, pods, printer),
         [history] => {
             let goes_on = !arguments.emulate && history.gone.is_none();
             printer.lines(&lifecycle::summary(history, columns, goes_on));
@@ -319,9 +382,12 @@ pub(super) fn finish(arguments: &Arguments, followed: &Followed, printer: &mut P
     }
 }
 
-pub(super) fn print(form: Form, histories: &[History], printer: &mut Printer) {
+pub(super) fn print(arguments: &Arguments, histories: &[History], printer: &mut Printer) {
     let columns = width::columns(printer.is_terminal());
-    match form {
+    match &arguments.output {
+        Form::Template(template) => {
+            printer.document(&machine::templated(template, &record(histories), !arguments.no_headers));
+        }
         Form::Json => printer.document(&machine::json(&record(histories))),
         Form::Yaml => printer.document(&machine::yaml(&record(histories))),
         Form::Svg => printer.document(&svg::document(histories)),
@@ -331,13 +397,13 @@ pub(super) fn print(form: Form, histories: &[History], printer: &mut Printer) {
                 printer.line(&Line::from(format!("pod/{}", history.facts.name)));
             }
         }
-        Form::Text | Form::Wide => {
+        form @ (Form::Text | Form::Wide) => {
             let is_overview = histories.len() > 1;
             if is_overview {
                 printer.lines(&several::lines(histories, columns));
                 printer.lines(&several::percentile_lines(histories));
             }
-            if is_overview && form == Form::Text {
+            if is_overview && matches!(form, Form::Text) {
                 return;
             }
             for (number, history) in histories.iter().enumerate() {

@@ -1,6 +1,26 @@
-//! JSON and YAML, for programs.
+//! JSON and YAML, for programs; and what templates take out of them.
+
+pub mod columns;
+pub mod jsonpath;
+mod path;
 
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::cli::output::Template;
+
+/// What a template takes out of a value; the objects of a list are those of its `items`.
+pub fn templated(template: &Template, value: &Value, has_headers: bool) -> String {
+    match template {
+        Template::JsonPath(path) => path.render(value),
+        Template::JsonPathAsJson(path) => json(&path.found(value)),
+        Template::CustomColumns(columns) => {
+            let items = value.get("items").and_then(Value::as_array);
+            let objects = items.map_or_else(|| vec![value], |items| items.iter().collect());
+            columns.render(&objects, has_headers)
+        }
+    }
+}
 
 /// A value as JSON, in kubectl's indentation.
 pub fn json<T: Serialize>(value: &T) -> String {

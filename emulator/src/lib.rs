@@ -5,6 +5,7 @@ pub mod clock;
 pub mod container_config;
 pub mod controllers;
 pub mod data_dir;
+mod disk_usage;
 pub mod emulator;
 pub mod events;
 pub mod image;

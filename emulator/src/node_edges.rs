@@ -12,13 +12,15 @@ use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 
 use crate::{
     container_config::{self, Node, Subject, files, resources, sandbox},
+    disk_usage,
     kubelet::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
+        eviction::{StorageUsed, Volume},
         pod::{Declared, Pod},
         start_failure::StartFailure,
     },
     probe,
-    runtime::{ContainerConfig, ContainerStatus, PodRef, Resources, SandboxConfig, SharedRuntime},
+    runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig, SharedRuntime},
     volumes::Volumes,
 };
 
@@ -80,6 +82,26 @@ impl Edges for NodeEdges {
             .logs
             .join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid));
         drop(fs::remove_dir_all(folder));
+    }
+
+    async fn storage(&self, pod: &Pod, status: &PodStatus) -> StorageUsed {
+        let mut used = StorageUsed::default();
+        for volume in pod.spec.volumes.iter().flatten() {
+            if let Some(source) = &volume.empty_dir {
+                let folder = self.node.pod_files(&pod.uid).join("volumes").join(&volume.name);
+                let bytes = disk_usage::of(folder).await;
+                let in_memory = source.medium.as_deref() == Some("Memory");
+                used.volumes.insert(volume.name.clone(), Volume { bytes, in_memory });
+            }
+        }
+        for container in &status.containers {
+            let entry = used.containers.entry(container.name.clone()).or_default();
+            *entry += self.runtime.storage(&container.id).await;
+        }
+        for (name, bytes) in &mut used.containers {
+            *bytes += disk_usage::of(self.node.pod_logs(pod).join(name)).await;
+        }
+        used
     }
 
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome {

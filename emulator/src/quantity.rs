@@ -121,6 +121,25 @@ pub fn requests(spec: &PodSpec) -> Amounts {
     sum
 }
 
+/// How much of one resource all containers of a pod together may use, in thousandths; none where none has a limit.
+pub fn limit(spec: &PodSpec, name: &str) -> Option<i128> {
+    let of = |container: &k8s_openapi::api::core::v1::Container| {
+        let limits = container.resources.as_ref()?.limits.as_ref()?;
+        milli(&limits.get(name)?.0)
+    };
+    let init = || spec.init_containers.iter().flatten();
+    let is_sidecar =
+        |container: &&k8s_openapi::api::core::v1::Container| container.restart_policy.as_deref() == Some("Always");
+    let together = spec
+        .containers
+        .iter()
+        .chain(init().filter(is_sidecar))
+        .filter_map(of)
+        .reduce(|a, b| a + b);
+    let alone = init().filter(|container| !is_sidecar(container)).filter_map(of).max();
+    together.max(alone)
+}
+
 /// The requests and limits of a pod as its status shows them. A limit is the pod's only where every container has it.
 pub fn of_pod(spec: &PodSpec) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let written = |amounts: Amounts| {

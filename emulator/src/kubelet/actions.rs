@@ -39,6 +39,8 @@ pub struct Changed {
     pub name: String,
     /// Why, as its `Killing` event says it.
     pub words: &'static str,
+    /// The event goes on to say that it will be restarted.
+    pub announced: bool,
 }
 
 /// What one sync does.
@@ -97,7 +99,7 @@ pub fn actions(pod: &Pod, seen: &Seen, results: &Results, changed: &[Changed]) -
         actions.kill.push(Kill {
             id: running.id.clone(),
             name: declared.name().to_owned(),
-            message: if restart {
+            message: if restart && is_changed.is_none_or(|changed| changed.announced) {
                 format!("{what}, will be restarted")
             } else {
                 what

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{node::Node, pod::Pod, pod_status::Verdict};
+use super::{node::Node, pod::Pod, pod_status::Verdict, resize::Pending};
 use crate::{
     scheduler::fit::{self, Unfit},
     store::{Key, Resource},
@@ -12,15 +12,23 @@ use crate::{
 
 /// Takes the pod, or says why not, in the kubelet's words.
 pub(super) fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
+    super::sysctls::admit(pod)?;
+    operating_system(pod)?;
     let scheduled = pod.status.conditions.iter().flatten();
     let mut scheduled = scheduled.filter(|condition| condition.type_ == "PodScheduled" && condition.status == "True");
     if pod.is_static || scheduled.next().is_some() {
         // A static pod goes before all others; of the others the scheduler has just asked the same.
         return Ok(());
     }
-    let Some(object) = node.store.get(&Key::new(Resource::Nodes, "", &node.name)) else {
-        return Ok(());
-    };
+    match unfit(node, pod) {
+        None => Ok(()),
+        Some(unfit) => verdict(&unfit).map_or(Ok(()), Err),
+    }
+}
+
+/// Why the pod, as its object asks for it, does not fit beside the others.
+fn unfit(node: &Node, pod: &Pod) -> Option<Unfit> {
+    let object = node.store.get(&Key::new(Resource::Nodes, "", &node.name))?;
     let others: Vec<Arc<Value>> = node
         .store
         .list(Resource::Pods, None)
@@ -29,20 +37,66 @@ pub(super) fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
         .filter(|other| other["metadata"]["uid"] != pod.uid && other["spec"]["nodeName"] == node.name.as_str())
         .collect();
     let others: Vec<&Value> = others.iter().map(AsRef::as_ref).collect();
-    match fit::unfit(&pod.object, &object, &others) {
-        None => Ok(()),
-        Some(unfit) => verdict(&unfit).map_or(Ok(()), Err),
+    fit::unfit(&pod.object, &object, &others)
+}
+
+/// What is in the way of a resize (`pkg/kubelet/allocation`); none where it can be given.
+pub(super) fn resize_pending(node: &Node, pod: &Pod) -> Option<Pending> {
+    let Some(Unfit::Resources(short)) = unfit(node, pod) else {
+        return None;
+    };
+    // Memory is looked at first.
+    let never = |name: &str| {
+        short
+            .iter()
+            .find(|short| short.name == name && short.requested > short.capacity)
+    };
+    if let Some(short) = never("memory").or_else(|| never("cpu")) {
+        return Some(Pending {
+            reason: "Infeasible",
+            message: format!(
+                "Node didn't have enough capacity: {}, requested: {}, capacity: {}",
+                short.name,
+                shown(&short.name, short.requested),
+                shown(&short.name, short.capacity)
+            ),
+        });
     }
+    let verdict = verdict(&Unfit::Resources(short))?;
+    Some(Pending {
+        reason: "Deferred",
+        message: verdict.message,
+    })
+}
+
+/// A pod for another system than Linux (`pkg/kubelet/lifecycle/predicate.go`).
+fn operating_system(pod: &Pod) -> Result<(), Verdict> {
+    let label = pod.object["metadata"]["labels"]["kubernetes.io/os"].as_str();
+    if label.is_some_and(|label| label != "linux") {
+        return Err(Verdict::new(
+            "PodOSSelectorNodeLabelDoesNotMatch",
+            "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+        ));
+    }
+    if pod.spec.os.as_ref().is_some_and(|os| os.name != "linux") {
+        return Err(Verdict::new(
+            "PodOSNotSupported",
+            "Failed to admit pod as the OS field doesn't match node OS",
+        ));
+    }
+    Ok(())
+}
+
+/// CPU is counted in thousandths, everything else whole.
+fn shown(resource: &str, amount: i128) -> i128 {
+    if resource == "cpu" { amount } else { amount / 1000 }
 }
 
 fn verdict(unfit: &Unfit) -> Option<Verdict> {
     Some(match unfit {
         Unfit::Resources(short) => {
             let first = short.first()?;
-            let shown = |amount: i128| {
-                // CPU is counted in thousandths, everything else whole.
-                if first.name == "cpu" { amount } else { amount / 1000 }
-            };
+            let shown = |amount| shown(&first.name, amount);
             let message = format!(
                 "Node didn't have enough resource: {}, requested: {}, used: {}, capacity: {}",
                 first.name,

@@ -6,6 +6,7 @@ use super::{
     container_status::{Statuses, state},
     phase::Phase,
     pod::{Kind, Pod},
+    resize, restart_all,
     seen::Seen,
 };
 
@@ -23,7 +24,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    fn holds(kind: &'static str) -> Self {
+    pub(super) fn holds(kind: &'static str) -> Self {
         Self {
             kind,
             holds: true,
@@ -42,7 +43,7 @@ impl Condition {
     }
 }
 
-/// The types of condition that the kubelet writes; all others it leaves alone.
+/// The types of condition that every pod of the kubelet's has, in their order.
 pub const OWNED: [&str; 5] = [
     "PodReadyToStartContainers",
     "Initialized",
@@ -50,6 +51,32 @@ pub const OWNED: [&str; 5] = [
     "ContainersReady",
     "PodScheduled",
 ];
+
+/// The ones that it writes only where they apply.
+const OCCASIONAL: [&str; 3] = [resize::PENDING, resize::IN_PROGRESS, restart_all::CONDITION];
+
+/// Whether the kubelet alone writes conditions of this type; all others it leaves as they are.
+pub fn is_owned(kind: &str) -> bool {
+    OWNED.contains(&kind) || OCCASIONAL.contains(&kind)
+}
+
+/// Whether all containers of the pod are being started anew; none for pods that could never come to that.
+pub fn all_restarting(pod: &Pod, seen: &Seen, phase: Phase, published: &PodStatus) -> Option<Condition> {
+    if !restart_all::could(pod) {
+        return None;
+    }
+    let kind = restart_all::CONDITION;
+    Some(match phase {
+        Phase::Succeeded => Condition::fails(kind, "PodCompleted", ""),
+        Phase::Failed => Condition::fails(kind, "PodFailed", ""),
+        _ if restart_all::should(pod, seen, published) && !restart_all::is_clean(pod, seen) => Condition {
+            reason: "RestartAllContainersStarted",
+            message: "container exited with restart policy rule".to_owned(),
+            ..Condition::holds(kind)
+        },
+        _ => Condition::fails(kind, "", ""),
+    })
+}
 
 /// The kubelet's conditions in the order of the status. `published` are the conditions as they stand, for readiness gates.
 pub fn conditions(pod: &Pod, seen: &Seen, statuses: &Statuses, phase: Phase, published: &PodStatus) -> Vec<Condition> {

@@ -10,9 +10,11 @@ use k8s_openapi::{
 };
 
 use super::{
+    conditions::Condition,
     pod::{Declared, Kind, Pod},
     probe_state::{Finding, ProbeKind, Results},
     restart::is_to_start,
+    restart_all,
     seen::Seen,
     start_failure::StartFailures,
 };
@@ -64,6 +66,8 @@ pub struct Sources<'a> {
     pub failures: &'a StartFailures,
     /// Results of probes.
     pub results: &'a Results,
+    /// What becomes of a resize.
+    pub resize: &'a [Condition],
     /// What `containerID` begins with.
     pub runtime: &'a str,
 }
@@ -120,6 +124,12 @@ impl Sources<'_> {
 
     fn without_instance(&self, declared: &Declared) -> ContainerStatus {
         let previous = self.previous(declared);
+        if let Some(removed) = previous
+            .filter(|previous| state(previous).waiting.is_none() && declared.kind != Kind::Ephemeral)
+            .filter(|_| restart_all::should(self.pod, self.seen, self.previous))
+        {
+            return reset(removed);
+        }
         if let Some(ended) = previous.filter(|previous| state(previous).terminated.is_some()) {
             return ended.clone();
         }
@@ -300,6 +310,25 @@ pub(super) fn lost(container_id: Option<String>) -> ContainerStateTerminated {
         message: Some("The container could not be located when the pod was terminated".to_owned()),
         exit_code: 137,
         ..ContainerStateTerminated::default()
+    }
+}
+
+/// What is shown of a container that was removed so that all start anew.
+fn reset(removed: &ContainerStatus) -> ContainerStatus {
+    const MESSAGE: &str = "The container is removed because RestartAllContainers in place";
+    ContainerStatus {
+        name: removed.name.clone(),
+        image: removed.image.clone(),
+        volume_mounts: removed.volume_mounts.clone(),
+        restart_count: removed.restart_count + 1,
+        state: Some(waiting(restart_all::RESETTING, Some(MESSAGE.to_owned()))),
+        last_state: Some(terminated(ContainerStateTerminated {
+            reason: Some(restart_all::RESETTING.to_owned()),
+            message: Some(MESSAGE.to_owned()),
+            exit_code: 137,
+            ..ContainerStateTerminated::default()
+        })),
+        ..ContainerStatus::default()
     }
 }
 

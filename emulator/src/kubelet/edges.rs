@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 
 use super::{
+    eviction::StorageUsed,
     pod::{Declared, Pod},
     start_failure::StartFailure,
 };
 use crate::{
     image::Image,
-    runtime::{ContainerConfig, ContainerId, ContainerStatus, PodRef, Resources, SandboxConfig},
+    runtime::{ContainerConfig, ContainerId, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig},
 };
 
 /// Where each volume of a pod is on the node.
@@ -92,6 +93,9 @@ pub trait Edges: Send + Sync + 'static {
 
     /// Removes everything else of a pod whose object is gone: its logs.
     async fn forget(&self, pod: &PodRef);
+
+    /// What a pod has put onto the disk.
+    async fn storage(&self, pod: &Pod, status: &PodStatus) -> StorageUsed;
 
     /// Runs a probe once.
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome;

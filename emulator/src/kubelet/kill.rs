@@ -1,8 +1,9 @@
 //! Ending containers: event, preStop hook, each one's turn, stop signal, all within the grace period.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::LifecycleHandler;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -57,10 +58,29 @@ impl Killer<'_> {
         {
             self.node
                 .container_event(self.pod, declared, EventType::Normal, "Killing", &kill.message);
-            if left > Duration::ZERO {
-                left = left.saturating_sub(self.pre_stop(declared, kill, left).await);
+            if left > Duration::ZERO
+                && let Some(handler) = pre_stop(declared)
+            {
+                let began = Instant::now();
+                let mut hook = Box::pin(self.run_hook(declared, kill, handler));
+                let in_time = tokio::time::timeout(left, &mut hook).await.is_ok();
+                left = left.saturating_sub(Duration::from_secs(began.elapsed().as_secs()));
+                if !in_time {
+                    // It goes on while its container is stopped, and ends with it.
+                    let mut stop = pin!(self.stop_container(kill, order, left));
+                    tokio::select! {
+                        () = &mut stop => drop(tokio::time::timeout(LEAST, hook).await),
+                        () = &mut hook => stop.await,
+                    }
+                    return;
+                }
             }
         }
+        self.stop_container(kill, order, left).await;
+    }
+
+    /// Waits for the container's turn and stops it.
+    async fn stop_container(&self, kill: &Kill, order: Option<&Order>, mut left: Duration) {
         if let Some(order) = order
             && left > Duration::ZERO
         {
@@ -86,22 +106,16 @@ impl Killer<'_> {
         Duration::from_secs(u64::try_from(grace).unwrap_or(0))
     }
 
-    /// Runs the preStop hook; returns how much of the grace period it has used, in whole seconds.
-    async fn pre_stop(&self, declared: &Declared, kill: &Kill, grace: Duration) -> Duration {
-        let lifecycle = declared.container.lifecycle.as_ref();
-        let Some(handler) = lifecycle.and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
-            return Duration::ZERO;
-        };
-        let began = Instant::now();
+    /// Runs the preStop hook to its end.
+    async fn run_hook(&self, declared: &Declared, kill: &Kill, handler: &LifecycleHandler) {
         let aim = Aim {
             pod: self.pod,
             declared,
             id: &kill.id,
             ip: self.seen.sandbox().and_then(|sandbox| sandbox.ips.first().copied()),
         };
-        let hook = self.node.edges.hook(aim, handler, None);
-        // A hook that outlives the grace period is left behind, without a word.
-        if let Ok(Err(_)) = tokio::time::timeout(grace, hook).await {
+        if self.node.edges.hook(aim, handler, None).await.is_err() {
+            // The hook's output may hold secrets: it is told nowhere.
             self.node.container_event(
                 self.pod,
                 declared,
@@ -110,8 +124,11 @@ impl Killer<'_> {
                 "PreStopHook failed",
             );
         }
-        Duration::from_secs(began.elapsed().as_secs())
     }
+}
+
+fn pre_stop(declared: &Declared) -> Option<&LifecycleHandler> {
+    declared.container.lifecycle.as_ref()?.pre_stop.as_ref()
 }
 
 /// Who waits for whom when a pod ends.

@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod conditions;
 pub mod container_status;
 pub mod edges;
+pub mod eviction;
 mod image_pull;
 mod kill;
 #[cfg(test)]
@@ -19,11 +20,15 @@ pub mod probe_state;
 mod probers;
 mod publish;
 pub mod qos;
+mod resize;
+mod resizing;
 pub mod restart;
+mod restart_all;
 pub mod seen;
 mod start;
 pub mod start_failure;
 mod sync;
+mod sysctls;
 mod worker;
 
 use std::{

@@ -1,11 +1,12 @@
 //! The phase of a pod, from its container statuses.
 
-use k8s_openapi::api::core::v1::ContainerStatus;
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus};
 
 use super::{
     container_status::{Statuses, state},
     pod::{Kind, Pod},
     restart::restarts,
+    restart_all::RESETTING,
 };
 
 /// `status.phase`.
@@ -96,6 +97,7 @@ pub fn phase(pod: &Pod, statuses: &Statuses, ended: bool) -> Phase {
             .or_else(|| state.waiting.as_ref().and(last_exit(status)))
         {
             Some(0) => {}
+            Some(_) if is_reset(status) => {}
             Some(code) if !restarts(pod, declared, code) => return Phase::Failed,
             Some(_) => {}
             None => initializing = true,
@@ -137,7 +139,7 @@ pub fn phase(pod: &Pod, statuses: &Statuses, ended: bool) -> Phase {
                 .as_ref()
                 .map(|ended| ended.exit_code)
                 .or_else(|| last_exit(status));
-            code.is_some_and(|code| restarts(pod, declared, code))
+            is_reset(status) || code.is_some_and(|code| restarts(pod, declared, code))
         })
     });
     match (ended && !pod.is_static, restarting, all_succeeded) {
@@ -154,6 +156,13 @@ fn has_begun(status: &ContainerStatus) -> bool {
 
 fn last_exit_while_waiting(status: &ContainerStatus) -> Option<i32> {
     state(status).waiting.as_ref().and(last_exit(status))
+}
+
+/// Whether it was removed so that all containers start anew.
+fn is_reset(status: &ContainerStatus) -> bool {
+    let reason = |state: &ContainerState| state.terminated.as_ref().and_then(|ended| ended.reason.clone());
+    let last = status.last_state.as_ref().filter(|_| state(status).waiting.is_some());
+    reason(state(status)).or(last.and_then(reason)).as_deref() == Some(RESETTING)
 }
 
 fn last_exit(status: &ContainerStatus) -> Option<i32> {

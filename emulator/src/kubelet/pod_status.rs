@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::PodStatus;
 use serde_json::{Map, Value, json};
 
 use super::{
-    conditions::{Condition, OWNED, conditions},
+    conditions::{Condition, OWNED, all_restarting, conditions, is_owned},
     container_status::{Sources, Statuses, lost, seconds, state, terminated},
     phase::{Phase, phase},
     pod::{Kind, Pod},
@@ -23,6 +23,8 @@ pub struct Verdict {
     pub reason: String,
     /// `status.message`.
     pub message: String,
+    /// The grace period of its containers, where it is not the pod's own.
+    pub grace: Option<i64>,
 }
 
 impl Verdict {
@@ -31,6 +33,15 @@ impl Verdict {
         Self {
             reason: reason.to_owned(),
             message: message.into(),
+            grace: None,
+        }
+    }
+
+    /// What a pod gets that takes more of the node than it may: its containers have hardly any time to end.
+    pub fn evicted(message: String) -> Self {
+        Self {
+            grace: Some(1),
+            ..Self::new("Evicted", message)
         }
     }
 
@@ -64,6 +75,8 @@ pub struct Computed {
     verdict: Option<Verdict>,
     statuses: Statuses,
     conditions: Vec<Condition>,
+    /// What becomes of a resize; first of all conditions.
+    resize: Vec<Condition>,
     pod_ips: Vec<IpAddr>,
     life: Life,
 }
@@ -94,8 +107,11 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
         // The sandbox has been stopped, or never was.
         conditions[0].holds = false;
     }
+    let restarting = all_restarting(pod, seen, now, previous);
+    conditions.extend(restarting);
     Computed {
         phase: now,
+        resize: sources.resize.to_vec(),
         shown: if hold_back { before } else { now },
         verdict: verdict.cloned().filter(|_| !hold_back),
         conditions,
@@ -194,11 +210,9 @@ impl Computed {
     fn merged_conditions(&self, pod: &Pod, current: &Value, now: &Value) -> Value {
         let current: Vec<&Value> = current.as_array().into_iter().flatten().collect();
         let kind = |condition: &Value| condition["type"].as_str().unwrap_or_default().to_owned();
-        let others = current
-            .iter()
-            .filter(|condition| !OWNED.contains(&kind(condition).as_str()));
+        let others = current.iter().filter(|condition| !is_owned(&kind(condition)));
         let mut merged: Vec<Value> = others.map(|condition| Value::clone(condition)).collect();
-        for condition in &self.conditions {
+        for condition in self.resize.iter().chain(&self.conditions) {
             let status = if condition.holds { "True" } else { "False" };
             let before = current
                 .iter()

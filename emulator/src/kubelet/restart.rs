@@ -3,22 +3,32 @@
 use super::pod::{Declared, Kind, Pod};
 use crate::runtime::{ContainerState, ContainerStatus};
 
+/// The action of a rule that starts all containers of the pod anew (KEP-5532).
+pub(super) const RESTART_ALL: &str = "RestartAllContainers";
+
+/// What the first of the container's rules that is about this exit code asks for.
+pub(super) fn action(declared: &Declared, exit_code: i32) -> Option<&str> {
+    let mut rules = declared.container.restart_policy_rules.iter().flatten();
+    let first = rules.find(|rule| {
+        rule.exit_codes.as_ref().is_some_and(|codes| {
+            let listed = codes.values.iter().flatten().any(|code| *code == exit_code);
+            match codes.operator.as_str() {
+                "In" => listed,
+                "NotIn" => !listed,
+                _ => false,
+            }
+        })
+    });
+    first.map(|rule| rule.action.as_str())
+}
+
 /// R(container, exit code): the container's rules first, then its own policy, then the pod's.
 pub fn restarts(pod: &Pod, declared: &Declared, exit_code: i32) -> bool {
     if declared.kind == Kind::Ephemeral {
         return false;
     }
-    for rule in declared.container.restart_policy_rules.iter().flatten() {
-        let Some(codes) = &rule.exit_codes else { continue };
-        let listed = codes.values.iter().flatten().any(|code| *code == exit_code);
-        let matches = match codes.operator.as_str() {
-            "In" => listed,
-            "NotIn" => !listed,
-            _ => false,
-        };
-        if matches {
-            return rule.action == "Restart";
-        }
+    if let Some(action) = action(declared, exit_code) {
+        return matches!(action, "Restart" | RESTART_ALL);
     }
     match policy(pod, declared) {
         "Never" => false,

@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 
 use super::{
-    actions::{Actions, Changed, actions},
+    actions::{Actions, Changed, Kill, KillReason, actions},
     edges::VolumePaths,
     kill::Killer,
     pod::Declared,
     pod_status::Life,
+    restart_all,
     seen::Seen,
     start::{Halt, Starting},
+    start_failure::StartFailures,
     worker::{MadeFrom, Synced, Worker},
 };
 use crate::{
@@ -59,6 +61,17 @@ fn resize_restarts(declared: &Declared, made_from: &MadeFrom) -> bool {
         })
 }
 
+/// What became of limits that change in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resized {
+    /// There were none.
+    Nothing,
+    /// They have changed.
+    Done,
+    /// The kernel refused.
+    Failed,
+}
+
 impl Worker {
     /// One sync.
     pub(super) async fn sync(&mut self) -> Synced {
@@ -67,6 +80,7 @@ impl Worker {
             Ok(seen) => seen,
             Err(_) => return Synced::Failed { retry: RETRY, more },
         };
+        self.note_resized(&seen);
         let cut_short = self.show_fresh(&mut seen);
         self.looked_at = Some(seen.status.clone());
         if cut_short {
@@ -83,10 +97,15 @@ impl Worker {
                 more,
             };
         };
-        let changed = self.changed(&seen).await;
+        if restart_all::should(&self.pod, &seen, self.publisher.published()) {
+            return self.reset(&seen).await;
+        }
+        let (changed, resized) = self.changed(&seen).await;
         let actions = actions(&self.pod, &seen, &self.results(), &changed);
         match self.carry_out(&actions, seen, &volumes).await {
             Err(Halt::Ending) => Synced::Again,
+            Ok(_) if resized == Resized::Done => Synced::Again,
+            Ok(_) if resized == Resized::Failed => Synced::Failed { retry: RETRY, more },
             Err(Halt::Failed(wait)) => Synced::Failed {
                 retry: wait.unwrap_or(RETRY).min(MOST),
                 more,
@@ -99,6 +118,40 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Removes all containers, so that the next sync starts the pod from its beginning.
+    async fn reset(&mut self, seen: &Seen) -> Synced {
+        let ending = self.ending();
+        let killer = Killer {
+            node: &self.node,
+            pod: &self.pod,
+            seen,
+            // No preStop hook, and no more time than every container gets.
+            grace: Some(0),
+            again: false,
+        };
+        let work = async {
+            for reset in restart_all::resets(&self.pod, seen) {
+                if reset.kill {
+                    let kill = Kill {
+                        id: reset.id.clone(),
+                        name: reset.name,
+                        message: "killing".to_owned(),
+                        reason: KillReason::Other,
+                    };
+                    killer.one(&kill, None).await;
+                }
+                // What can't be removed now is tried again by the next sync.
+                drop(self.node.runtime.remove_container(&reset.id).await);
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = ending => {}
+        }
+        self.failures = StartFailures::default();
+        Synced::Again
     }
 
     async fn set_up_volumes(&mut self) -> Option<VolumePaths> {
@@ -122,9 +175,9 @@ impl Worker {
 
     /// Running containers that must be made anew because of what has changed in the spec, and in what words;
     /// limits that may change in place do.
-    async fn changed(&mut self, seen: &Seen) -> Vec<Changed> {
+    async fn changed(&mut self, seen: &Seen) -> (Vec<Changed>, Resized) {
         let pod = self.pod.clone();
-        let mut changed = Vec::new();
+        let (mut changed, mut resized) = (Vec::new(), Resized::Nothing);
         for running in seen.running() {
             let Some(declared) = pod.container(&running.name) else {
                 continue;
@@ -142,27 +195,31 @@ impl Worker {
                 changed.push(Changed {
                     name,
                     words: "definition changed",
+                    announced: true,
                 });
             } else if resize_restarts(declared, made_from) {
                 changed.push(Changed {
                     name,
                     words: "resize requires restart",
+                    announced: false,
                 });
             } else {
                 let resources = self.node.edges.resources(&pod, declared);
-                // What the kernel refuses now (a limit below what is used) is tried again with the next sync.
-                if self
-                    .node
-                    .runtime
-                    .update_resources(&running.id, &resources)
-                    .await
-                    .is_ok()
-                {
-                    self.made_from.insert(running.id.clone(), wanted);
+                let updated = self.node.runtime.update_resources(&running.id, &resources).await;
+                match updated {
+                    Ok(()) => {
+                        self.made_from.insert(running.id.clone(), wanted);
+                        resized = Resized::Done;
+                    }
+                    // What the kernel refuses now (a limit below what is used) is tried again.
+                    Err(error) => {
+                        self.resize_failed(&error.to_string());
+                        return (changed, Resized::Failed);
+                    }
                 }
             }
         }
-        changed
+        (changed, resized)
     }
 
     async fn carry_out(&mut self, actions: &Actions, mut seen: Seen, volumes: &VolumePaths) -> Result<Tally, Halt> {

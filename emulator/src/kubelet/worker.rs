@@ -17,6 +17,7 @@ use super::{
     backoff::Backoff,
     container_status::Sources,
     edges::VolumePaths,
+    eviction,
     image_pull::Pulls,
     kill::Killer,
     node::Node,
@@ -26,7 +27,9 @@ use super::{
     probe_state::{Finding, ProbeKind, Results, Target},
     probers::{Probers, View},
     publish::Publisher,
+    resize::Resizes,
     restart::is_to_start,
+    restart_all,
     seen::Seen,
     start_failure::StartFailures,
 };
@@ -37,6 +40,9 @@ use crate::{
 
 /// A pod without anything to do is looked at again after this time.
 const RESYNC: Duration = Duration::from_secs(75);
+
+/// A resize that waits for others to go is asked for again after this time.
+const RETRY_RESIZE: Duration = Duration::from_secs(1);
 
 /// The pod as it is wanted.
 #[derive(Clone, Debug)]
@@ -94,7 +100,7 @@ impl MadeFrom {
     pub(super) fn new(declared: &Declared) -> Self {
         Self {
             image: declared.image().to_owned(),
-            resources: declared.container.resources.clone(),
+            resources: Some(declared.container.resources.clone().unwrap_or_default()),
         }
     }
 }
@@ -126,11 +132,13 @@ pub(super) struct Worker {
     pub(super) ended_within: bool,
     /// The container whose postStart hook ran last.
     pub(super) hooked: Option<ContainerId>,
+    pub(super) resizes: Resizes,
 }
 
 impl Worker {
-    pub(super) fn new(node: Arc<Node>, desired: watch::Receiver<Desired>, calls: Calls, pod: Pod) -> Self {
+    pub(super) fn new(node: Arc<Node>, desired: watch::Receiver<Desired>, calls: Calls, mut pod: Pod) -> Self {
         Self {
+            resizes: Resizes::new(&mut pod),
             publisher: Publisher::new(&pod),
             pod: Arc::new(pod),
             node,
@@ -181,6 +189,7 @@ impl Worker {
             let key = super::start::backoff_key(declared);
             self.crashes
                 .resume(&key, newest.attempt, newest.started_at.unwrap_or(newest.created_at));
+            self.made_from.insert(newest.id.clone(), MadeFrom::new(declared));
             if newest.state == ContainerState::Running
                 && started(self.publisher.published(), &self.pod, declared.name())
             {
@@ -289,6 +298,7 @@ impl Worker {
             previous: self.publisher.published(),
             failures: &self.failures,
             results: &self.results(),
+            resize: &self.resizes.conditions(),
             runtime: self.node.runtime.name().0,
         };
         compute(&sources, self.verdict.as_ref(), life, &self.node.host_ips)
@@ -305,7 +315,7 @@ impl Worker {
             let target = Target {
                 id: newest.id.clone(),
                 running_since: newest.started_at.filter(|_| newest.state == ContainerState::Running),
-                over: ended && !is_to_start(&self.pod, declared, Some(newest)),
+                over: ended && !is_to_start(&self.pod, declared, Some(newest)) && !restart_all::could(&self.pod),
                 started: started(self.publisher.published(), &self.pod, declared.name()),
             };
             Some((declared.name().to_owned(), target))
@@ -332,6 +342,22 @@ impl Worker {
         }
     }
 
+    /// Ends a pod that uses more storage than its limits allow; whether it does.
+    async fn evict_for_storage(&mut self) -> bool {
+        let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
+            return false;
+        };
+        let used = self.node.edges.storage(&self.pod, &status).await;
+        let Some(message) = eviction::over_limit(&self.pod, &used) else {
+            return false;
+        };
+        let verdict = Verdict::evicted(message);
+        self.node
+            .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
+        self.verdict = Some(verdict);
+        true
+    }
+
     /// Waits for a reason to sync again, at most `wait`. With `more` there is one already.
     async fn pause(&mut self, wait: Duration, more: bool) {
         if more || self.runtime_has_changed().await {
@@ -347,10 +373,24 @@ impl Worker {
         if let Some(deadline) = at_deadline {
             wake = wake.min(deadline);
         }
+        let watches_storage = eviction::has_limits(&self.pod);
+        let mut look = Instant::now() + eviction::PERIOD;
         loop {
             let calls = self.calls.clone();
+            let defers = self.resize_is_deferred();
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => return,
+                () = tokio::time::sleep(RETRY_RESIZE), if defers => {
+                    if self.retry_resize() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep_until(look), if watches_storage => {
+                    look += eviction::PERIOD;
+                    if self.evict_for_storage().await {
+                        return;
+                    }
+                }
                 () = calls.sync.notified() => return,
                 () = calls.runtime.notified() => {
                     if self.runtime_has_changed().await {
@@ -403,10 +443,11 @@ impl Worker {
             .any(differs);
         let spec_changed = self.pod.object["spec"] != desired.object["spec"];
         if meta_changed || spec_changed {
-            let Ok(pod) = Pod::read(&desired.object) else {
+            let Ok(mut pod) = Pod::read(&desired.object) else {
                 // Admission lets no such object through; what is known goes on.
                 return false;
             };
+            self.allocate(&mut pod);
             self.pod = Arc::new(pod);
             // Volumes of the downward API show labels and annotations.
             self.volumes = None;
@@ -430,7 +471,8 @@ impl Worker {
                 }
             };
             self.publish(&seen, Life::Running);
-            let grace = self.desired.borrow_and_update().grace();
+            let of_verdict = self.verdict.as_ref().and_then(|verdict| verdict.grace);
+            let grace = of_verdict.or(self.desired.borrow_and_update().grace());
             let mut desired = self.desired.clone();
             let killer = Killer {
                 node: &self.node,

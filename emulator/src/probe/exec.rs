@@ -17,8 +17,9 @@ pub(super) async fn probe(runtime: &SharedRuntime, aim: &Aim<'_>, command: &[Str
     match runtime.exec(aim.id, &command, Some(timeout)).await {
         Ok(result) if result.exit_code == 0 => Outcome::Success,
         Ok(result) => {
-            let output = &result.output[..result.output.len().min(OUTPUT_MAX)];
-            Outcome::Failure(String::from_utf8_lossy(output).into_owned())
+            let output = result.output();
+            let kept = &output[..output.len().min(OUTPUT_MAX)];
+            Outcome::Failure(String::from_utf8_lossy(kept).into_owned())
         }
         Err(RuntimeError::TimedOut(_)) => {
             let seconds = timeout.as_secs();
@@ -27,6 +28,6 @@ pub(super) async fn probe(runtime: &SharedRuntime, aim: &Aim<'_>, command: &[Str
                 command.join(" ")
             ))
         }
-        Err(error) => Outcome::Unknown(error.to_string()),
+        Err(error) => Outcome::Unknown(super::over_cri(&error)),
     }
 }

@@ -12,10 +12,22 @@ use crate::{kubelet::edges::Outcome, runtime::SharedRuntime};
 /// The codes of gRPC that the kubelet tells apart.
 const UNIMPLEMENTED: i32 = 12;
 
+/// How long to wait before the next try to connect.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// Asks for the health of `service`.
 pub(super) async fn probe(runtime: &SharedRuntime, address: SocketAddr, service: &str, timeout: Duration) -> Outcome {
     let mut connected = false;
-    let outcome = tokio::time::timeout(timeout, check(runtime, address, service, &mut connected)).await;
+    let work = async {
+        loop {
+            match check(runtime, address, service, &mut connected).await {
+                // A connection that does not come about is tried again until the time is over.
+                Err(_) => tokio::time::sleep(AGAIN).await,
+                answer => return answer,
+            }
+        }
+    };
+    let outcome = tokio::time::timeout(timeout, work).await;
     let seconds = timeout.as_secs();
     match outcome {
         Ok(Ok(Answer::Status(1))) => Outcome::Success,
@@ -30,7 +42,6 @@ pub(super) async fn probe(runtime: &SharedRuntime, address: SocketAddr, service:
             code_name(code)
         )),
         Err(_) if connected => Outcome::Failure(format!("timeout: health rpc did not complete within {seconds}s")),
-        // A connection that is refused is tried again until the time is over; it would be refused again.
         Ok(Err(_)) | Err(_) => Outcome::Failure(format!(
             "timeout: failed to connect service {:?} within {seconds}s: context deadline exceeded",
             address.to_string()

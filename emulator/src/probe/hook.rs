@@ -33,17 +33,15 @@ async fn run(runtime: &SharedRuntime, aim: &Aim<'_>, handler: &LifecycleHandler)
         let (why, output) = match runtime.exec(aim.id, &command, None).await {
             Ok(result) if result.exit_code == 0 => return Ok(()),
             Ok(result) => {
-                let output = String::from_utf8_lossy(&result.output).into_owned();
-                (
-                    format!(
-                        "command '{}' exited with {}: {output}",
-                        command.join(" "),
-                        result.exit_code
-                    ),
-                    output,
-                )
+                let stderr = String::from_utf8_lossy(&result.stderr).into_owned();
+                let why = format!(
+                    "command '{}' exited with {}: {stderr}",
+                    command.join(" "),
+                    result.exit_code
+                );
+                (why, String::from_utf8_lossy(&result.output()).into_owned())
             }
-            Err(error) => (error.to_string(), String::new()),
+            Err(error) => (super::over_cri(&error), String::new()),
         };
         return Err(format!(
             "Exec lifecycle hook ([{}]) for Container {:?} in Pod {:?} failed - error: {why}, message: {output:?}",
@@ -53,10 +51,18 @@ async fn run(runtime: &SharedRuntime, aim: &Aim<'_>, handler: &LifecycleHandler)
         ));
     }
     if let Some(action) = &handler.http_get {
-        return match http::Request::new(aim, action).await {
+        let outcome = match http::Request::new(aim, action).await {
             Ok(request) => request.hook(runtime).await,
             Err(why) => Err(why),
         };
+        return outcome.map_err(|why| {
+            format!(
+                "HTTP lifecycle hook ({}) for Container {:?} in Pod {:?} failed - error: {why}",
+                action.path.as_deref().unwrap_or_default(),
+                aim.declared.name(),
+                aim.pod.full_name(),
+            )
+        });
     }
     if let Some(action) = &handler.sleep {
         tokio::time::sleep(Duration::from_secs(u64::try_from(action.seconds).unwrap_or(0))).await;

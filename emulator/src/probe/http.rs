@@ -27,6 +27,7 @@ use crate::{
 const REDIRECTS_MAX: usize = 10;
 
 /// One request of a probe or hook.
+#[derive(Clone)]
 pub(super) struct Request {
     https: bool,
     address: SocketAddr,
@@ -63,22 +64,23 @@ impl Request {
         })
     }
 
-    fn url(&self, path: &str) -> String {
+    fn url(&self) -> String {
         format!(
-            "{}://{}{path}",
+            "{}://{}{}",
             if self.https { "https" } else { "http" },
-            self.authority
+            self.authority,
+            self.path
         )
     }
 
     /// Sends it and judges the answer.
-    pub(super) async fn probe(&self, runtime: &SharedRuntime, timeout: Duration) -> Outcome {
-        let mut path = self.path.clone();
+    pub(super) async fn probe(mut self, runtime: &SharedRuntime, timeout: Duration) -> Outcome {
+        let first = self.url();
         let work = async {
-            for _ in 0..=REDIRECTS_MAX {
-                let response = match self.get(runtime, &path).await {
+            for _ in 0..REDIRECTS_MAX {
+                let response = match self.get(runtime).await {
                     Ok(response) => response,
-                    Err(why) => return Outcome::Failure(format!("Get {:?}: {why}", self.url(&path))),
+                    Err(why) => return Outcome::Failure(format!("Get {:?}: {why}", self.url())),
                 };
                 let status = response.status();
                 if !(200..400).contains(&status.as_u16()) {
@@ -86,36 +88,30 @@ impl Request {
                 }
                 match self.redirect(&response) {
                     Redirect::None => return Outcome::Success,
-                    Redirect::Here(next) => path = next,
+                    Redirect::Here(next) => self = *next,
                     Redirect::Elsewhere => {
                         let body = body(response).await;
                         return Outcome::Warning(format!("Probe terminated redirects, Response body: {body}"));
                     }
                 }
             }
-            Outcome::Failure(format!(
-                "Get {:?}: stopped after {REDIRECTS_MAX} redirects",
-                self.url(&path)
-            ))
+            Outcome::Failure(format!("Get {:?}: stopped after {REDIRECTS_MAX} redirects", self.url()))
         };
         match tokio::time::timeout(timeout, work).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Failure(format!(
-                "Get {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
-                self.url(&self.path)
+                "Get {first:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
             )),
         }
     }
 
     /// Sends it; any answer will do.
     pub(super) async fn hook(&self, runtime: &SharedRuntime) -> Result<(), String> {
-        self.get(runtime, &self.path)
-            .await
-            .map(drop)
-            .map_err(|why| format!("Get {:?}: {why}", self.url(&self.path)))
+        let answer = self.get(runtime).await;
+        answer.map(drop).map_err(|why| format!("Get {:?}: {why}", self.url()))
     }
 
-    async fn get(&self, runtime: &SharedRuntime, path: &str) -> Result<Response<Incoming>, String> {
+    async fn get(&self, runtime: &SharedRuntime) -> Result<Response<Incoming>, String> {
         let stream = runtime
             .dial(self.address)
             .await
@@ -123,16 +119,16 @@ impl Request {
         if self.https {
             let name = ServerName::IpAddress(self.address.ip().into());
             let connected = TlsConnector::from(insecure::config()).connect(name, stream).await;
-            return self.send(connected.map_err(|error| tls_error(&error))?, path).await;
+            return self.send(connected.map_err(|error| tls_error(&error))?).await;
         }
-        self.send::<TcpStream>(stream, path).await
+        self.send::<TcpStream>(stream).await
     }
 
-    async fn send<S>(&self, stream: S, path: &str) -> Result<Response<Incoming>, String>
+    async fn send<S>(&self, stream: S) -> Result<Response<Incoming>, String>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let mut request = hyper::Request::builder().method(Method::GET).uri(path);
+        let mut request = hyper::Request::builder().method(Method::GET).uri(&self.path);
         for (name, value) in self.all_headers() {
             request = request.header(name, value);
         }
@@ -196,17 +192,31 @@ impl Request {
             return Redirect::Elsewhere;
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        match uri.host() {
-            None => Redirect::Here(path),
-            Some(host) if self.authority == format!("{host}:{}", self.address.port()) => Redirect::Here(path),
-            Some(_) => Redirect::Elsewhere,
+        let Some(host) = uri.host() else {
+            return Redirect::Here(Box::new(Self { path, ..self.clone() }));
+        };
+        let own = self
+            .authority
+            .rsplit_once(':')
+            .map_or(self.authority.as_str(), |(own, _)| own);
+        if host != own {
+            return Redirect::Elsewhere;
         }
+        let https = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        Redirect::Here(Box::new(Self {
+            https,
+            address: SocketAddr::new(self.address.ip(), port),
+            authority: uri.authority().map(ToString::to_string).unwrap_or_default(),
+            path,
+            headers: self.headers.clone(),
+        }))
     }
 }
 
 enum Redirect {
     None,
-    Here(String),
+    Here(Box<Request>),
     Elsewhere,
 }
 

@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::Probe;
 pub use self::hook::hook;
 use crate::{
     kubelet::edges::{Aim, Outcome},
-    runtime::SharedRuntime,
+    runtime::{RuntimeError, SharedRuntime},
 };
 
 /// Who the kubelet says it is.
@@ -63,6 +63,11 @@ pub async fn probe(runtime: &SharedRuntime, aim: Aim<'_>, probe: &Probe) -> Outc
         ))
     };
     outcome.unwrap_or_else(Outcome::Unknown)
+}
+
+/// A runtime's error as it reaches the kubelet over CRI.
+fn over_cri(error: &RuntimeError) -> String {
+    format!("rpc error: code = Unknown desc = {error}")
 }
 
 const NO_ADDRESS: &str = "the pod has no address yet";

@@ -263,8 +263,17 @@ pub struct RuntimeEvent {
 pub struct ExecResult {
     /// 128 + n after signal n.
     pub exit_code: i32,
-    /// Standard output and error as they came, at most 10 KiB.
-    pub output: Vec<u8>,
+    /// Its standard output, at most 10 KiB.
+    pub stdout: Vec<u8>,
+    /// Its standard error, at most 10 KiB.
+    pub stderr: Vec<u8>,
+}
+
+impl ExecResult {
+    /// Standard output and then standard error, as the kubelet puts them together.
+    pub fn output(&self) -> Vec<u8> {
+        [self.stdout.as_slice(), &self.stderr].concat()
+    }
 }
 
 /// A command to run in a container, or to attach to.
@@ -387,6 +396,11 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Opens a TCP connection from the node to an address of a pod; for probes.
     async fn dial(&self, address: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpStream>;
+
+    /// How many bytes of the disk a container's own layer takes; none with a runtime that keeps no layers.
+    async fn storage(&self, _: &ContainerId) -> u64 {
+        0
+    }
 
     /// What a container has used so far.
     async fn usage(&self, id: &ContainerId) -> Result<Usage, RuntimeError>;

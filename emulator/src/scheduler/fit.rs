@@ -205,8 +205,7 @@ fn resources(spec: &PodSpec, node: &Value, others: &[&Value]) -> Option<Unfit> {
     let counted: Vec<&&Value> = others.iter().filter(|other| !is_over(other)).collect();
     // Reading a whole spec is dear: only of pods that request anything.
     for other in counted.iter().filter(|other| may_request(&other["spec"])) {
-        let spec: PodSpec = serde_json::from_value(other["spec"].clone()).unwrap_or_default();
-        for (name, amount) in quantity::requests(&spec) {
+        for (name, amount) in quantity::requests(&held(other)) {
             *used.entry(name).or_default() += amount;
         }
     }
@@ -240,6 +239,27 @@ fn resources(spec: &PodSpec, node: &Value, others: &[&Value]) -> Option<Unfit> {
     };
     short.sort_by_key(rank);
     (!short.is_empty()).then_some(Unfit::Resources(short))
+}
+
+/// The spec of a pod with what it really holds: a resize that the node can never give does not count.
+fn held(pod: &Value) -> PodSpec {
+    let mut spec: PodSpec = serde_json::from_value(pod["spec"].clone()).unwrap_or_default();
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    if !conditions.any(|condition| condition["type"] == "PodResizePending" && condition["reason"] == "Infeasible") {
+        return spec;
+    }
+    let lists = ["initContainerStatuses", "containerStatuses"];
+    let told = lists.iter().filter_map(|list| pod["status"][list].as_array()).flatten();
+    for status in told {
+        let init = spec.init_containers.iter_mut().flatten();
+        let mut all = spec.containers.iter_mut().chain(init);
+        if let Some(container) = all.find(|container| status["name"] == container.name.as_str())
+            && let Ok(requests) = serde_json::from_value(status["allocatedResources"].clone())
+        {
+            container.resources.get_or_insert_default().requests = requests;
+        }
+    }
+    spec
 }
 
 fn may_request(spec: &Value) -> bool {

@@ -55,8 +55,14 @@ pub(super) fn of(context: &Context<'_>, volume: &Volume) -> Result<Option<Payloa
             downward(context, item, source.default_mode, &mut payload)?;
         }
     } else if let Some(source) = &volume.projected {
-        for projection in source.sources.iter().flatten() {
-            project(context, projection, source.default_mode, &mut payload)?;
+        let sources = source.sources.iter().flatten();
+        let failures: Vec<String> = sources
+            .filter_map(|projection| project(context, projection, source.default_mode, &mut payload).err())
+            .collect();
+        match failures.as_slice() {
+            [] => {}
+            [one] => return Err(one.clone()),
+            all => return Err(format!("[{}]", all.join(", "))),
         }
     } else {
         return Ok(None);
@@ -135,11 +141,7 @@ impl Keys<'_> {
                         Some(data) => add(payload, &item.path, data, item.mode.or(self.mode)),
                         None if optional => {}
                         None => {
-                            return Err(format!(
-                                "references non-existent {} key: {}",
-                                kind_of_key(resource),
-                                item.key
-                            ));
+                            return Err(format!("{} key: {}", no_such(resource), item.key));
                         }
                     }
                 }
@@ -158,11 +160,11 @@ impl Keys<'_> {
     }
 }
 
-fn kind_of_key(resource: Resource) -> &'static str {
+fn no_such(resource: Resource) -> &'static str {
     if resource == Resource::Secrets {
-        "secret"
+        "references non-existent secret"
     } else {
-        "config"
+        "configmap references non-existent config"
     }
 }
 

@@ -157,7 +157,7 @@ async fn a_command_run_later_has_no_more_rights_than_the_first() {
     ];
     let seen = machine.runtime.exec(&id, &see.map(str::to_owned), None).await.unwrap();
     assert_eq!(
-        String::from_utf8_lossy(&seen.output),
+        String::from_utf8_lossy(&seen.output()),
         "1234\nCapEff: 0000000000000000\nCapBnd: 00000000000000e1\nNoNewPrivs: 1\nSeccomp: 2\nroot"
     );
     machine.close().await;

@@ -103,7 +103,7 @@ async fn a_shared_pid_namespace_has_pause_first_and_a_dead_container_leaves_noth
         .map(str::to_owned)
         .to_vec();
     let seen = machine.runtime.exec(&second, &see, None).await.unwrap();
-    let text = String::from_utf8_lossy(&seen.output).into_owned();
+    let text = String::from_utf8_lossy(&seen.output()).into_owned();
     assert!(
         text.starts_with("/pause") && text.contains("4711") && text.contains("4712"),
         "{text}"
@@ -111,7 +111,7 @@ async fn a_shared_pid_namespace_has_pause_first_and_a_dead_container_leaves_noth
     machine.runtime.stop_container(&first, Duration::ZERO).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     let seen = machine.runtime.exec(&second, &see, None).await.unwrap();
-    let text = String::from_utf8_lossy(&seen.output).into_owned();
+    let text = String::from_utf8_lossy(&seen.output()).into_owned();
     assert!(
         !text.contains("4711") && !text.contains("4712") && text.contains("4713"),
         "{text}"
@@ -135,7 +135,7 @@ async fn a_new_runtime_finds_what_goes_on_and_what_has_ended() {
     assert_eq!(machine.status(&short).await.exit_code, Some(6));
     let run = ["echo", "still here"].map(str::to_owned).to_vec();
     assert_eq!(
-        machine.runtime.exec(&long, &run, None).await.unwrap().output,
+        machine.runtime.exec(&long, &run, None).await.unwrap().output(),
         b"still here\n"
     );
     machine.close().await;
@@ -240,6 +240,6 @@ async fn an_infra_image_holds_the_sandbox_in_place_of_the_built_in_pause() {
     let id = machine.start(&sandbox, &machine.container("exec sleep 1000")).await;
     let see = ["cat", "/proc/1/cmdline"].map(str::to_owned).to_vec();
     let seen = machine.runtime.exec(&id, &see, None).await.unwrap();
-    assert_eq!(seen.output, b"/bin/sleep\x004714\0");
+    assert_eq!(seen.output(), b"/bin/sleep\x004714\0");
     machine.close().await;
 }

@@ -19,7 +19,7 @@ async fn a_command_runs_in_a_container_with_its_code_output_and_time_limit() {
         .await
         .unwrap();
     assert_eq!(
-        (result.exit_code, result.output.as_slice()),
+        (result.exit_code, result.output().as_slice()),
         (7, b"out\nerr\n".as_slice())
     );
     let limit = Some(Duration::from_millis(200));

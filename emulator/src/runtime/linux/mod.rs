@@ -297,6 +297,13 @@ impl Runtime for LinuxRuntime {
         socket.connect(address).await
     }
 
+    async fn storage(&self, id: &ContainerId) -> u64 {
+        match self.container(id) {
+            Ok((sandbox, _)) => crate::disk_usage::of(sandbox.folder.container(&id.0).upper()).await,
+            Err(_) => 0,
+        }
+    }
+
     async fn usage(&self, id: &ContainerId) -> Result<Usage, RuntimeError> {
         let (sandbox, _) = self.running(id)?;
         Ok(sandbox.cgroup.child(&id.0).usage())

@@ -46,8 +46,9 @@ pub(super) async fn exec(
     command: &[String],
     timeout: Option<Duration>,
 ) -> Result<ExecResult, RuntimeError> {
-    let (mut reader, end) = pipe_to_read().map_err(failed)?;
-    let ends = [end.try_clone().map_err(failed)?, end];
+    let (mut stdout, stdout_end) = pipe_to_read().map_err(failed)?;
+    let (mut stderr, stderr_end) = pipe_to_read().map_err(failed)?;
+    let ends = [stdout_end, stderr_end];
     let (session, exit) = sandbox.session();
     let stdio = Stdio {
         stdout: true,
@@ -65,15 +66,22 @@ pub(super) async fn exec(
             RuntimeError::Failed(format!("failed to exec in container: failed to start exec: {error}"))
         })?;
         drop(ends);
-        let mut output = Vec::new();
+        let mut result = ExecResult::default();
         let mut exit = std::pin::pin!(exit);
+        let all = async {
+            tokio::join!(
+                collect(&mut stdout, &mut result.stdout),
+                collect(&mut stderr, &mut result.stderr)
+            )
+        };
         let code = tokio::select! {
             code = &mut exit => code,
-            () = collect(&mut reader, &mut output) => exit.await,
+            ((), ()) = all => exit.await,
         };
-        drain(&reader, &mut output);
-        let exit_code = code.map_err(|_| RuntimeError::Failed("the container's shim is gone".into()))?;
-        Ok(ExecResult { exit_code, output })
+        drain(&stdout, &mut result.stdout);
+        drain(&stderr, &mut result.stderr);
+        result.exit_code = code.map_err(|_| RuntimeError::Failed("the container's shim is gone".into()))?;
+        Ok(result)
     };
     let Some(limit) = timeout else { return run.await };
     match tokio::time::timeout(limit, run).await {

@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use crate::{
     kubelet::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
+        eviction::StorageUsed,
         pod::{Declared, Pod},
         start_failure::StartFailure,
     },
-    runtime::{ContainerConfig, ContainerStatus, PodRef, Resources, SandboxConfig, Security, User},
+    runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig, Security, User},
 };
 
 /// When a probe's answer changes: from `Duration` after the start of the run on, it is this.
@@ -30,6 +31,7 @@ pub struct ScriptedEdges {
     hooks: HashMap<String, (Duration, Result<(), String>)>,
     volume_failures: Mutex<VecDeque<VolumeFailure>>,
     bad_configs: HashMap<String, StartFailure>,
+    storage: Vec<(Duration, StorageUsed)>,
 }
 
 impl Default for ScriptedEdges {
@@ -40,6 +42,7 @@ impl Default for ScriptedEdges {
             hooks: HashMap::new(),
             volume_failures: Mutex::default(),
             bad_configs: HashMap::new(),
+            storage: Vec::new(),
         }
     }
 }
@@ -70,6 +73,13 @@ impl ScriptedEdges {
             volume_failures: Mutex::new(failures.into_iter().collect()),
             ..self
         }
+    }
+
+    /// From that second on the pod has this on the disk.
+    #[must_use]
+    pub fn storage(mut self, second: u64, used: StorageUsed) -> Self {
+        self.storage.push((Duration::from_secs(second), used));
+        self
     }
 
     /// No configuration can be made for that container.
@@ -139,6 +149,12 @@ impl Edges for ScriptedEdges {
     async fn tear_down(&self, _: &PodRef) {}
 
     async fn forget(&self, _: &PodRef) {}
+
+    async fn storage(&self, _: &Pod, _: &PodStatus) -> StorageUsed {
+        let passed = self.began.elapsed();
+        let current = self.storage.iter().rev().find(|(from, _)| *from <= passed);
+        current.map(|(_, used)| used.clone()).unwrap_or_default()
+    }
 
     async fn probe(&self, _: Aim<'_>, probe: &Probe) -> Outcome {
         let command = probe

@@ -1,0 +1,139 @@
+//! Deletion, deadlines, and what a pod is given to end.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_pod_ends_gracefully_and_its_object_goes() {
+    let life = Life::run(Script::default(), json!({"containers": [{"name": "app"}]}), 4).await;
+    life.delete(30);
+    life.pass(3).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "Succeeded", "<deleted>"]);
+    assert_eq!(
+        life.facet(|pod| Some(pod["metadata"]["deletionGracePeriodSeconds"].to_string())),
+        ["null", "30", "0"]
+    );
+    assert_eq!(
+        life.condition("Ready"),
+        ["False/ContainersNotReady", "True", "False/PodCompleted"]
+    );
+    assert_eq!(life.condition("PodReadyToStartContainers"), ["False", "True", "False"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ignores_sigterm_is_killed_when_its_grace_is_over_but_not_before_two_seconds() {
+    for (grace, expected) in [(3, 3), (1, 2)] {
+        let life = Life::run(
+            Script::default().with("app", [Play::stubborn()]),
+            json!({"containers": [{"name": "app"}]}),
+            4,
+        )
+        .await;
+        life.delete(grace);
+        life.pass(10).await;
+        let ended = life
+            .timed_states("app")
+            .into_iter()
+            .find(|(_, state)| state == "terminated:Error(137)")
+            .unwrap();
+        assert_eq!(ended.0, 4 + expected);
+        assert_eq!(life.phases(), ["Pending", "Running", "Failed", "<deleted>"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_deletion_still_kills_the_containers() {
+    let life = Life::run(
+        Script::default().with("app", [Play::stubborn()]),
+        json!({"containers": [{"name": "app"}]}),
+        4,
+    )
+    .await;
+    life.delete(0);
+    life.pass(5).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "<deleted>"]);
+    assert!(
+        life.events()
+            .contains(&"Killing spec.containers{app}: Stopping container app".to_owned())
+    );
+    assert!(life.runtime.instances("app").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_grace_period_shortens_the_end() {
+    let life = Life::run(
+        Script::default().with("app", [Play::stubborn()]),
+        json!({"containers": [{"name": "app"}]}),
+        4,
+    )
+    .await;
+    life.delete(600);
+    life.pass(2).await;
+    life.delete(1);
+    life.pass(5).await;
+    assert_eq!(life.phases().last().unwrap(), "<deleted>");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_deleted_while_it_is_backed_off_ends_at_once() {
+    let script = Script::default().with("app", [fails(0, 1)]);
+    let life = Life::run(script, json!({"containers": [{"name": "app"}]}), 60).await;
+    life.delete(30);
+    life.pass(2).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed", "<deleted>"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_fails_the_pod() {
+    let life = Life::run(
+        Script::default(),
+        json!({"activeDeadlineSeconds": 4, "containers": [{"name": "app"}]}),
+        10,
+    )
+    .await;
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed/DeadlineExceeded"]);
+    assert_eq!(life.states("app"), [CREATING, "running", "terminated:Completed(0)"]);
+    assert_eq!(
+        life.condition("Ready"),
+        ["False/ContainersNotReady", "True", "False/PodFailed"]
+    );
+    let message = "Pod was active on the node longer than the specified deadline";
+    assert_eq!(life.last()["status"]["message"], message);
+    assert!(life.events().contains(&format!("DeadlineExceeded : {message}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pre_stop_hook_spends_the_grace_period() {
+    let script = Script::default().with("app", [Play::stubborn()]);
+    let edges = ScriptedEdges::default().hook("bye", 3, Ok(()));
+    let life = Life::with(script, ScriptedImages::default(), edges);
+    life.create(json!({"containers": [{"name": "app", "lifecycle": {"preStop": {"exec": {"command": ["bye"]}}}}]}));
+    life.pass(4).await;
+    life.delete(10);
+    life.pass(15).await;
+    let ended = life
+        .timed_states("app")
+        .into_iter()
+        .find(|(_, state)| state == "terminated:Error(137)")
+        .unwrap();
+    assert_eq!(ended.0, 14);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pre_stop_hook_that_outlives_the_grace_period_fails_with_its_container() {
+    let script = Script::default().with("app", [Play::stubborn()]);
+    let edges = ScriptedEdges::default().hook("bye", 6, Err("killed".into()));
+    let life = Life::with(script, ScriptedImages::default(), edges);
+    life.create(json!({"containers": [{"name": "app", "lifecycle": {"preStop": {"exec": {"command": ["bye"]}}}}]}));
+    life.pass(4).await;
+    life.delete(4);
+    life.pass(15).await;
+    let ended = life
+        .timed_states("app")
+        .into_iter()
+        .find(|(_, state)| state == "terminated:Error(137)");
+    assert_eq!(ended.unwrap().0, 10);
+    let message = "FailedPreStopHook spec.containers{app}: PreStopHook failed";
+    assert!(life.events().contains(&message.to_owned()));
+}

@@ -1,0 +1,160 @@
+//! What the node has room for: refusals, resizes, evictions.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_asks_for_more_than_the_node_has_is_refused_where_it_skips_the_scheduler() {
+    let life = Life::new(Script::default());
+    life.create(
+        json!({"nodeName": "emulator", "containers": [{"name": "app", "resources": {"requests": {"cpu": "5"}}}]}),
+    );
+    life.pass(1).await;
+    assert_eq!(life.phases(), ["Pending", "Failed/OutOfcpu"]);
+    assert_eq!(
+        life.last()["status"]["message"],
+        "Pod was rejected: Node didn't have enough resource: cpu, requested: 5000, used: 0, capacity: 4000"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_change_in_place_unless_their_policy_is_a_restart() {
+    for (policy, restarts, events) in [("NotRequired", vec!["0"], 0), ("RestartContainer", vec!["0", "1"], 1)] {
+        let spec = json!({"containers": [{"name": "app", "resources": {"requests": {"cpu": "1"}},
+            "resizePolicy": [{"resourceName": "cpu", "restartPolicy": policy}]}]});
+        let life = Life::run(Script::default(), spec, 3).await;
+        life.store
+            .modify(&Life::key(), |pod| {
+                pod["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("2");
+                pod["metadata"]["generation"] = json!(2);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        life.pass(3).await;
+        assert_eq!(life.flag("app", "restartCount"), restarts);
+        let message = "Killing spec.containers{app}: Container app resize requires restart";
+        assert_eq!(life.events().iter().filter(|event| *event == message).count(), events);
+        assert_eq!(
+            life.last()["status"]["containerStatuses"][0]["allocatedResources"]["cpu"],
+            "2"
+        );
+    }
+}
+
+fn asks_for(life: &Life, cpu: &str) {
+    life.change(|pod| pod["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!(cpu));
+}
+
+fn has(life: &Life) -> Value {
+    life.last()["status"]["containerStatuses"][0]["allocatedResources"]["cpu"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resize_is_told_while_it_goes_on_and_when_it_is_done() {
+    let spec = json!({"containers": [{"name": "app", "resources": {"requests": {"cpu": "1"}}}]});
+    let life = Life::run(Script::default(), spec, 3).await;
+    asks_for(&life, "2");
+    life.pass(3).await;
+    assert_eq!(life.condition("PodResizeInProgress"), ["True"]);
+    assert_eq!(life.condition_now("PodResizeInProgress"), None);
+    assert_eq!(has(&life), "2");
+    let asked = r#"{"containers":[{"name":"app","resources":{"requests":{"cpu":"2"}}}],"generation":2}"#;
+    let events = life.events();
+    assert!(events.contains(&format!("ResizeStarted : Pod resize started: {asked}")));
+    assert!(events.contains(&format!("ResizeCompleted : Pod resize completed: {asked}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resize_beyond_the_node_is_infeasible_and_changes_nothing_else() {
+    let spec = json!({"containers": [{"name": "app", "resources": {"requests": {"cpu": "1"}}}]});
+    let life = Life::run(Script::default(), spec, 3).await;
+    asks_for(&life, "5");
+    life.pass(3).await;
+    assert_eq!(life.condition("PodResizePending"), ["True/Infeasible"]);
+    assert_eq!(has(&life), "1");
+    assert_eq!(life.flag("app", "restartCount"), ["0"]);
+    let why = "Node didn't have enough capacity: cpu, requested: 5000, capacity: 4000";
+    assert_eq!(life.last()["status"]["conditions"][0]["message"], why);
+    let told: Vec<String> = life
+        .events()
+        .into_iter()
+        .filter(|event| event.starts_with("ResizeInfeasible"))
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("ResizeInfeasible : Pod resize Infeasible: {"),
+        "{told:?}"
+    );
+    asks_for(&life, "1");
+    life.pass(1).await;
+    assert_eq!(life.condition_now("PodResizePending"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resize_that_others_leave_no_room_for_waits_until_they_go() {
+    let spec = json!({"containers": [{"name": "app", "resources": {"requests": {"cpu": "1"}}}]});
+    let life = Life::run(Script::default(), spec, 3).await;
+    let other = Key::new(Resource::Pods, "default", "other");
+    let object = json!({"metadata": {"name": "other", "namespace": "default", "uid": "u-2"},
+        "status": {"phase": "Running", "conditions": [{"type": "PodScheduled", "status": "True"}]},
+        "spec": {"nodeName": "emulator", "containers": [{"name": "a", "resources": {"requests": {"cpu": "2"}}}]}});
+    life.store.create(other.clone(), object).unwrap();
+    life.pass(2).await;
+    asks_for(&life, "3");
+    life.pass(5).await;
+    assert_eq!(life.condition("PodResizePending"), ["True/Deferred"]);
+    assert_eq!(
+        life.last()["status"]["conditions"][0]["message"],
+        "Node didn't have enough resource: cpu, requested: 3000, used: 2000, capacity: 4000"
+    );
+    life.store.delete(&other, None).unwrap();
+    life.pass(5).await;
+    assert_eq!(life.condition_now("PodResizePending"), None);
+    assert_eq!(has(&life), "3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_fills_a_volume_beyond_its_limit_is_evicted() {
+    let used = StorageUsed {
+        volumes: [(
+            "v".to_owned(),
+            Volume {
+                bytes: 2 << 20,
+                in_memory: false,
+            },
+        )]
+        .into(),
+        ..StorageUsed::default()
+    };
+    let edges = ScriptedEdges::default().storage(15, used);
+    let life = Life::with(
+        Script::default().with("app", [Play::stubborn()]),
+        ScriptedImages::default(),
+        edges,
+    );
+    life.create(json!({"containers": [{"name": "app"}], "volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]}));
+    life.pass(30).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed/Evicted"]);
+    let message = "Usage of EmptyDir volume \"v\" exceeds the limit \"1Mi\". ";
+    assert_eq!(life.last()["status"]["message"], message);
+    assert!(life.events().contains(&format!("Evicted : {message}")));
+    assert_eq!(
+        life.timed_states("app").last().unwrap(),
+        &(22, "terminated:Error(137)".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_sets_what_is_not_its_own_is_refused() {
+    let life = Life::run(
+        Script::default(),
+        json!({"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "9"}]}, "containers": [{"name": "app"}]}),
+        2,
+    )
+    .await;
+    assert_eq!(life.phases(), ["Pending", "Failed/SysctlForbidden"]);
+    let message = "forbidden sysctl: \"net.core.somaxconn\" not allowlisted";
+    assert_eq!(life.last()["status"]["message"], format!("Pod was rejected: {message}"));
+    assert!(life.events().contains(&format!("SysctlForbidden : {message}")));
+}

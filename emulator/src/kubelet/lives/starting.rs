@@ -1,0 +1,238 @@
+//! Pods that come up, or can not: scheduling, sandbox, images, configurations, volumes.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_scheduled_started_and_ready() {
+    let life = Life::run(Script::default(), json!({"containers": [{"name": "app"}]}), 5).await;
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+    assert_eq!(life.states("app"), [CREATING, "running"]);
+    assert_eq!(life.flag("app", "ready"), ["false", "true"]);
+    assert_eq!(life.flag("app", "started"), ["false", "true"]);
+    assert_eq!(life.condition("PodReadyToStartContainers"), ["False", "True"]);
+    assert_eq!(life.condition("Ready"), ["False/ContainersNotReady", "True"]);
+    assert_eq!(
+        life.events(),
+        [
+            "Scheduled : Successfully assigned default/p to emulator",
+            "Pulled spec.containers{app}: Container image \"busybox:1\" already present on machine and can be accessed by the pod",
+            "Created spec.containers{app}: Container created",
+            "Started spec.containers{app}: Container started",
+        ]
+    );
+    let last = life.last();
+    assert_eq!(last["status"]["containerStatuses"][0]["lastState"], json!({}));
+    assert_eq!(last["status"]["observedGeneration"], 1);
+    let kinds: Vec<&str> = last["status"]["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["type"].as_str())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "PodReadyToStartContainers",
+            "Initialized",
+            "Ready",
+            "ContainersReady",
+            "PodScheduled"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_cannot_be_started_is_tried_again() {
+    let script = Script::default().with("app", [Play::FailsToStart("no such file".into())]);
+    let life = Life::run(script, json!({"containers": [{"name": "app"}]}), 25).await;
+    assert_eq!(
+        life.states("app"),
+        [
+            CREATING,
+            "waiting:RunContainerError",
+            "waiting:CrashLoopBackOff",
+            "waiting:RunContainerError"
+        ]
+    );
+    assert_eq!(life.flag("app", "restartCount"), ["0", "1", "2"]);
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+    let status = &life.last()["status"]["containerStatuses"][0];
+    assert_eq!(status["lastState"]["terminated"]["reason"], "StartError");
+    assert_eq!(status["state"]["waiting"]["message"], "no such file");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_configuration_that_cannot_be_made_waits() {
+    let edges = ScriptedEdges::default().bad_config(
+        "app",
+        StartFailure::new("CreateContainerConfigError", "configmap \"settings\" not found"),
+    );
+    let life = Life::with(Script::default(), ScriptedImages::default(), edges);
+    life.create(json!({"containers": [{"name": "app"}]}));
+    life.pass(14).await;
+    assert_eq!(life.states("app"), [CREATING, "waiting:CreateContainerConfigError"]);
+    assert_eq!(life.phases(), ["Pending"]);
+    assert_eq!(life.condition("PodReadyToStartContainers"), ["False", "True"]);
+    assert!(
+        life.events()
+            .contains(&"Failed spec.containers{app}: Error: configmap \"settings\" not found".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_cannot_be_pulled_is_backed_off() {
+    let life = Life::with(
+        Script::default(),
+        ScriptedImages::without(&["nowhere:1"]),
+        ScriptedEdges::default(),
+    );
+    life.create(json!({"containers": [{"name": "app", "image": "nowhere:1"}]}));
+    life.pass(31).await;
+    assert_eq!(
+        life.timed_states("app"),
+        [
+            (0, CREATING.to_owned()),
+            (0, "waiting:ErrImagePull".into()),
+            (10, "waiting:ImagePullBackOff".into()),
+            (20, "waiting:ErrImagePull".into()),
+            (30, "waiting:ImagePullBackOff".into()),
+        ]
+    );
+    let message = &life.last()["status"]["containerStatuses"][0]["state"]["waiting"]["message"];
+    assert_eq!(
+        message,
+        "Back-off pulling image \"nowhere:1\": ErrImagePull: nowhere:1: not found"
+    );
+    let events = life.events();
+    for expected in [
+        "Pulling spec.containers{app}: Pulling image \"nowhere:1\"",
+        "Failed spec.containers{app}: Failed to pull image \"nowhere:1\": nowhere:1: not found",
+        "Failed spec.containers{app}: Error: ErrImagePull",
+        "BackOff spec.containers{app}: Back-off pulling image \"nowhere:1\"",
+        "Failed spec.containers{app}: Error: ImagePullBackOff",
+    ] {
+        assert!(events.contains(&expected.to_owned()), "{expected} in {events:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_must_not_be_pulled_is_missing() {
+    let life = Life::with(
+        Script::default(),
+        ScriptedImages::without(&["nowhere:1"]),
+        ScriptedEdges::default(),
+    );
+    life.create(json!({"containers": [{"name": "app", "image": "nowhere:1", "imagePullPolicy": "Never"}]}));
+    life.pass(12).await;
+    assert_eq!(life.states("app"), [CREATING, "waiting:ErrImageNeverPull"]);
+    let events = life.events();
+    assert_eq!(
+        events[1],
+        "ErrImageNeverPull spec.containers{app}: Container image \"nowhere:1\" is not present with pull policy of Never"
+    );
+    assert_eq!(events[2], "Failed spec.containers{app}: Error: ErrImageNeverPull");
+}
+
+#[tokio::test(start_paused = true)]
+async fn containers_that_end_at_once_are_seen_ended_and_the_last_is_seen_running() {
+    let script = Script::default()
+        .with("file", [fails(0, 1)])
+        .with("logs", [fails(0, 2)])
+        .with("clean", [fails(0, 0)]);
+    let spec = json!({"restartPolicy": "Never", "containers": [{"name": "file"}, {"name": "logs"}, {"name": "clean"}]});
+    let life = Life::run(script, spec, 5).await;
+    assert_eq!(life.states("file"), [CREATING, "terminated:Error(1)"]);
+    assert_eq!(life.states("logs"), [CREATING, "terminated:Error(2)"]);
+    assert_eq!(life.states("clean"), [CREATING, "running", "terminated:Completed(0)"]);
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed"]);
+    let last = life.last();
+    let names: Vec<&str> = last["status"]["containerStatuses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|status| status["name"].as_str())
+        .collect();
+    assert_eq!(names, ["clean", "file", "logs"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_readiness_gate_waits_for_its_condition() {
+    let life = Life::run(
+        Script::default(),
+        json!({"readinessGates": [{"conditionType": "example.com/balanced"}], "containers": [{"name": "app"}]}),
+        5,
+    )
+    .await;
+    assert_eq!(
+        life.condition("Ready"),
+        ["False/ContainersNotReady", "False/ReadinessGatesNotReady"]
+    );
+    life.store
+        .modify(&Life::key(), |pod| {
+            let conditions = pod["status"]["conditions"].as_array_mut().unwrap();
+            conditions.push(json!({"type": "example.com/balanced", "status": "True"}));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    life.pass(1).await;
+    assert_eq!(life.condition("Ready").last().unwrap(), "True");
+    assert_eq!(life.condition("example.com/balanced"), ["True"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gated_pod_runs_once_its_gate_is_gone() {
+    let life = Life::new(Script::default());
+    life.create(json!({"schedulingGates": [{"name": "g"}], "containers": [{"name": "app"}]}));
+    life.pass(4).await;
+    assert_eq!(life.condition("PodScheduled"), ["False/SchedulingGated"]);
+    life.store
+        .modify(&Life::key(), |pod| {
+            pod["spec"].as_object_mut().unwrap().remove("schedulingGates");
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    life.pass(1).await;
+    assert_eq!(life.condition("PodScheduled"), ["False/SchedulingGated", "True"]);
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ephemeral_container_is_started_and_never_again() {
+    let script = Script::default().with("debug", [fails(1, 3)]);
+    let life = Life::run(script, json!({"containers": [{"name": "app"}]}), 3).await;
+    life.store
+        .modify(&Life::key(), |pod| {
+            pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "busybox:1"}]);
+            pod["metadata"]["generation"] = json!(2);
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    life.pass(10).await;
+    assert_eq!(life.states("debug"), [CREATING, "running", "terminated:Error(3)"]);
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn volumes_that_cannot_be_set_up_hold_the_pod_back() {
+    let failure = || VolumeFailure {
+        volume: "cfg".into(),
+        message: "configmap \"x\" not found".into(),
+    };
+    let edges = ScriptedEdges::default().volume_failures([failure(), failure()]);
+    let life = Life::with(Script::default(), ScriptedImages::default(), edges);
+    life.create(json!({"containers": [{"name": "app"}]}));
+    life.pass(10).await;
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+    let message = "FailedMount : MountVolume.SetUp failed for volume \"cfg\" : configmap \"x\" not found";
+    assert!(life.events().contains(&message.to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_pod_is_left_alone() {
+    let life = Life::run(Script::default(), json!({"containers": [{"name": "app"}]}), 5).await;
+    let version = life.store.version();
+    life.pass(3600).await;
+    assert_eq!(life.store.version(), version);
+}

@@ -24,9 +24,8 @@ pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     )?)
 }
 
-/// Listens on `name` in a folder. The folder's own mode (0700) keeps others out.
+/// Listens on `name` in a new folder. The folder's own mode (0700) keeps others out.
 pub(super) fn listen_in(folder: &Path, name: &str) -> io::Result<OwnedFd> {
-    let _ = std::fs::remove_file(folder.join(name));
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
     with_short_path(folder, name, |address| bind(listener.as_raw_fd(), address))?;

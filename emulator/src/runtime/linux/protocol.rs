@@ -1,5 +1,7 @@
 //! What the emulator and a shim say to each other: one JSON document a packet, with descriptors beside it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,8 +21,12 @@ pub(super) struct Request {
 /// What a shim can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Ask {
-    /// The first request: make the sandbox. With the pod's network namespace, unless it has the host's.
+    /// The first request: make the sandbox. With the socket that the shim listens on, and with the pod's network
+    /// namespace, unless it has the host's.
     Begin(Box<Begin>),
+    /// The first request of an emulator that comes after another one: cut off the one before, whatever it still had to
+    /// say, and answer when nothing is on its way any more.
+    Settle,
     /// Start a container whose folder is made.
     Start { container: String },
     /// Send a signal to a container's first process.
@@ -89,4 +95,9 @@ pub(super) enum Tell {
 pub(super) enum Answer {
     Done,
     Begun(Holder),
+    Settled {
+        holder: Holder,
+        /// What became of containers whose records the disk did not take.
+        unsaved: BTreeMap<String, Record>,
+    },
 }

@@ -122,6 +122,16 @@ impl Record {
         }
     }
 
+    /// Whether it says more of the container's life than `other`.
+    pub(super) fn is_later_than(&self, other: &Self) -> bool {
+        let age = |record: &Self| match record.state {
+            ContainerState::Created | ContainerState::Unknown => 0,
+            ContainerState::Running => 1,
+            ContainerState::Exited => 2,
+        };
+        age(self) > age(other)
+    }
+
     /// Its end was not seen: the shim that would have seen it is gone.
     pub(super) fn lost(mut self, at: Timestamp) -> Self {
         if self.state == ContainerState::Running {
@@ -149,6 +159,10 @@ impl SandboxFolder {
     }
     pub(super) fn socket_name() -> &'static str {
         "shim.sock"
+    }
+    /// There once the sandbox is whole: an emulator that was killed while it made one leaves none.
+    pub(super) fn whole(&self) -> PathBuf {
+        self.0.join("whole")
     }
     /// Where the pause process's root is mounted, seen by nobody else.
     pub(super) fn root(&self) -> PathBuf {
@@ -232,6 +246,17 @@ mod tests {
             }
             .is_alive()
         );
+    }
+
+    #[test]
+    fn a_records_age_goes_by_the_containers_life() {
+        let of = |state| Record {
+            state,
+            ..Record::created()
+        };
+        assert!(of(ContainerState::Exited).is_later_than(&of(ContainerState::Running)));
+        assert!(of(ContainerState::Running).is_later_than(&Record::created()));
+        assert!(!of(ContainerState::Running).is_later_than(&of(ContainerState::Running)));
     }
 
     #[test]

@@ -79,10 +79,12 @@ impl Sandbox {
 
     /// Talks to the shim over this connection from now on.
     pub(super) fn connect(self: &Arc<Self>, socket: OwnedFd) -> io::Result<Arc<Client>> {
-        let sandbox = Arc::clone(self);
-        let listener = move |tell: Option<Tell>| match tell {
-            Some(tell) => sandbox.told(tell),
-            None => sandbox.lost(),
+        // A runtime that is dropped is gone, as after a crash: its connections with it.
+        let sandbox = Arc::downgrade(self);
+        let listener = move |tell: Option<Tell>| match (sandbox.upgrade(), tell) {
+            (Some(sandbox), Some(tell)) => sandbox.told(tell),
+            (Some(sandbox), None) => sandbox.lost(),
+            (None, _) => {}
         };
         // Held until the client is in its place, so that an end that comes at once is not overtaken.
         let mut state = self.state();
@@ -98,19 +100,41 @@ impl Sandbox {
         state.holder = Some(holder);
     }
 
-    /// Finds what an earlier emulator left: from the files, and from the shim if it still runs.
-    pub(super) fn recover(self: &Arc<Self>) {
-        let socket = packets::connect_in(&self.folder.0, SandboxFolder::socket_name());
-        let connected = socket.and_then(|socket| self.connect(socket)).is_ok();
-        let holder: Option<Holder> = record::read(&self.folder.holder()).unwrap_or_default();
-        // Read after the connection stands: what changes later is told.
+    /// Finds what an earlier emulator left: from the files, and from the shim if it still runs. What that emulator had
+    /// begun with the shim is over when this returns: a container that was being started runs, or never will.
+    pub(super) async fn recover(self: &Arc<Self>) {
         self.read_containers();
-        match (connected, holder) {
-            (true, Some(holder)) => self.begun(holder),
-            (_, holder) => {
-                self.state().holder = holder;
+        let socket = packets::connect_in(&self.folder.0, SandboxFolder::socket_name());
+        let Ok(client) = socket.and_then(|socket| self.connect(socket)) else {
+            self.state().holder = record::read(&self.folder.holder()).unwrap_or_default();
+            return self.lost();
+        };
+        match client.ask(Ask::Settle, &[]).await {
+            Ok(Answer::Settled { holder, unsaved }) => {
+                self.begun(holder);
+                // Once more: what was written while nobody was told.
+                self.read_containers();
+                for (id, record) in unsaved {
+                    self.learn(&id, record);
+                }
+            }
+            // The shim ended meanwhile, or before the sandbox was begun.
+            _ => {
+                self.state().holder = record::read(&self.folder.holder()).unwrap_or_default();
                 self.lost();
             }
+        }
+        if !self.folder.whole().exists() {
+            self.stop().await;
+        }
+    }
+
+    /// Takes over what is said of a container, unless more is known.
+    fn learn(&self, id: &str, record: Record) {
+        if let Some(known) = self.state().containers.get_mut(id)
+            && record.is_later_than(&known.record)
+        {
+            known.record = record;
         }
     }
 
@@ -127,7 +151,12 @@ impl Sandbox {
             let Some(made) = made else { continue };
             let found: Option<Record> = record::read(&folder.record()).unwrap_or_default();
             let record = found.unwrap_or_else(Record::created);
-            self.state().containers.insert(id, Known { made, record });
+            let known = Known {
+                made,
+                record: Record::created(),
+            };
+            self.state().containers.entry(id.clone()).or_insert(known);
+            self.learn(&id, record);
         }
     }
 

@@ -76,11 +76,11 @@ impl Sandboxes {
             making: Mutex::default(),
             options,
         };
-        sandboxes.recover()?;
+        sandboxes.recover().await?;
         Ok(sandboxes)
     }
 
-    fn recover(&self) -> Result<(), RuntimeError> {
+    async fn recover(&self) -> Result<(), RuntimeError> {
         for entry in fs::read_dir(&self.folder)
             .map_err(failed("read the sandboxes' folder"))?
             .flatten()
@@ -93,7 +93,6 @@ impl Sandboxes {
                 Ok(Some(made)) => {
                     let cgroup = self.pod_cgroup(&made.config.pod);
                     let sandbox = Sandbox::new(id.clone(), folder, made, cgroup, self.events.clone());
-                    sandbox.recover();
                     self.all().insert(id, sandbox);
                 }
                 // Its making was cut off before it was written down: no process was started.
@@ -101,6 +100,8 @@ impl Sandboxes {
                 Err(error) => return Err(failed("read a sandbox's record")(error)),
             }
         }
+        let all: Vec<Arc<Sandbox>> = self.all().values().cloned().collect();
+        futures::future::join_all(all.iter().map(Sandbox::recover)).await;
         Ok(())
     }
 
@@ -255,6 +256,9 @@ impl Sandboxes {
             .and_then(|()| sandbox.cgroup.limit(&config.resources))
             .and_then(|()| own.create());
         grouped.map_err(failed("make the pod's cgroup"))?;
+        // From here on whoever can't connect to the shim knows that there is none.
+        let listener =
+            packets::listen_in(&folder.0, SandboxFolder::socket_name()).map_err(failed("make the shim's socket"))?;
         let (ours, theirs) = packets::pair().map_err(failed("make a socket"))?;
         let mut child = self.spawn(&folder.0, theirs).map_err(failed("start the pod's shim"))?;
         // Reaped when it ends, which is when the connection to it ends, or by whoever takes over from this process.
@@ -277,7 +281,7 @@ impl Sandboxes {
             infra: self.options.infra.clone(),
             hidden: self.options.data.clone(),
         };
-        let mut given = Vec::new();
+        let mut given = vec![listener];
         if let Some(network) = &network {
             given.push(network.try_clone().map_err(failed("open the pod's network"))?);
         }
@@ -303,7 +307,10 @@ impl Sandboxes {
         if let Answer::Begun(holder) = begun? {
             sandbox.begun(holder);
         }
-        linked
+        linked?;
+        fs::File::create(folder.whole())
+            .map(drop)
+            .map_err(failed("write the sandbox's record"))
     }
 
     fn spawn(&self, folder: &Path, socket: OwnedFd) -> io::Result<std::process::Child> {

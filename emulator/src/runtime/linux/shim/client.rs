@@ -31,6 +31,12 @@ impl Clients {
         self.all.retain(|client| client.number != number);
     }
 
+    /// The numbers of all but this one.
+    pub(super) fn others(&self, number: u64) -> Vec<u64> {
+        let all = self.all.iter().map(|client| client.number);
+        all.filter(|other| *other != number).collect()
+    }
+
     pub(super) fn tell(&mut self, number: u64, tell: &Tell) {
         self.send(tell, |client| client.number == number);
     }

@@ -51,7 +51,6 @@ pub(super) struct Container {
     pub(super) made: ContainerMade,
     pub(super) cgroup: Cgroup,
     pub(super) record: Record,
-    folder: ContainerFolder,
     pub(super) outputs: Vec<Output>,
     log: LogFile,
     /// Its standard input, or its terminal.
@@ -122,7 +121,6 @@ impl Container {
             made,
             cgroup,
             record: Record::created(),
-            folder,
             outputs,
             log,
             input,
@@ -168,14 +166,12 @@ impl Container {
         self.record.state = ContainerState::Running;
         self.record.started_at = Some(Timestamp::now());
         self.record.process = ProcessName::of(self.pid.as_raw()).ok();
-        self.save();
     }
 
     /// It could not be run. Its process, which has nothing left to do, is reaped like any other.
     pub(super) fn failed(&mut self, message: String) {
         self.launch = None;
         self.record = Record::start_failed(message, Timestamp::now());
-        self.save();
     }
 
     /// Its first process has ended. What is left of it is ended too, and its last words are written.
@@ -192,7 +188,6 @@ impl Container {
             self.record.finished_at = Some(at);
             self.record.exit_code = Some(exit_code);
             self.record.reason = if starved { "OOMKilled".into() } else { String::new() };
-            self.save();
         }
     }
 
@@ -243,11 +238,6 @@ impl Container {
         let mut output = self.outputs.remove(index);
         let rest = output.lines.finish(&log_file::now());
         self.log.write(&rest);
-    }
-
-    /// A full disk loses the record, which the emulator then has from the message alone.
-    fn save(&self) {
-        let _ = record::write(&self.folder.record(), &self.record);
     }
 }
 

@@ -28,7 +28,7 @@ use crate::runtime::{
     linux::{
         packets,
         protocol::{Answer, Ask, Begin, Request, Tell},
-        record::{self, Holder, ProcessName, Record, SandboxFolder},
+        record::{self, Holder, ProcessName, Record},
     },
 };
 
@@ -57,6 +57,10 @@ struct Shim {
     listener: OwnedFd,
     children: SignalFd,
     stopping: Option<Waiting>,
+    /// Those who wait until nothing is being started.
+    settling: Vec<Waiting>,
+    /// Records that the disk did not take.
+    unsaved: BTreeMap<String, Record>,
     buffer: Vec<u8>,
 }
 
@@ -88,15 +92,19 @@ pub(super) fn run(emulator: OwnedFd) -> io::Result<()> {
     nix::unistd::dup2_stdin(&null)?;
     std::mem::forget(emulator);
     clients.add(moved);
+    if descriptors.is_empty() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let listener = descriptors.remove(0);
     let node = begin.keeps_node.then(|| descriptors.pop()).flatten();
     let began = start(&begin, descriptors.pop(), node.as_ref().map(AsRawFd::as_raw_fd));
     let id = request.id;
     let result = began
         .as_ref()
-        .map(|(holder, ..)| Answer::Begun(holder.clone()))
+        .map(|(holder, _)| Answer::Begun(holder.clone()))
         .map_err(Clone::clone);
     clients.tell(1, &Tell::Answer { id, result });
-    let Ok((holder, pause, listener)) = began else {
+    let Ok((holder, pause)) = began else {
         return Err(io::ErrorKind::Other.into());
     };
     let mut shim = Shim {
@@ -109,6 +117,8 @@ pub(super) fn run(emulator: OwnedFd) -> io::Result<()> {
         listener,
         children,
         stopping: None,
+        settling: Vec::new(),
+        unsaved: BTreeMap::new(),
         buffer: vec![0; 16 * 1024],
     };
     while !shim.is_done() {
@@ -117,9 +127,9 @@ pub(super) fn run(emulator: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn start(begin: &Begin, network: Option<OwnedFd>, node: Option<RawFd>) -> Result<(Holder, Pid, OwnedFd), String> {
+fn start(begin: &Begin, network: Option<OwnedFd>, node: Option<RawFd>) -> Result<(Holder, Pid), String> {
     let pause = pause::start(begin, network)?;
-    let keep = || -> io::Result<(Holder, OwnedFd)> {
+    let keep = || -> io::Result<Holder> {
         let shim = ProcessName::of(std::process::id() as i32)?;
         let holder = Holder {
             shim,
@@ -128,12 +138,10 @@ fn start(begin: &Begin, network: Option<OwnedFd>, node: Option<RawFd>) -> Result
             node,
         };
         record::write(&begin.folder.holder(), &holder)?;
-        // Whoever can connect finds the record.
-        let listener = packets::listen_in(&begin.folder.0, SandboxFolder::socket_name())?;
-        Ok((holder, listener))
+        Ok(holder)
     };
     match keep() {
-        Ok((holder, listener)) => Ok((holder, pause, listener)),
+        Ok(holder) => Ok((holder, pause)),
         Err(error) => {
             let _ = kill(pause, Signal::SIGKILL);
             let _ = waitpid(pause, None);
@@ -152,6 +160,7 @@ impl Shim {
         if self.holder.ready || !self.containers.is_empty() || !self.execs.is_empty() {
             return false;
         }
+        self.save_rest();
         self.answer(waiting, Ok(Answer::Done));
         true
     }
@@ -181,6 +190,7 @@ impl Shim {
                 self.happen(fd, source);
             }
         }
+        self.settled();
         Ok(())
     }
 
@@ -263,9 +273,12 @@ impl Shim {
         }
     }
 
-    /// A client is gone, and with it what it was attached to.
+    /// A client is gone, and with it what it was attached to, and the commands that nobody waits for any more.
     fn gone(&mut self, number: u64) {
         self.clients.remove(number);
+        for exec in self.execs.iter().filter(|exec| exec.client == number) {
+            let _ = kill(exec.pid, Signal::SIGKILL);
+        }
         for container in self.containers.values_mut() {
             container.attached.retain(|attached| attached.client != number);
         }
@@ -284,6 +297,7 @@ impl Shim {
     fn asked(&mut self, waiting: Waiting, ask: Ask, descriptors: Vec<OwnedFd>) {
         let done = match ask {
             Ask::Begin(_) => Err("the sandbox is made".into()),
+            Ask::Settle => return self.settle(waiting),
             Ask::Start { container } => match self.start(&container, waiting) {
                 Ok(()) => return,
                 Err(error) => Err(error),
@@ -334,6 +348,48 @@ impl Shim {
         self.answer(waiting, done.map(|()| Answer::Done));
     }
 
+    /// Hears nothing more of the emulators before this one: what they asked for last and was not begun yet, this one
+    /// would not know of.
+    fn settle(&mut self, waiting: Waiting) {
+        for number in self.clients.others(waiting.client) {
+            self.gone(number);
+        }
+        self.settling.push(waiting);
+    }
+
+    /// Answers those who wait for it, when nothing is being started.
+    fn settled(&mut self) {
+        if self.settling.is_empty() || self.containers.values().any(|container| container.launch.is_some()) {
+            return;
+        }
+        self.save_rest();
+        for waiting in std::mem::take(&mut self.settling) {
+            let answer = Answer::Settled {
+                holder: self.holder.clone(),
+                unsaved: self.unsaved.clone(),
+            };
+            self.answer(waiting, Ok(answer));
+        }
+    }
+
+    /// Tries again to write what the disk did not take.
+    fn save_rest(&mut self) {
+        let folder = &self.begin.folder;
+        self.unsaved
+            .retain(|id, record| record::write(&folder.container(id).record(), record).is_err());
+    }
+
+    /// Writes what became of a container, and tells it.
+    fn changed(&mut self, id: String, record: &Record) {
+        match record::write(&self.begin.folder.container(&id).record(), record) {
+            Ok(()) => self.unsaved.remove(&id),
+            // A full disk: kept here for an emulator that comes later.
+            Err(_) => self.unsaved.insert(id.clone(), record.clone()),
+        };
+        let record = Box::new(record.clone());
+        self.clients.tell_all(&Tell::Changed { container: id, record });
+    }
+
     fn running(&mut self, id: &str) -> Result<&mut Container, String> {
         self.containers
             .get_mut(id)
@@ -355,11 +411,7 @@ impl Shim {
             Ok(container) => drop(self.containers.insert(id.to_owned(), container)),
             Err(error) => {
                 let record = Record::start_failed(error.clone(), jiff::Timestamp::now());
-                let _ = record::write(&self.begin.folder.container(id).record(), &record);
-                self.clients.tell_all(&Tell::Changed {
-                    container: id.to_owned(),
-                    record: Box::new(record),
-                });
+                self.changed(id.to_owned(), &record);
                 return Err(error);
             }
         }
@@ -376,11 +428,8 @@ impl Shim {
             Ok(()) => container.started(),
             Err(message) => container.failed(message.clone()),
         }
-        let record = Box::new(container.record.clone());
-        self.clients.tell_all(&Tell::Changed {
-            container: id.to_owned(),
-            record,
-        });
+        let record = container.record.clone();
+        self.changed(id.to_owned(), &record);
         if let Some(waiting) = waiting {
             self.answer(waiting, result.map(|()| Answer::Done));
         }
@@ -500,8 +549,7 @@ impl Shim {
                 );
             }
             if ran {
-                let record = Box::new(container.record.clone());
-                self.clients.tell_all(&Tell::Changed { container: id, record });
+                self.changed(id, &container.record);
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     container_config::Node,
     controllers,
-    data_dir::{DataDir, DataDirError},
+    data_dir::{DataDir, DataDirError, Running},
     events::Recorder,
     image::{ImageStore, Images},
     kubelet::{Kubelet, KubeletConfig},
@@ -252,6 +252,21 @@ impl Emulator {
     }
 }
 
+/// How to reach the emulator that runs over a folder, for whoever may read the folder.
+///
+/// # Errors
+/// What is wrong with the folder.
+pub fn connection(data_dir: &Path, running: &Running) -> Result<Connection, EmulatorError> {
+    let credentials = api::Credentials::load_or_create(&data_dir.join("credentials"), Clock::system().now())
+        .map_err(|error| machine("cannot reach the emulator", &error))?;
+    Ok(Connection {
+        server: running.server.clone(),
+        certificate_authority: credentials.certificate_authority,
+        client_certificate: credentials.client_certificate,
+        client_key: credentials.client_key,
+    })
+}
+
 /// Cleans up what an emulator that was killed has left on the machine; returns whether there was anything.
 ///
 /// # Errors
@@ -297,16 +312,18 @@ pub fn prepare_process(data_dir: &Path) -> Result<(), EmulatorError> {
     linux::enter_user_namespace_if_needed(data_dir).map_err(|error| EmulatorError::Machine(error.to_string()))
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub async fn asked_to_stop() {
+/// Resolves at the first SIGTERM or SIGINT after the call. Call it within a runtime.
+pub fn asked_to_stop() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Publisher {
     published: PodStatus,
     /// The same as it is written; kept for pods whose object is gone or not there yet.
     status: Value,
+    owing: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +36,13 @@ impl Publisher {
             key: Key::new(Resource::Pods, &pod.namespace, &pod.name),
             published: pod.status.clone(),
             status: pod.object["status"].clone(),
+            owing: false,
         }
+    }
+
+    /// Whether the disk did not take the last status: it is to be written soon, not when something else happens.
+    pub(super) fn is_owing(&self) -> bool {
+        self.owing
     }
 
     /// The status as it stands.
@@ -125,6 +132,7 @@ impl Publisher {
             change(&mut object["status"]);
             Ok(())
         });
+        self.owing = matches!(written, Err(WriteError::Store(StoreError::Disk(_))));
         match written {
             Ok(object) => self.status = object["status"].clone(),
             // The object is gone, or the disk is full: what would stand there is kept, and tried with the next sync.
@@ -138,8 +146,9 @@ impl Publisher {
         }
     }
 
-    /// Takes the object away: the grace period ends, and without finalizers the object does.
-    pub(super) fn remove(&self, node: &Node, pod: &Pod) {
+    /// Takes the object away: the grace period ends, and without finalizers the object does. False where the disk
+    /// does not take it; it is to be asked again.
+    pub(super) fn remove(&self, node: &Node, pod: &Pod) -> bool {
         let now = seconds(node.clock.now());
         let marked = node.store.modify(&self.key, |object| {
             if !is_of(object, pod) {
@@ -150,13 +159,16 @@ impl Publisher {
             meta["deletionGracePeriodSeconds"] = json!(0);
             Ok(())
         });
-        let Ok(object) = marked else { return };
+        let object = match marked {
+            Ok(object) => object,
+            Err(error) => return !matches!(error, WriteError::Store(StoreError::Disk(_))),
+        };
         let held = object["metadata"]["finalizers"]
             .as_array()
             .is_some_and(|finalizers| !finalizers.is_empty());
-        if !held {
-            // If the disk is full, the next start finds the object marked and tries again.
-            drop(node.store.delete(&self.key, crate::store::version_of(&object)));
+        held || {
+            let deleted = node.store.delete(&self.key, crate::store::version_of(&object));
+            !matches!(deleted, Err(StoreError::Disk(_)))
         }
     }
 }

@@ -44,6 +44,9 @@ const RESYNC: Duration = Duration::from_secs(75);
 /// A resize that waits for others to go is asked for again after this time.
 const RETRY_RESIZE: Duration = Duration::from_secs(1);
 
+/// What a full disk did not take is written again after this time.
+const REWRITE: Duration = Duration::from_secs(1);
+
 /// The pod as it is wanted.
 #[derive(Clone, Debug)]
 pub(super) struct Desired {
@@ -170,8 +173,11 @@ impl Worker {
             match self.sync().await {
                 Synced::Again => {}
                 Synced::End => break,
-                Synced::Done { more } => self.pause(RESYNC, more).await,
-                Synced::Failed { retry, more } => self.pause(retry.mul_f64(self.node.stretch), more).await,
+                Synced::Done { more } => self.pause(self.at_most(RESYNC), more).await,
+                Synced::Failed { retry, more } => {
+                    let wait = self.at_most(retry.mul_f64(self.node.stretch));
+                    self.pause(wait, more).await;
+                }
             }
         }
         self.end().await;
@@ -217,6 +223,15 @@ impl Worker {
             results,
         ));
         true
+    }
+
+    /// How long to wait: less where the status is not on the disk yet.
+    fn at_most(&self, wait: Duration) -> Duration {
+        if self.publisher.is_owing() {
+            wait.min(REWRITE)
+        } else {
+            wait
+        }
     }
 
     fn must_end(&mut self) -> bool {
@@ -518,6 +533,10 @@ impl Worker {
     async fn settle(&mut self) {
         if let Ok(seen) = self.observe().await {
             self.publish(&seen, Life::Settled);
+            while self.publisher.is_owing() && !self.desired.borrow().ends() {
+                tokio::time::sleep(REWRITE).await;
+                self.publish(&seen, Life::Settled);
+            }
         }
         self.node.edges.tear_down(&self.pod.reference()).await;
         let mut desired = self.desired.clone();
@@ -526,7 +545,9 @@ impl Worker {
         }
         self.take_update();
         self.forget().await;
-        self.publisher.remove(&self.node, &self.pod);
+        while !self.publisher.remove(&self.node, &self.pod) {
+            tokio::time::sleep(REWRITE).await;
+        }
     }
 
     async fn forget(&self) {

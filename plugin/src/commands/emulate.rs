@@ -15,6 +15,7 @@ use crate::cli::usage::UsageError;
 use crate::cluster::error::ClusterError;
 use crate::cluster::watch::Query;
 use crate::cluster::{Cluster, Kind};
+use crate::daemon::keeper::Keeper;
 use crate::failure::Failure;
 use crate::manifest::{self, Document, Source};
 use crate::pod::outcome::Until;
@@ -41,6 +42,7 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
         .prefix("kubectl-pod-")
         .tempdir()
         .map_err(Failure::Folder)?;
+    let keeper = Keeper::start(folder.path()).map_err(Failure::Folder)?;
     // Before the first thread: without root, this process enters a user namespace.
     emulator::emulator::prepare_process(folder.path())?;
     for archive in &arguments.image_archive {
@@ -62,6 +64,7 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
     // Whatever still holds the folder's files open ends before the folder does.
     runtime.shutdown_timeout(Duration::from_secs(2));
     let removed = folder.close().map_err(Failure::Folder);
+    keeper.dismiss();
     let code = played?;
     removed?;
     Ok(code)

@@ -84,6 +84,11 @@ pub fn switch(data_dir: &Path, path: &Path, connection: &Connection) -> Result<(
     write(path, &config).map_err(|why| failed("write", why))
 }
 
+/// Whether `path` has the emulator's context, and it is of the emulator at `server`.
+pub fn leads_to(path: &Path, server: &str) -> bool {
+    read(path).is_ok_and(|config| kubeconfig::leads_to(&config, server))
+}
+
 /// Takes the context out and restores the one before. Does nothing where none was written.
 ///
 /// # Errors

@@ -39,8 +39,7 @@ pub fn add(config: &mut Value, connection: &Connection) -> Result<Option<String>
 ///
 /// Returns whether anything was changed.
 pub fn remove(config: &mut Value, server: &str, previous: Option<&str>) -> bool {
-    let ours = entries(config, "clusters").any(|entry| entry["name"] == NAME && entry["cluster"]["server"] == server);
-    if !ours {
+    if !leads_to(config, server) {
         return false;
     }
     for list in ["clusters", "contexts", "users"] {
@@ -53,6 +52,11 @@ pub fn remove(config: &mut Value, server: &str, previous: Option<&str>) -> bool 
         config["current-context"] = json!(restored.unwrap_or_default());
     }
     true
+}
+
+/// Whether the emulator's context is there and is of the one at `server`.
+pub fn leads_to(config: &Value, server: &str) -> bool {
+    entries(config, "clusters").any(|entry| entry["name"] == NAME && entry["cluster"]["server"] == server)
 }
 
 /// Whether nobody would miss it.

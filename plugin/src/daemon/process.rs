@@ -2,7 +2,8 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 
 /// How long `stop` waits for the emulator to clean up before it says that something is wrong.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long an emulator may take to come up, or a killed one to go, before that is said instead of waited for.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The one line that a starting emulator tells the process that started it.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +39,17 @@ pub enum ProcessError {
     /// It ended without a word.
     #[error("the emulator ended while it started: see {log}", log = .0.display())]
     Ended(PathBuf),
+    /// Its process is there and does not answer.
+    #[error(
+        "an emulator (process {pid}) uses {path} and does not answer: see {log}, or end it with `kill -9 {pid}`",
+        path = .data_dir.display(), log = log_path(.data_dir).display()
+    )]
+    Silent {
+        /// Its process.
+        pid: u32,
+        /// Its folder.
+        data_dir: PathBuf,
+    },
     /// It does not end.
     #[error("the emulator (process {0}) has not stopped within 60 s")]
     StillRunning(u32),
@@ -51,6 +66,53 @@ pub enum ProcessError {
 /// The log of the emulator that uses `data_dir`.
 pub fn log_path(data_dir: &Path) -> PathBuf {
     data_dir.join("emulator.log")
+}
+
+/// The emulator that uses `data_dir`, if one does: one that is starting has come up by then, one that was killed has gone.
+///
+/// # Errors
+/// `Silent` where one holds the folder and does not answer.
+pub fn running(data_dir: &Path) -> Result<Option<Running>, ProcessError> {
+    let began = Instant::now();
+    while let Some(running) = DataDir::running(data_dir) {
+        if answers(&running.server) {
+            return Ok(Some(running));
+        }
+        if began.elapsed() > SETTLE_TIMEOUT {
+            let (pid, data_dir) = (running.pid, data_dir.to_owned());
+            return Err(ProcessError::Silent { pid, data_dir });
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(None)
+}
+
+/// The emulator that holds `data_dir`, whether or not it answers.
+pub fn announced(data_dir: &Path) -> Option<Running> {
+    let began = Instant::now();
+    loop {
+        let running = DataDir::running(data_dir)?;
+        // One that has only just taken the folder has not written its number yet.
+        if running.pid != 0 || began.elapsed() > SETTLE_TIMEOUT {
+            return Some(running);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a server answers at all. That it takes connections does not show it: a killed process's port does so until
+/// the last of its threads has gone.
+fn answers(server: &str) -> bool {
+    let ask = || -> Option<usize> {
+        let address: SocketAddr = server.strip_prefix("https://")?.parse().ok()?;
+        let limit = Duration::from_secs(1);
+        let mut stream = TcpStream::connect_timeout(&address, limit).ok()?;
+        stream.set_read_timeout(Some(limit)).ok()?;
+        // No TLS: the answer is an alert.
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+        stream.read(&mut [0; 16]).ok()
+    };
+    ask().is_some_and(|length| length > 0)
 }
 
 /// Starts this executable anew as an emulator with `arguments`, and waits until it answers or fails.
@@ -106,7 +168,11 @@ pub fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
         unistd::Pid,
     };
 
-    let pid = i32::try_from(running.pid).map_err(|_| ProcessError::StillRunning(running.pid))?;
+    // To signal process 0 is to signal oneself and one's kin.
+    let pid = i32::try_from(running.pid).unwrap_or_default();
+    if pid == 0 {
+        return Err(ProcessError::StillRunning(running.pid));
+    }
     match kill(Pid::from_raw(pid), Signal::SIGTERM) {
         Ok(()) | Err(nix::Error::ESRCH) => {}
         Err(error) => {
@@ -117,6 +183,7 @@ pub fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
         }
     }
     let began = Instant::now();
+    // Its folder is free once it has ended.
     while DataDir::running(data_dir).is_some_and(|now| now.pid == running.pid) {
         if began.elapsed() > STOP_TIMEOUT {
             return Err(ProcessError::StillRunning(running.pid));

@@ -4,7 +4,7 @@ use std::{fs, io, os::unix::fs::DirBuilderExt, path::PathBuf};
 
 use super::{
     cgroup::Cgroup,
-    record::{self, ContainerMade},
+    record::{self, ContainerMade, Record},
     sandbox::Sandbox,
 };
 use crate::runtime::RuntimeError;
@@ -32,6 +32,8 @@ pub(super) fn make_container(sandbox: &Sandbox, id: &str, made: ContainerMade) -
     let cgroup = sandbox.cgroup.child(id);
     cgroup.create()?;
     cgroup.limit(&made.config.resources)?;
+    // Made now, while there is room: what becomes of the container can be written on a full disk.
+    record::reserve(&folder.record(), &Record::created())?;
     record::write(&folder.made(), &made)?;
     Ok(made)
 }

@@ -202,9 +202,39 @@ impl ContainerFolder {
     }
 }
 
+/// What most records take, and more.
+const RESERVED: usize = 4096;
+
+/// Writes a file with room to spare, so that `rewrite` needs no more of the disk.
+pub(super) fn reserve<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(value)?;
+    // Space behind a JSON document is nothing.
+    bytes.resize(bytes.len().max(RESERVED), b' ');
+    write_bytes(path, &bytes)
+}
+
+/// Writes a file anew where it is, also on a full disk, if `reserve` made it and the value fits; else as `write`.
+///
+/// A process that is killed has written all of it or nothing. Whoever reads at the same moment may see half of it.
+pub(super) fn rewrite<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = serde_json::to_vec(value)?;
+    let reserved = fs::OpenOptions::new().write(true).open(path);
+    match reserved {
+        Ok(file) if file.metadata()?.len() == RESERVED as u64 && bytes.len() <= RESERVED => {
+            bytes.resize(RESERVED, b' ');
+            file.write_all_at(&bytes, 0)
+        }
+        _ => write_bytes(path, &bytes),
+    }
+}
+
 /// Replaces a file as a whole: a reader sees the old content or the new.
 pub(super) fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
-    let bytes = serde_json::to_vec(value)?;
+    write_bytes(path, &serde_json::to_vec(value)?)
+}
+
+fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = fs::OpenOptions::new()
         .write(true)
@@ -212,7 +242,7 @@ pub(super) fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&new)?;
-    file.write_all(&bytes)?;
+    file.write_all(bytes)?;
     fs::rename(&new, path)
 }
 
@@ -257,6 +287,22 @@ mod tests {
         assert!(of(ContainerState::Exited).is_later_than(&of(ContainerState::Running)));
         assert!(of(ContainerState::Running).is_later_than(&Record::created()));
         assert!(!of(ContainerState::Running).is_later_than(&of(ContainerState::Running)));
+    }
+
+    #[test]
+    fn a_record_is_rewritten_in_its_place_while_it_fits() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("record.json");
+        reserve(&path, &Record::created()).expect("reserve");
+        let place = fs::metadata(&path).expect("metadata").ino();
+        let ended = Record::start_failed("no such file".into(), Timestamp::UNIX_EPOCH);
+        rewrite(&path, &ended).expect("rewrite");
+        assert_eq!(fs::metadata(&path).expect("metadata").ino(), place);
+        assert_eq!(read(&path).expect("read"), Some(ended));
+        let long = Record::start_failed("x".repeat(RESERVED), Timestamp::UNIX_EPOCH);
+        rewrite(&path, &long).expect("rewrite");
+        assert_eq!(read(&path).expect("read"), Some(long));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Sandbox {
                 known.record.process.into_iter().for_each(record::ProcessName::kill);
                 self.cgroup.child(id).kill();
                 known.record = known.record.clone().lost(Timestamp::now());
-                let _ = record::write(&self.folder.container(id).record(), &known.record);
+                let _ = record::rewrite(&self.folder.container(id).record(), &known.record);
             }
         }
         if let Some(holder) = state.holder.take() {

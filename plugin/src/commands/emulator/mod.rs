@@ -1,5 +1,6 @@
 //! `kubectl pod emulator`: a one-node Kubernetes on this machine.
 
+mod keep;
 mod load;
 mod logs;
 mod serve;
@@ -50,6 +51,9 @@ enum Command {
     /// Be the emulator; `start` runs this
     #[command(hide = true)]
     Serve(start::Arguments),
+    /// Clean up behind the process that started this one, when it has ended; `lifecycle --emulate` runs this
+    #[command(hide = true)]
+    Keep(DataDirFlag),
 }
 
 /// Which emulator.
@@ -91,5 +95,6 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
         Command::Load(arguments) => load::run(arguments, printer),
         Command::Logs(arguments) => logs::run(arguments, printer),
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Keep(data_dir) => keep::run(data_dir),
     }
 }

@@ -19,9 +19,11 @@ pub(super) fn run(arguments: &start::Arguments) -> Result<ExitCode, Failure> {
     let outcome = emulator::emulator::prepare_process(&options.data_dir).and_then(|()| {
         let runtime = runtime()?;
         runtime.block_on(async {
+            // Heard from now on: also a request that comes while it starts is followed when it has started.
+            let asked = emulator::emulator::asked_to_stop();
             let emulator = Emulator::start(options).await?;
             report(&Report::Ready(emulator.connection().clone()));
-            emulator::emulator::asked_to_stop().await;
+            asked.await;
             emulator.stop().await
         })
     });

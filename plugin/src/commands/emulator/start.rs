@@ -1,11 +1,11 @@
 //! `kubectl pod emulator start`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use emulator::data_dir::DataDir;
+use emulator::data_dir::{DataDir, Running};
 use emulator::emulator::Options;
 
 use super::DataDirFlag;
@@ -74,21 +74,26 @@ impl Arguments {
 /// Starts the emulator, or says that it runs, and makes its context the current one.
 pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -> Result<ExitCode, Failure> {
     let data_dir = arguments.data_dir.path();
-    if let Some(running) = DataDir::running(&data_dir) {
-        let text = format!(
-            "The emulator already runs: {} (process {})",
-            running.server, running.pid
-        );
-        printer.line(&Line::from(text.as_str()));
-        return Ok(ExitCode::SUCCESS);
+    if let Some(running) = process::running(&data_dir)? {
+        return already_runs(&data_dir, &running, connection, printer);
     }
     if let Some(path) = arguments.static_pod_path.as_deref().filter(|path| !path.is_dir()) {
         let why = format!("--static-pod-path {}: there is no such directory", path.display());
         return Err(Failure::Emulator(why));
     }
     // Made here, not only by the emulator: its log lies in it.
-    DataDir::open(&data_dir)?;
-    let answer = process::start(&data_dir, arguments.again())?;
+    let made = DataDir::open(&data_dir).map(drop);
+    let started = made
+        .map_err(Failure::from)
+        .and_then(|()| Ok(process::start(&data_dir, arguments.again())?));
+    let answer = match started {
+        Ok(answer) => answer,
+        // Another `start` was faster.
+        Err(error) => match process::running(&data_dir)? {
+            Some(running) => return already_runs(&data_dir, &running, connection, printer),
+            None => return Err(error),
+        },
+    };
     let kubeconfig = context::path(connection.kubeconfig.as_deref());
     if let Err(error) = context::switch(&data_dir, &kubeconfig, &answer) {
         // An emulator that nobody can reach is of no use: nothing half-done.
@@ -99,15 +104,36 @@ pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut 
     }
     let text = format!("The emulator runs: {}", answer.server);
     printer.line(&Line::from(text.as_str()));
-    let text = format!(
-        "Switched to context \"{}\" in {}",
-        kubeconfig::NAME,
-        kubeconfig_name(&kubeconfig)
-    );
-    printer.line(&Line::from(text.as_str()));
+    say_switched(&kubeconfig, printer);
     Ok(ExitCode::SUCCESS)
 }
 
-fn kubeconfig_name(path: &std::path::Path) -> String {
-    path.display().to_string()
+/// Says so, and sees to it that this kubeconfig leads there too: the start before may not have come so far.
+fn already_runs(
+    data_dir: &Path,
+    running: &Running,
+    connection: &Connection,
+    printer: &mut Printer,
+) -> Result<ExitCode, Failure> {
+    let text = format!(
+        "The emulator already runs: {} (process {})",
+        running.server, running.pid
+    );
+    printer.line(&Line::from(text.as_str()));
+    let kubeconfig = context::path(connection.kubeconfig.as_deref());
+    if !context::leads_to(&kubeconfig, &running.server) {
+        let answer = emulator::emulator::connection(data_dir, running)?;
+        context::switch(data_dir, &kubeconfig, &answer)?;
+        say_switched(&kubeconfig, printer);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say_switched(kubeconfig: &Path, printer: &mut Printer) {
+    let text = format!(
+        "Switched to context \"{}\" in {}",
+        kubeconfig::NAME,
+        kubeconfig.display()
+    );
+    printer.line(&Line::from(text.as_str()));
 }

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use emulator::data_dir::DataDir;
-
 use super::DataDirFlag;
 use crate::daemon::{context, process};
 use crate::failure::Failure;
@@ -13,17 +11,14 @@ use crate::view::text::Line;
 /// Stops the emulator, cleans up what one that was killed left, and restores the context before.
 pub(super) fn run(flag: &DataDirFlag, printer: &mut Printer) -> Result<ExitCode, Failure> {
     let data_dir = flag.path();
-    let running = DataDir::running(&data_dir);
-    let stopped = match &running {
-        Some(running) => {
-            process::stop(&data_dir, running)?;
-            true
-        }
-        None if data_dir.is_dir() => super::serve::clean_up(&data_dir)?,
-        None => false,
-    };
+    let running = process::announced(&data_dir);
+    if let Some(running) = &running {
+        process::stop(&data_dir, running)?;
+    }
+    // Also after one that ran: asked to stop while it starts, it may not have got as far as cleaning up.
+    let left = data_dir.is_dir() && super::serve::clean_up(&data_dir)?;
     context::restore(&data_dir)?;
-    let text = match (&running, stopped) {
+    let text = match (&running, left) {
         (Some(_), _) => "The emulator has stopped.",
         (None, true) => "The emulator did not run; what it had left behind is gone.",
         (None, false) => "The emulator does not run.",

@@ -116,22 +116,28 @@ pub async fn follow(cluster: &Cluster, follow: &Follow, printer: &mut Printer) -
     })
 }
 
-/// Waits for Ctrl-C, for the terminal to go, or for being told to end.
-pub async fn interruption() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let terminate = signal(SignalKind::terminate());
-        let hangup = signal(SignalKind::hangup());
-        if let (Ok(mut terminate), Ok(mut hangup)) = (terminate, hangup) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            return;
+/// Resolves at the first Ctrl-C after the call, when the terminal goes, or when told to end. Call it within a runtime.
+#[cfg(unix)]
+pub fn interruption() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let [interrupt, terminate, hangup] =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (interrupt, terminate, hangup) else {
+            // Without a handler there is nothing to wait for but the end itself.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
     }
+}
+
+/// Resolves at Ctrl-C.
+#[cfg(not(unix))]
+pub async fn interruption() {
     // Without a handler there is nothing to wait for but the end itself.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

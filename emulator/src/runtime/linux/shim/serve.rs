@@ -376,12 +376,12 @@ impl Shim {
     fn save_rest(&mut self) {
         let folder = &self.begin.folder;
         self.unsaved
-            .retain(|id, record| record::write(&folder.container(id).record(), record).is_err());
+            .retain(|id, record| record::rewrite(&folder.container(id).record(), record).is_err());
     }
 
     /// Writes what became of a container, and tells it.
     fn changed(&mut self, id: String, record: &Record) {
-        match record::write(&self.begin.folder.container(&id).record(), record) {
+        match record::rewrite(&self.begin.folder.container(&id).record(), record) {
             Ok(()) => self.unsaved.remove(&id),
             // A full disk: kept here for an emulator that comes later.
             Err(_) => self.unsaved.insert(id.clone(), record.clone()),

@@ -20,6 +20,7 @@ use crate::{
     controllers,
     data_dir::{DataDir, DataDirError, Running},
     events::Recorder,
+    features::Features,
     image::{ImageStore, Images},
     kubelet::{Kubelet, KubeletConfig},
     node_edges::NodeEdges,
@@ -57,6 +58,8 @@ pub struct Options {
     pub pod_infra_container_image: Option<String>,
     /// `FROM=TO`: a container that asks for FROM gets TO.
     pub map_images: Vec<(String, String)>,
+    /// Which features of Kubernetes are on.
+    pub features: Features,
 }
 
 /// What a client needs in order to connect.
@@ -194,6 +197,7 @@ impl Emulator {
             node_name: NODE.to_owned(),
             host_ips,
             stretch: STRETCH,
+            features: options.features.clone(),
             static_pods,
         });
         let root_ca = credentials.certificate_authority.clone();
@@ -205,6 +209,7 @@ impl Emulator {
             clock,
             runtime: shared,
             signer,
+            features: options.features,
         });
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| machine("cannot listen", &error))?;
         tasks.spawn(api::serve(listener, credentials.server.clone(), answers, over()));

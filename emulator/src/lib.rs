@@ -8,6 +8,7 @@ pub mod data_dir;
 mod disk_usage;
 pub mod emulator;
 pub mod events;
+pub mod features;
 pub mod image;
 pub mod kubelet;
 pub mod network;

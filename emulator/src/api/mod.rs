@@ -52,6 +52,7 @@ use self::{
 pub use self::{credentials::Credentials, server::serve};
 use crate::{
     clock::Clock,
+    features::Features,
     runtime::SharedRuntime,
     store::{Resource, Store},
     tokens::Signer,
@@ -67,6 +68,8 @@ pub struct Api {
     pub runtime: SharedRuntime,
     /// Makes and checks the tokens of service accounts.
     pub signer: Arc<Signer>,
+    /// Which features are on.
+    pub features: Features,
 }
 
 impl Api {

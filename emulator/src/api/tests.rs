@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::streaming::echo_runtime::Echo;
 use super::*;
 use crate::controllers::namespaces::ensure_built_in;
+use crate::features::Features;
 use crate::store::Key;
 
 /// An API server with the namespaces of every cluster, and the folder of its key.
@@ -24,6 +25,7 @@ fn api() -> (Arc<Api>, tempfile::TempDir) {
         clock,
         runtime,
         signer,
+        features: Features::default(),
     };
     (Arc::new(api), folder)
 }

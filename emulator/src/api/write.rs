@@ -191,7 +191,15 @@ fn store_new(api: &Api, target: &Target, object: Value, dry_run: bool) -> Result
         let mut object = object.clone();
         let generated = name.is_empty() && object["metadata"]["generateName"].is_string();
         let managers = object["metadata"]["managedFields"].clone();
-        admit_create(target.resource, &mut object, &context)
+        if target.resource == Resource::Pods {
+            api.features.drop_disabled(&mut object);
+        }
+        let admitted = admit_create(target.resource, &mut object, &context);
+        admitted
+            .and_then(|()| match target.resource {
+                Resource::Pods => admission::check_actions(&object, &api.features),
+                _ => Ok(()),
+            })
             .map_err(|rejection| Status::rejected(&rejection, target.resource, &name))?;
         let metadata = &mut object["metadata"];
         metadata["uid"] = crate::uid::new().into();

@@ -4,8 +4,14 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::features::{Feature, Features};
+
 const INITIAL: Duration = Duration::from_secs(10);
 const MAX: Duration = Duration::from_secs(300);
+/// The same with `ReduceDefaultCrashLoopBackOffDecay` (KEP-4603).
+const REDUCED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long a key must have been without failure to start anew.
+const QUIET: SignedDuration = SignedDuration::from_secs(2 * 300);
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -14,12 +20,37 @@ struct Entry {
 }
 
 /// Delays of 10 s, 20 s … 300 s. A key that had no failure for twice the longest delay starts anew.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Backoff {
     entries: HashMap<String, Entry>,
+    initial: Duration,
+    max: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            initial: INITIAL,
+            max: MAX,
+        }
+    }
 }
 
 impl Backoff {
+    /// Of crashed containers, with shorter delays where that feature is on.
+    pub fn of_crashes(features: &Features) -> Self {
+        if !features.has(Feature::ReduceDefaultCrashLoopBackOffDecay) {
+            return Self::default();
+        }
+        let (initial, max) = REDUCED;
+        Self {
+            initial,
+            max,
+            ..Self::default()
+        }
+    }
+
     /// How long a try must still wait, measured from the failure at `since`; none where it may go ahead.
     pub fn remaining(&self, key: &str, since: Timestamp, now: Timestamp) -> Option<Duration> {
         let entry = self.entries.get(key)?;
@@ -38,8 +69,8 @@ impl Backoff {
     /// Doubles the delay for the next failure after the one at `since`.
     pub fn bump(&mut self, key: &str, since: Timestamp, now: Timestamp) {
         let delay = match self.entries.get(key) {
-            Some(entry) if !expired(since, entry) => (entry.delay * 2).min(MAX),
-            _ => INITIAL,
+            Some(entry) if !expired(since, entry) => (entry.delay * 2).min(self.max),
+            _ => self.initial,
         };
         self.entries.insert(key.to_owned(), Entry { delay, bumped: now });
     }
@@ -49,13 +80,13 @@ impl Backoff {
         if restarts == 0 || self.entries.contains_key(key) {
             return;
         }
-        let delay = INITIAL.saturating_mul(1 << (restarts - 1).min(5)).min(MAX);
+        let delay = self.initial.saturating_mul(1 << (restarts - 1).min(9)).min(self.max);
         self.entries.insert(key.to_owned(), Entry { delay, bumped });
     }
 }
 
 fn expired(since: Timestamp, entry: &Entry) -> bool {
-    since.duration_since(entry.bumped) > SignedDuration::from_secs(2 * 300)
+    since.duration_since(entry.bumped) > QUIET
 }
 
 #[cfg(test)]
@@ -79,6 +110,18 @@ mod tests {
             backoff.bump("app", at(failed), at(now));
         }
         assert_eq!(waits, [0, 10, 20, 40, 80, 160, 300, 300]);
+    }
+
+    #[test]
+    fn the_feature_of_shorter_delays_starts_with_a_second_and_ends_with_a_minute() {
+        let features = Features::parse("ReduceDefaultCrashLoopBackOffDecay=true").unwrap();
+        let mut backoff = Backoff::of_crashes(&features);
+        let mut delays = Vec::new();
+        for second in 0..8 {
+            backoff.bump("app", at(second), at(second));
+            delays.push(backoff.delay("app").as_secs());
+        }
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 
     #[test]

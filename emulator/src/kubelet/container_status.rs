@@ -18,7 +18,7 @@ use super::{
     seen::Seen,
     start_failure::StartFailures,
 };
-use crate::runtime;
+use crate::{features::Features, runtime};
 
 /// What the kubelet invents for a container that the runtime no longer knows.
 const LOST: &str = "ContainerStatusUnknown";
@@ -66,6 +66,8 @@ pub struct Sources<'a> {
     pub failures: &'a StartFailures,
     /// Results of probes.
     pub results: &'a Results,
+    /// Which features are on.
+    pub features: &'a Features,
     /// What becomes of a resize.
     pub resize: &'a [Condition],
     /// What `containerID` begins with.

@@ -79,6 +79,9 @@ pub trait Edges: Send + Sync + 'static {
     /// What the pod's sandbox is made from.
     fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig;
 
+    /// The limits of a pod as a whole.
+    fn pod_resources(&self, pod: &Pod) -> Resources;
+
     /// The limits of a container.
     fn resources(&self, pod: &Pod, declared: &Declared) -> Resources;
 

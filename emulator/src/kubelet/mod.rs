@@ -54,6 +54,7 @@ use self::{
 use crate::{
     clock::Clock,
     events::Recorder,
+    features::Features,
     image::Images,
     runtime::{PodRef, SharedRuntime},
     store::{Change, Resource, Store},
@@ -79,6 +80,8 @@ pub struct KubeletConfig {
     pub host_ips: Vec<IpAddr>,
     /// How many times its back-off a retry waits: a real kubelet waits 1 to 1.5 times.
     pub stretch: f64,
+    /// Which features are on.
+    pub features: Features,
     /// The static pods, each time they change: all of them.
     pub static_pods: Option<mpsc::Receiver<Vec<Value>>>,
 }
@@ -115,6 +118,7 @@ impl Kubelet {
                 name: config.node_name,
                 host_ips: config.host_ips,
                 stretch: config.stretch,
+                features: config.features,
             }),
             static_pods: config.static_pods,
             workers: HashMap::new(),

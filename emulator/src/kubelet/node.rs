@@ -6,6 +6,7 @@ use super::edges::Edges;
 use crate::{
     clock::Clock,
     events::{EventType, Recorder},
+    features::Features,
     image::Images,
     runtime::SharedRuntime,
     store::Store,
@@ -27,6 +28,8 @@ pub(super) struct Node {
     pub(super) host_ips: Vec<IpAddr>,
     /// A retry waits this many times its back-off.
     pub(super) stretch: f64,
+    /// Which features are on.
+    pub(super) features: Features,
 }
 
 impl Node {

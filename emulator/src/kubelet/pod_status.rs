@@ -14,7 +14,7 @@ use super::{
     qos::qos_class,
     seen::Seen,
 };
-use crate::quantity;
+use crate::{features::Feature, quantity};
 
 /// Why the kubelet itself ends a pod: it becomes Failed with this reason and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub struct Computed {
     resize: Vec<Condition>,
     pod_ips: Vec<IpAddr>,
     life: Life,
+    /// It is told whether the sandbox stands.
+    shows_sandbox: bool,
 }
 
 /// Computes the status. `host_ips` are the node's addresses.
@@ -118,6 +120,7 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
         pod_ips: pod_ips(pod, seen, host_ips),
         statuses,
         life,
+        shows_sandbox: sources.features.has(Feature::PodReadyToStartContainersCondition),
     }
 }
 
@@ -212,7 +215,12 @@ impl Computed {
         let kind = |condition: &Value| condition["type"].as_str().unwrap_or_default().to_owned();
         let others = current.iter().filter(|condition| !is_owned(&kind(condition)));
         let mut merged: Vec<Value> = others.map(|condition| Value::clone(condition)).collect();
-        for condition in self.resize.iter().chain(&self.conditions) {
+        for condition in self
+            .resize
+            .iter()
+            .chain(&self.conditions)
+            .filter(|condition| self.is_shown(condition))
+        {
             let status = if condition.holds { "True" } else { "False" };
             let before = current
                 .iter()
@@ -234,6 +242,10 @@ impl Computed {
             merged.push(Value::Object(fields));
         }
         Value::Array(merged)
+    }
+
+    fn is_shown(&self, condition: &Condition) -> bool {
+        condition.kind != OWNED[0] || self.shows_sandbox
     }
 
     /// Whether no container runs or will run.

@@ -88,6 +88,8 @@ pub(super) struct Resizes {
     pending: Option<Pending>,
     /// One is being carried out; with what went wrong, where something did.
     in_progress: Option<Option<String>>,
+    /// The limits of the pod as a whole are still to be changed.
+    of_pod: bool,
 }
 
 impl Resizes {
@@ -119,7 +121,9 @@ impl Resizes {
 
     /// Gives the pod what it asks for.
     pub(super) fn give(&mut self, pod: &Pod) {
-        self.allocated = Amounts::asked(pod);
+        let asked = Amounts::asked(pod);
+        self.of_pod |= asked.pod != self.allocated.pod;
+        self.allocated = asked;
         self.pending = None;
         self.in_progress = Some(None);
     }
@@ -141,6 +145,16 @@ impl Resizes {
     /// Whether one is being carried out.
     pub(super) fn is_in_progress(&self) -> bool {
         self.in_progress.is_some()
+    }
+
+    /// Whether the limits of the pod as a whole are among it.
+    pub(super) fn is_of_pod(&self) -> bool {
+        self.of_pod
+    }
+
+    /// The limits of the pod as a whole have been changed.
+    pub(super) fn pod_is_done(&mut self) {
+        self.of_pod = false;
     }
 
     /// It has been carried out.

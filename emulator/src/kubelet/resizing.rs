@@ -54,7 +54,7 @@ impl Worker {
 
     /// Tells of a resize that has been carried out: every container that runs has what it was given.
     pub(super) fn note_resized(&mut self, seen: &Seen) {
-        if !self.resizes.is_in_progress() {
+        if !self.resizes.is_in_progress() || self.resizes.is_of_pod() {
             return;
         }
         let pod = self.pod.clone();

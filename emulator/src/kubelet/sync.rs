@@ -178,6 +178,15 @@ impl Worker {
     async fn changed(&mut self, seen: &Seen) -> (Vec<Changed>, Resized) {
         let pod = self.pod.clone();
         let (mut changed, mut resized) = (Vec::new(), Resized::Nothing);
+        // More room is made before the containers take it. Less is refused while they still have more: then it comes after.
+        let of_pod = self
+            .resizes
+            .is_in_progress()
+            .then(|| self.node.edges.pod_resources(&pod));
+        let sandbox = seen.sandbox().map(|sandbox| sandbox.id.clone());
+        if let (Some(sandbox), Some(limits)) = (&sandbox, &of_pod) {
+            drop(self.node.runtime.update_sandbox_resources(sandbox, limits).await);
+        }
         for running in seen.running() {
             let Some(declared) = pod.container(&running.name) else {
                 continue;
@@ -219,6 +228,17 @@ impl Worker {
                 }
             }
         }
+        if self.resizes.is_of_pod() {
+            resized = Resized::Done;
+        }
+        if resized == Resized::Done
+            && let (Some(sandbox), Some(limits)) = (&sandbox, &of_pod)
+            && let Err(error) = self.node.runtime.update_sandbox_resources(sandbox, limits).await
+        {
+            self.resize_failed(&error.to_string());
+            return (changed, Resized::Failed);
+        }
+        self.resizes.pod_is_done();
         (changed, resized)
     }
 

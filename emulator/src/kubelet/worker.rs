@@ -144,12 +144,11 @@ impl Worker {
             resizes: Resizes::new(&mut pod),
             publisher: Publisher::new(&pod),
             pod: Arc::new(pod),
-            node,
             desired,
             calls,
             probers: None,
             failures: StartFailures::default(),
-            crashes: Backoff::default(),
+            crashes: Backoff::of_crashes(&node.features),
             pulls: Pulls::default(),
             volumes: None,
             volume_failures: 0,
@@ -161,6 +160,7 @@ impl Worker {
             one_more: false,
             ended_within: false,
             hooked: None,
+            node,
         }
     }
 
@@ -313,6 +313,7 @@ impl Worker {
             previous: self.publisher.published(),
             failures: &self.failures,
             results: &self.results(),
+            features: &self.node.features,
             resize: &self.resizes.conditions(),
             runtime: self.node.runtime.name().0,
         };

@@ -377,6 +377,9 @@ pub trait Runtime: Send + Sync + 'static {
     /// Forgets an ended container and its root filesystem; the log stays. Does nothing where it is gone.
     async fn remove_container(&self, id: &ContainerId) -> Result<(), RuntimeError>;
 
+    /// Changes the limits of a whole pod.
+    async fn update_sandbox_resources(&self, id: &SandboxId, resources: &Resources) -> Result<(), RuntimeError>;
+
     /// Changes the limits of a running container.
     async fn update_resources(&self, id: &ContainerId, resources: &Resources) -> Result<(), RuntimeError>;
 

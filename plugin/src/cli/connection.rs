@@ -4,9 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap_complete::ArgValueCompleter;
-
-use crate::completion::{flags, objects};
 
 /// Which API server, which namespace, and as whom.
 #[derive(Clone, Debug, Default, Args)]
@@ -16,16 +13,16 @@ pub struct Connection {
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub kubeconfig: Option<PathBuf>,
     /// The name of the kubeconfig context to use
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true, add = ArgValueCompleter::new(flags::contexts))]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub context: Option<String>,
     /// The name of the kubeconfig cluster to use
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true, add = ArgValueCompleter::new(flags::clusters))]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub cluster: Option<String>,
     /// The name of the kubeconfig user to use
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true, add = ArgValueCompleter::new(flags::users))]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub user: Option<String>,
     /// The namespace of the pods
-    #[arg(short, long, global = true, value_name = "NAME", add = ArgValueCompleter::new(objects::namespaces))]
+    #[arg(short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
     /// The address and port of the Kubernetes API server
     #[arg(short, long, global = true, value_name = "URL", hide_short_help = true)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emulator::emulator::{Emulator, Options};
+use emulator::features::Features;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -54,6 +55,7 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
         static_pod_path: None,
         pod_infra_container_image: None,
         map_images,
+        features: Features::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

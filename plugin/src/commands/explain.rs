@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use clap_complete::ArgValueCompleter;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cli::connection::Connection;
@@ -11,7 +10,6 @@ use crate::cli::selection::{Choice, Selection};
 use crate::cli::usage::UsageError;
 use crate::cluster::Cluster;
 use crate::commands::block_on;
-use crate::completion;
 use crate::failure::Failure;
 use crate::findings::reading::Reading;
 use crate::knowledge::language::Language;
@@ -32,7 +30,7 @@ use crate::{manifest, view};
   kubectl pod explain --lang ko 파드")]
 pub struct Arguments {
     /// A topic, a field's path, or pod/NAME
-    #[arg(value_name = "TOPIC | FIELD.PATH | pod/NAME", add = ArgValueCompleter::new(completion::fields::topics))]
+    #[arg(value_name = "TOPIC | FIELD.PATH | pod/NAME")]
     topic: Vec<String>,
     /// The pods with these labels (e.g. app=web,tier!=cache)
     #[arg(short = 'l', long, value_name = "LABELS")]

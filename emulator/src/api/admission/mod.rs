@@ -26,7 +26,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::store::{Key, Resource};
+use crate::{
+    features::Features,
+    store::{Key, Resource},
+};
 
 pub use self::{
     decode::{Decoded, FieldValidation, decode, decode_document},
@@ -89,6 +92,20 @@ pub fn admit_create(resource: Resource, object: &mut Value, context: &AdmissionC
         Rejection::of_fields(resource, object, errors)?;
     }
     Ok(())
+}
+
+/// Refuses a pod that asks for an action whose feature is off.
+///
+/// # Errors
+/// The field that asks for it.
+pub fn check_actions(pod: &Value, features: &Features) -> Result<(), Rejection> {
+    let errors = features.forbidden_action(pod).map(|path| FieldError {
+        path,
+        kind: Kind::NotSupported,
+        value: "RestartAllContainers".into(),
+        detail: "supported values: \"Restart\"".to_owned(),
+    });
+    Rejection::of_fields(Resource::Pods, pod, errors.into_iter().collect())
 }
 
 /// Puts the object into the request's namespace, and refuses one that says it is elsewhere.

@@ -113,6 +113,10 @@ impl Runtime for Echo {
         Ok(())
     }
 
+    async fn update_sandbox_resources(&self, _: &SandboxId, _: &Resources) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
     async fn update_resources(&self, _: &ContainerId, _: &Resources) -> Result<(), RuntimeError> {
         Ok(())
     }

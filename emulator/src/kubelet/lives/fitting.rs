@@ -158,3 +158,14 @@ async fn a_pod_that_sets_what_is_not_its_own_is_refused() {
     assert_eq!(life.last()["status"]["message"], format!("Pod was rejected: {message}"));
     assert!(life.events().contains(&format!("SysctlForbidden : {message}")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_as_a_whole_is_resized_too() {
+    let spec = json!({"resources": {"requests": {"cpu": "1"}}, "containers": [{"name": "app"}]});
+    let life = Life::run(Script::default(), spec, 3).await;
+    life.change(|pod| pod["spec"]["resources"]["requests"]["cpu"] = json!("2"));
+    life.pass(3).await;
+    assert_eq!(life.condition("PodResizeInProgress"), ["True"]);
+    assert_eq!(life.condition_now("PodResizeInProgress"), None);
+    assert_eq!(life.last()["status"]["allocatedResources"]["cpu"], "2");
+}

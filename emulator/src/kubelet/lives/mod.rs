@@ -22,6 +22,7 @@ use super::{
 use crate::{
     clock::Clock,
     events::Recorder,
+    features::Features,
     runtime::scripted::{Play, Script, ScriptedEdges, ScriptedImages, ScriptedRuntime, Termination},
     scheduler::Scheduler,
     store::{Change, Key, Resource, Store, StoreError},
@@ -82,6 +83,7 @@ impl Life {
             node_name: "emulator".into(),
             host_ips: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
             stretch: 1.0,
+            features: Features::default(),
             static_pods: None,
             clock,
         });

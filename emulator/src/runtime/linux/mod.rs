@@ -236,6 +236,12 @@ impl Runtime for LinuxRuntime {
         Ok(())
     }
 
+    async fn update_sandbox_resources(&self, id: &SandboxId, resources: &Resources) -> Result<(), RuntimeError> {
+        let sandbox = self.sandboxes.find(&id.0)?;
+        let limited = sandbox.cgroup.limit(resources);
+        limited.map_err(|error| RuntimeError::Failed(error.to_string()))
+    }
+
     async fn update_resources(&self, id: &ContainerId, resources: &Resources) -> Result<(), RuntimeError> {
         let (sandbox, _) = self.running(id)?;
         sandbox

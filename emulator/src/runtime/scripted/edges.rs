@@ -106,6 +106,10 @@ impl Edges for ScriptedEdges {
         }
     }
 
+    fn pod_resources(&self, _: &Pod) -> Resources {
+        Resources::default()
+    }
+
     fn resources(&self, _: &Pod, _: &Declared) -> Resources {
         Resources::default()
     }

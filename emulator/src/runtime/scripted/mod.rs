@@ -300,6 +300,10 @@ impl Runtime for ScriptedRuntime {
         Ok(())
     }
 
+    async fn update_sandbox_resources(&self, _: &SandboxId, _: &Resources) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
     async fn update_resources(&self, _: &ContainerId, _: &Resources) -> Result<(), RuntimeError> {
         Ok(())
     }

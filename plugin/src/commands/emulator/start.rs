@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use emulator::data_dir::{DataDir, Running};
 use emulator::emulator::Options;
+use emulator::features::Features;
 
 use super::DataDirFlag;
 use crate::cli::connection::Connection;
@@ -32,6 +33,16 @@ pub(super) struct Arguments {
     /// Run image TO wherever a container asks for FROM; FROM may end in *
     #[arg(long, value_name = "FROM=TO", value_parser = image_pair)]
     map_image: Vec<(String, String)>,
+    /// Feature gates that concern pods, as NAME=true|false,… ; without it they stand as Kubernetes 1.36 ships them
+    #[arg(long, value_name = "GATES", value_parser = feature_gates)]
+    feature_gates: Vec<String>,
+}
+
+fn feature_gates(text: &str) -> Result<String, String> {
+    match Features::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn image_pair(text: &str) -> Result<(String, String), String> {
@@ -50,6 +61,8 @@ impl Arguments {
             static_pod_path: self.static_pod_path.clone(),
             pod_infra_container_image: self.pod_infra_container_image.clone(),
             map_images: self.map_image.clone(),
+            // Each has been read once already.
+            features: Features::parse(&self.feature_gates.join(",")).unwrap_or_default(),
         }
     }
 
@@ -66,6 +79,9 @@ impl Arguments {
         }
         for (from, to) in &self.map_image {
             words.extend(["--map-image".into(), format!("{from}={to}").into()]);
+        }
+        if !self.feature_gates.is_empty() {
+            words.extend(["--feature-gates".into(), self.feature_gates.join(",").into()]);
         }
         words
     }

@@ -102,6 +102,9 @@ pub fn admit_resize(old: &Value, new: &mut Value) -> Result<(), Rejection> {
             }
         }
     }
+    if new["spec"]["resources"].is_object() {
+        result["spec"]["resources"] = new["spec"]["resources"].clone();
+    }
     defaults::apply(Resource::Pods, &mut result);
     let mut errors = Errors::default();
     if qos_class(&result["spec"]) != old["status"]["qosClass"].as_str().unwrap_or_default() {

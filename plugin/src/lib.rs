@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod completion;
 pub mod daemon;
 pub mod failure;
 pub mod findings;
@@ -44,6 +45,11 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// Whatever the command could not do, in the words that the user reads.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(words) = completion::asked(&arguments) {
+        printer.document(&completion::answer(words));
+        return Ok(ExitCode::SUCCESS);
+    }
     match cli::parse(arguments)? {
         cli::Parsed::Help(text) => {
             printer.document(&text);

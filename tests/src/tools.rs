@@ -49,7 +49,7 @@ pub fn plugin() -> &'static Path {
     PLUGIN.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "--package", "kubectl-pod", "--bin", "kubectl-pod"])
+            .args(["build", "--quiet", "--package", "kubectl-pod", "--bins"])
             .current_dir(checkout());
         let _ = Output::of(&mut build).succeeded();
         target().join("debug").join("kubectl-pod")

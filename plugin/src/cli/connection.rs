@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
+
+use crate::completion::{flags, objects};
 
 /// Which API server, which namespace, and as whom.
 #[derive(Clone, Debug, Default, Args)]
@@ -13,16 +16,16 @@ pub struct Connection {
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub kubeconfig: Option<PathBuf>,
     /// The name of the kubeconfig context to use
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true, add = ArgValueCompleter::new(flags::contexts))]
     pub context: Option<String>,
     /// The name of the kubeconfig cluster to use
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true, add = ArgValueCompleter::new(flags::clusters))]
     pub cluster: Option<String>,
     /// The name of the kubeconfig user to use
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true, add = ArgValueCompleter::new(flags::users))]
     pub user: Option<String>,
     /// The namespace of the pods
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", add = ArgValueCompleter::new(objects::namespaces))]
     pub namespace: Option<String>,
     /// The address and port of the Kubernetes API server
     #[arg(short, long, global = true, value_name = "URL", hide_short_help = true)]

@@ -1,23 +1,25 @@
 //! Which pods: names, selectors, or files, as kubectl takes them.
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
 use super::target::{PodsOf, Target};
 use super::usage::UsageError;
 use super::{switch, target};
+use crate::completion::{flags, objects};
 
 /// kubectl's selection flags and arguments.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selection {
     /// Pods by NAME, or by what they belong to: deploy/NAME, rs, sts, ds, job, cj, rc, svc, node; all of the namespace
     /// where nothing is named
-    #[arg(value_name = "NAME | TYPE/NAME")]
+    #[arg(value_name = "NAME | TYPE/NAME", add = ArgValueCompleter::new(objects::pods))]
     pub names: Vec<String>,
     /// Selector (label query) to filter on, e.g. app=web,tier!=cache
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
     /// Selector (field query) to filter on, e.g. status.phase=Running,spec.nodeName=node1
-    #[arg(long, value_name = "FIELDS")]
+    #[arg(long, value_name = "FIELDS", add = ArgValueCompleter::new(flags::selectable_fields))]
     pub field_selector: Option<String>,
     /// The pods of all namespaces
     #[arg(

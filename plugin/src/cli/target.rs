@@ -88,6 +88,19 @@ impl TargetKind {
         })
     }
 
+    /// The singular, for whoever reads it: `deployment`.
+    pub fn singular(&self) -> &'static str {
+        self.names[1]
+    }
+
+    /// Group and version as objects have them: `apps/v1`.
+    pub fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
     /// The short name, for messages: `deploy`.
     pub fn short_name(&self) -> &'static str {
         self.names[2]

@@ -30,6 +30,29 @@ pub(super) fn config(flags: &Connection) -> Result<kube::Config, ClusterError> {
     client_config::of(&cluster, user, namespace, &Environment::of_process())
 }
 
+/// What a kubeconfig names.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Its contexts.
+    pub contexts: Vec<String>,
+    /// Its clusters.
+    pub clusters: Vec<String>,
+    /// Its users.
+    pub users: Vec<String>,
+}
+
+/// What the kubeconfig names that kubectl would read; nothing where it cannot be read.
+pub fn names(flags: &Connection) -> Names {
+    let Ok((kubeconfig, _)) = read(flags) else {
+        return Names::default();
+    };
+    Names {
+        contexts: kubeconfig.contexts.into_iter().map(|context| context.name).collect(),
+        clusters: kubeconfig.clusters.into_iter().map(|cluster| cluster.name).collect(),
+        users: kubeconfig.auth_infos.into_iter().map(|user| user.name).collect(),
+    }
+}
+
 /// Reads the files: the one that is named, those of `KUBECONFIG`, or the one in the home directory.
 fn read(flags: &Connection) -> Result<(Kubeconfig, bool), ClusterError> {
     if let Some(path) = &flags.kubeconfig {

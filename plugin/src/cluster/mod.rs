@@ -9,6 +9,7 @@ pub mod dial;
 pub mod error;
 pub mod kubeconfig;
 pub mod logs;
+pub mod names;
 pub mod overrides;
 pub mod pods;
 pub mod proxy;

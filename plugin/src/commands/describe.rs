@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cli::connection::Connection;
@@ -11,6 +12,7 @@ use crate::cli::selection::{Choice, Selection};
 use crate::cluster::Cluster;
 use crate::cluster::error::ClusterError;
 use crate::commands::block_on;
+use crate::completion;
 use crate::failure::Failure;
 use crate::findings::Verdict;
 use crate::findings::reading::Reading;
@@ -41,6 +43,7 @@ pub struct Arguments {
         default_value = "text",
         hide_default_value = true,
         value_parser = output::parse,
+        add = ArgValueCompleter::new(completion::flags::forms),
         help = output::HELP
     )]
     #[expect(missing_docs, reason = "its help is the one of every command")]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cli::connection::Connection;
@@ -10,6 +11,7 @@ use crate::cli::selection::{Choice, Selection};
 use crate::cli::usage::UsageError;
 use crate::cluster::Cluster;
 use crate::commands::block_on;
+use crate::completion;
 use crate::failure::Failure;
 use crate::findings::reading::Reading;
 use crate::knowledge::language::Language;
@@ -30,7 +32,7 @@ use crate::{manifest, view};
   kubectl pod explain --lang ko 파드")]
 pub struct Arguments {
     /// A topic, a field's path, or pod/NAME
-    #[arg(value_name = "TOPIC | FIELD.PATH | pod/NAME")]
+    #[arg(value_name = "TOPIC | FIELD.PATH | pod/NAME", add = ArgValueCompleter::new(completion::fields::topics))]
     topic: Vec<String>,
     /// The pods with these labels (e.g. app=web,tier!=cache)
     #[arg(short = 'l', long, value_name = "LABELS")]

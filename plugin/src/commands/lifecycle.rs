@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use k8s_openapi::jiff::Timestamp;
 
 use super::follow::{End, Follow, Followed, follow};
@@ -18,6 +19,7 @@ use crate::cluster::Cluster;
 use crate::cluster::pods::PodAndEvents;
 use crate::cluster::watch::Query;
 use crate::commands::block_on;
+use crate::completion;
 use crate::failure::Failure;
 use crate::manifest;
 use crate::pod::Facts;
@@ -128,7 +130,8 @@ pub struct Arguments {
         value_name = "FORM",
         default_value = "text",
         hide_default_value = true,
-        value_parser = Form::parse
+        value_parser = Form::parse,
+        add = ArgValueCompleter::new(completion::flags::story_forms)
     )]
     pub output: Form,
     /// With -o custom-columns: without the line of headers

@@ -1,5 +1,6 @@
 //! One file per subcommand; each only wires flags, pods, facts and views together.
 
+pub mod completion;
 pub mod describe;
 pub mod emulate;
 pub mod emulator;
@@ -29,6 +30,8 @@ pub enum Command {
     Emulator(emulator::Arguments),
     /// The pause image: what holds a pod's namespaces
     PauseImage(pause_image::Arguments),
+    /// The program that kubectl asks to complete this command's words
+    Completion(completion::Arguments),
 }
 
 /// Runs what was asked for.
@@ -42,6 +45,7 @@ pub fn run(cli: Box<Cli>, printer: &mut Printer) -> Result<ExitCode, Failure> {
         Command::Lifecycle(arguments) => lifecycle::run(&arguments, &connection, printer),
         Command::Describe(arguments) => describe::run(&arguments, &connection, printer),
         Command::Emulator(arguments) => emulator::run(&arguments, &connection, printer),
+        Command::Completion(arguments) => completion::run(&arguments, printer),
         Command::PauseImage(arguments) => pause_image::run(&arguments, &connection, printer),
     }
 }

@@ -14,6 +14,7 @@ pub mod overrides;
 pub mod pods;
 pub mod proxy;
 pub mod surroundings;
+pub mod survey;
 pub mod targets;
 pub mod validation;
 pub mod watch;

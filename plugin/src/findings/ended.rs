@@ -117,8 +117,12 @@ fn finding(
         );
     }
     finding = match cause.topic.as_str() {
-        "livenessProbe" => finding.told_by(exit::killing(events, container, ended, "failed liveness probe")),
-        "startupProbe" => finding.told_by(exit::killing(events, container, ended, "failed startup probe")),
+        "livenessProbe" => finding
+            .told_by(exit::killing(events, container, ended, "failed liveness probe"))
+            .told_by(unhealthy(events, name, "Liveness")),
+        "startupProbe" => finding
+            .told_by(exit::killing(events, container, ended, "failed startup probe"))
+            .told_by(unhealthy(events, name, "Startup")),
         "FailedPostStartHook" => finding.told_by(event(events, "FailedPostStartHook", Some(name))),
         "OOMKilled" | "137" => finding.seen(
             format!("{}.resources.limits.memory", container.spec_path()),
@@ -153,6 +157,13 @@ fn advice(cause: &Cause) -> Option<Message> {
         "termination" => say("advice.sigterm"),
         "137" => say("advice.kernel-log"),
         _ => return None,
+    })
+}
+
+/// What the probe said when it failed.
+fn unhealthy<'a>(events: &'a [Event], container: &str, probe: &str) -> Option<&'a Event> {
+    events.iter().rev().find(|event| {
+        event.reason == "Unhealthy" && event.container() == Some(container) && event.message.starts_with(probe)
     })
 }
 

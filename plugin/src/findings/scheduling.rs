@@ -223,7 +223,15 @@ fn advise(facts: &Facts, finding: Finding, reason: &str) -> Finding {
             "custom-columns=NAME:.metadata.name,TAINTS:.spec.taints",
         ])),
         () if says("node affinity/selector") || says("match node selector") => {
-            finding.run(kubectl(&["get", "nodes", "--show-labels"]))
+            let labels: Vec<String> = facts
+                .spec()
+                .into_iter()
+                .flat_map(|spec| spec.node_selector.iter().flatten())
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            finding
+                .seen("spec.nodeSelector", labels.join(", "))
+                .run(kubectl(&["get", "nodes", "--show-labels"]))
         }
         () if says("were unschedulable") => finding.run(kubectl(&["uncordon", "NODE"])),
         () if says("affinity") || says("topology spread") => {

@@ -1,6 +1,7 @@
 //! What there is to know about pods: concepts, phases, conditions, reasons, exit codes, in data files, one per language;
 //! and the fields of a Pod, from Kubernetes' own schema.
 
+pub mod behaviour;
 pub mod field;
 pub mod language;
 

@@ -3,6 +3,7 @@
 //! What is wrong with a file is said with its line, column and field, and with the way to mend it.
 
 pub mod document;
+pub mod effects;
 pub mod node;
 pub mod problem;
 pub mod schema;
@@ -44,13 +45,32 @@ const COMPANIONS: [&str; 6] = [
 /// # Errors
 /// The first thing that is wrong with a file, or that no source holds a pod.
 pub fn pods(sources: &[Source]) -> Result<Vec<PodAndEvents>, Problem> {
-    let mut pods: Vec<(Pod, &Source)> = Vec::new();
+    Ok(read(sources)?.into_iter().map(|read| read.pod).collect())
+}
+
+/// A pod of a file, and where it stands there.
+#[derive(Clone, Debug)]
+pub struct PodOfFile<'a> {
+    /// The pod, and the events that were saved with it.
+    pub pod: PodAndEvents,
+    /// The file.
+    pub source: &'a Source,
+    /// The pod with the places of its fields.
+    pub document: Document,
+}
+
+/// The same, with the places of all fields.
+///
+/// # Errors
+/// The first thing that is wrong with a file, or that no source holds a pod.
+pub fn read(sources: &[Source]) -> Result<Vec<PodOfFile<'_>>, Problem> {
+    let mut pods: Vec<(Pod, &Source, Document)> = Vec::new();
     let mut events: Vec<Event> = Vec::new();
     let mut last: Option<(&Source, Document)> = None;
     for source in sources {
         for document in documents(source)? {
             match document.kind.as_str() {
-                "Pod" => pods.push((document.typed::<Pod>(source)?, source)),
+                "Pod" => pods.push((document.typed::<Pod>(source)?, source, document.clone())),
                 "Event" => events.push(document.typed::<Event>(source)?),
                 kind if COMPANIONS.contains(&kind) => {}
                 _ => return Err(not_a_pod(source, &document)),
@@ -68,15 +88,19 @@ pub fn pods(sources: &[Source]) -> Result<Vec<PodAndEvents>, Problem> {
     }
     Ok(pods
         .into_iter()
-        .map(|(pod, _)| PodAndEvents {
-            events: events
-                .iter()
-                .filter(|event| event.involved_object.name == pod.metadata.name)
-                .filter(|event| event.involved_object.namespace == pod.metadata.namespace)
-                .cloned()
-                .collect(),
-            pod,
-            events_error: None,
+        .map(|(pod, source, document)| PodOfFile {
+            pod: PodAndEvents {
+                events: events
+                    .iter()
+                    .filter(|event| event.involved_object.name == pod.metadata.name)
+                    .filter(|event| event.involved_object.namespace == pod.metadata.namespace)
+                    .cloned()
+                    .collect(),
+                pod,
+                events_error: None,
+            },
+            source,
+            document,
         })
         .collect())
 }

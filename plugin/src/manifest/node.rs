@@ -53,6 +53,34 @@ impl Node {
         }
     }
 
+    /// Where a field of the document stands, or else the nearest one around it that is there.
+    pub fn place_of(&self, path: &str) -> Place {
+        let mut node = self;
+        let mut place = self.place;
+        for part in path.split('.') {
+            let (name, index) = match part.split_once('[') {
+                Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
+                None => (part, None),
+            };
+            let Content::Map(members) = &node.content else {
+                return place;
+            };
+            let Some((key, member)) = members.iter().find(|(key, _)| key.name == name) else {
+                return place;
+            };
+            place = key.place;
+            node = member;
+            if let (Some(index), Content::List(items)) = (index, &member.content) {
+                let Some(item) = items.get(index) else {
+                    return place;
+                };
+                place = item.place;
+                node = item;
+            }
+        }
+        place
+    }
+
     /// The value as text, if it is text.
     pub fn as_text(&self) -> Option<&str> {
         match &self.content {

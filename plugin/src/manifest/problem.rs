@@ -93,21 +93,33 @@ impl fmt::Display for Problem {
                 None => Ok(()),
             };
         };
-        let span = span(&source.text, *place);
-        let annotation = match field.as_str() {
-            "" => AnnotationKind::Primary.span(span),
-            field => AnnotationKind::Primary.span(span).label(field),
-        };
-        let snippet = Snippet::source(source.text.as_str())
-            .path(source.name.as_str())
-            .annotation(annotation);
-        let mut group = Level::ERROR.primary_title(message.as_str()).element(snippet);
-        if let Some(help) = help {
-            group = group.element(Level::HELP.message(help.as_str()));
-        }
-        let rendered = Renderer::plain().render(&[group]);
+        let rendered = snippet(Level::ERROR, message, source, *place, field, help.as_deref());
         formatter.write_str(rendered.trim_start_matches("error: "))
     }
+}
+
+/// A remark about a place of a source, shown there.
+pub fn snippet(
+    level: Level<'_>,
+    message: &str,
+    source: &Source,
+    place: Place,
+    label: &str,
+    help: Option<&str>,
+) -> String {
+    let span = span(&source.text, place);
+    let annotation = match label {
+        "" => AnnotationKind::Primary.span(span),
+        label => AnnotationKind::Primary.span(span).label(label),
+    };
+    let snippet = Snippet::source(source.text.as_str())
+        .path(source.name.as_str())
+        .annotation(annotation);
+    let mut group = level.primary_title(message).element(snippet);
+    if let Some(help) = help {
+        group = group.element(Level::HELP.message(help));
+    }
+    Renderer::plain().render(&[group])
 }
 
 /// The bytes from a place to the end of the word there.

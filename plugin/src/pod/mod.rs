@@ -15,6 +15,7 @@ pub mod next;
 pub mod outcome;
 pub mod percentiles;
 pub mod probe;
+pub mod qos;
 pub mod quantity;
 pub mod reference;
 pub mod requests;

@@ -1,8 +1,11 @@
 //! What is known, in lines.
 
-use super::sheet::table;
+use super::sheet::{Sheet, table};
 use super::text::{Line, Tone};
+use crate::findings::message::say;
+use crate::knowledge::behaviour::{self, Behaviour};
 use crate::knowledge::field::{Field, Member};
+use crate::knowledge::language::Language;
 use crate::knowledge::{Catalogue, Entry};
 
 /// One entry.
@@ -51,7 +54,7 @@ pub fn index(catalogue: &Catalogue) -> Vec<Line> {
 }
 
 /// One field of a Pod.
-pub fn field(field: &Field) -> Vec<Line> {
+pub fn field(field: &Field, language: Language) -> Vec<Line> {
     let path = if field.path.is_empty() {
         "Pod"
     } else {
@@ -65,6 +68,10 @@ pub fn field(field: &Field) -> Vec<Line> {
             .tone(Tone::Warning, required),
         Line::new(),
     ];
+    if let Some(behaviour) = behaviour::of(&field.path) {
+        lines.extend(behaviour_lines(behaviour, language));
+        lines.push(Line::new());
+    }
     for paragraph in field.description.lines().filter(|line| !line.trim().is_empty()) {
         lines.extend(wrapped(paragraph, 2));
     }
@@ -72,6 +79,25 @@ pub fn field(field: &Field) -> Vec<Line> {
         lines.push(Line::new());
         lines.push(Line::new().tone(Tone::Heading, "Fields:"));
         members(&field.members, 2, &mut lines);
+    }
+    lines
+}
+
+/// What the schema does not say.
+fn behaviour_lines(behaviour: &Behaviour, language: Language) -> Vec<Line> {
+    let mut lines = wrapped(behaviour.told(language), 2);
+    let mut sheet = Sheet::new();
+    for (key, value) in [
+        ("view.default", &behaviour.default),
+        ("view.values", &behaviour.values),
+        ("view.since", &behaviour.since),
+        ("view.example", &behaviour.example),
+    ] {
+        sheet.maybe(2, &say(key).in_language(language), value.clone());
+    }
+    if !sheet.is_empty() {
+        lines.push(Line::new());
+        lines.extend(sheet.lines(0));
     }
     lines
 }

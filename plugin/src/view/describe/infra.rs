@@ -59,6 +59,7 @@ pub fn lines(reading: &Reading) -> Vec<Line> {
         "Network",
         match (uses_node, address.filter(|address| !address.is_empty())) {
             (true, _) => "the node's own (hostNetwork): the infra container holds none".to_owned(),
+            (false, Some(address)) if facts.is_over() => format!("was {address}"),
             (false, Some(address)) => format!("{address}, held by it for all containers"),
             (false, None) => "no address reported".to_owned(),
         },

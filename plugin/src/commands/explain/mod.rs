@@ -1,0 +1,113 @@
+//! `kubectl pod explain`: what a concept, field, reason or exit code means, or what is going on in a pod.
+
+mod manifests;
+mod pods;
+mod topic;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use clap_complete::ArgValueCompleter;
+
+use crate::cli::connection::Connection;
+use crate::cli::selection::{Choice, Selection};
+use crate::cli::switch;
+use crate::completion;
+use crate::failure::Failure;
+use crate::knowledge::Catalogue;
+use crate::knowledge::language::Language;
+use crate::view::printer::Printer;
+
+/// What `explain` takes.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl pod explain                          # what there is to explain
+  kubectl pod explain CrashLoopBackOff         # a reason, condition, phase or concept
+  kubectl pod explain 137                      # an exit code
+  kubectl pod explain spec.containers.livenessProbe   # any field of a Pod, without a cluster
+  kubectl pod explain pod/web                  # what is going on in a pod
+  kubectl pod explain deploy/web               # in the pods of a Deployment, the worst first
+  kubectl pod explain -A                       # what is wrong in the whole cluster
+  kubectl pod explain -f pod.yaml              # what each line of a manifest does, and what is odd in it
+  kubectl pod explain -f saved.yaml            # the verdict on a pod that was saved with its events
+  kubectl pod explain --lang ko 파드")]
+pub struct Arguments {
+    /// A topic, a field's path, or pods as pod/NAME or of TYPE/NAME
+    #[arg(value_name = "TOPIC | FIELD.PATH | TYPE/NAME", add = ArgValueCompleter::new(completion::fields::topics))]
+    topic: Vec<String>,
+    /// The pods with these labels (e.g. app=web,tier!=cache)
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+    /// Selector (field query) to filter on, e.g. status.phase=Running,spec.nodeName=node1
+    #[arg(long, value_name = "FIELDS", add = ArgValueCompleter::new(completion::flags::selectable_fields))]
+    field_selector: Option<String>,
+    /// The pods of all namespaces
+    #[arg(
+        short = 'A',
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch::parse,
+        value_name = "BOOL"
+    )]
+    all_namespaces: bool,
+    /// The pods of a file or directory, or - for standard input
+    #[arg(short = 'f', long, value_name = "FILE")]
+    filename: Vec<String>,
+    /// Also read the directories below those given with -f
+    #[arg(short = 'R', long)]
+    recursive_files: bool,
+    /// Show the fields of the fields, all the way down
+    #[arg(long)]
+    recursive: bool,
+    /// The language; that of the locale by default
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    lang: Option<Language>,
+}
+
+impl Arguments {
+    /// The language to answer in.
+    fn language(&self) -> Language {
+        self.lang.unwrap_or_else(|| {
+            let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+                .into_iter()
+                .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+            Language::of_locale(&locale.unwrap_or_default())
+        })
+    }
+
+    /// Whether pods are meant, and not what is known. Some topics have a slash: `Init:N/M`.
+    fn names_pods(&self) -> bool {
+        let has_selector = self.selector.is_some() || self.field_selector.is_some();
+        let names_one = self.topic.first().is_some_and(|word| word.contains('/'))
+            && Catalogue::of(Language::English).find(&self.topic.join(" ")).is_none();
+        names_one || has_selector || self.all_namespaces || !self.filename.is_empty()
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What keeps it from being explained; a topic that is not known, with the nearest one that is.
+pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -> Result<ExitCode, Failure> {
+    if !arguments.names_pods() {
+        return topic::run(arguments, printer);
+    }
+    let selection = Selection {
+        names: arguments.topic.clone(),
+        selector: arguments.selector.clone(),
+        field_selector: arguments.field_selector.clone(),
+        all_namespaces: arguments.all_namespaces,
+        filename: arguments.filename.clone(),
+        recursive: arguments.recursive_files,
+    };
+    let language = arguments.language();
+    match selection.choice()? {
+        Choice::Files(names) => manifests::run(&names, arguments.recursive_files, language, printer),
+        choice @ Choice::Named(_) => pods::named(&choice, connection, language, printer),
+        choice => pods::survey(&choice, connection, language, printer),
+    }
+}

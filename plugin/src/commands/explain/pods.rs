@@ -1,0 +1,132 @@
+//! Pods of a cluster: one in full, many in a list.
+
+use std::process::ExitCode;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::cli::connection::Connection;
+use crate::cli::selection::Choice;
+use crate::cluster::Cluster;
+use crate::cluster::survey::Survey;
+use crate::commands::block_on;
+use crate::failure::Failure;
+use crate::findings::command::here;
+use crate::findings::message::say;
+use crate::findings::reading::Reading;
+use crate::knowledge::language::Language;
+use crate::view;
+use crate::view::printer::Printer;
+use crate::view::text::{Line, Tone};
+
+/// Pods that were named: each in full, the worst first.
+pub(super) fn named(
+    choice: &Choice,
+    connection: &Connection,
+    language: Language,
+    printer: &mut Printer,
+) -> Result<ExitCode, Failure> {
+    let found = block_on(async {
+        let cluster = Cluster::connect(connection).await?;
+        let found = cluster.selected(choice).await;
+        let now = Timestamp::now();
+        let read = found.into_iter().map(|one| async {
+            match one {
+                Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now)).await),
+                Err(error) => Err(error),
+            }
+        });
+        Ok(futures::future::join_all(read).await)
+    })?;
+    let (mut readings, mut failures) = (Vec::new(), Vec::new());
+    for one in found {
+        match one {
+            Ok(reading) => readings.push(reading),
+            Err(error) => failures.push(Failure::from(error)),
+        }
+    }
+    readings.sort_by_key(|reading: &Reading| std::cmp::Reverse((reading.verdict, reading.worst())));
+    for (number, reading) in readings.iter().enumerate() {
+        if number > 0 {
+            printer.line(&Line::new());
+        }
+        printer.lines(&judged(reading, language));
+    }
+    Ok(ended(&failures, printer))
+}
+
+/// Many pods: a ranked list, and the worst of them in full.
+pub(super) fn survey(
+    choice: &Choice,
+    connection: &Connection,
+    language: Language,
+    printer: &mut Printer,
+) -> Result<ExitCode, Failure> {
+    let (survey, errors, worst) = block_on(async {
+        let cluster = Cluster::connect(connection).await?;
+        let (survey, errors) = cluster.survey(choice).await;
+        let worst = match survey.unwell.first() {
+            Some(worst) => Some(cluster.look_around(worst.clone()).await),
+            None => None,
+        };
+        Ok((survey, errors, worst))
+    })?;
+    let failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
+    if !survey.counts.is_empty() || failures.is_empty() {
+        show(&survey, worst.as_ref(), language, printer);
+    }
+    Ok(ended(&failures, printer))
+}
+
+/// The list, the worst pod, and how to see another.
+pub(super) fn show(survey: &Survey, worst: Option<&Reading>, language: Language, printer: &mut Printer) {
+    printer.lines(&view::survey::lines(survey, language));
+    let Some(worst) = worst else {
+        return;
+    };
+    printer.line(&Line::new());
+    printer.line(&Line::new().tone(Tone::Heading, say("survey.worst").in_language(language)));
+    printer.lines(&judged(worst, language));
+    if let Some(next) = survey.unwell.get(1) {
+        let command = here(&next.facts, &["pod", "explain", &format!("pod/{}", next.facts.name)]);
+        printer.line(&Line::new());
+        printer.line(
+            &Line::new()
+                .tone(Tone::Faint, say("survey.details").in_language(language))
+                .plain(" ")
+                .plain(command),
+        );
+    }
+}
+
+/// One pod: its verdict, what was found, and what comes next.
+pub(super) fn judged(reading: &Reading, language: Language) -> Vec<Line> {
+    let facts = &reading.facts;
+    let mut lines = vec![view::lifecycle::headline(facts)];
+    lines.extend(view::findings::lines_in(
+        language,
+        reading.verdict,
+        &reading.findings,
+        &reading.around.unread,
+    ));
+    if let Some(error) = &reading.events_error {
+        lines.push(
+            Line::from("  ")
+                .tone(Tone::Faint, say("view.unread").in_language(language))
+                .plain(" ")
+                .tone(Tone::Faint, error.as_str()),
+        );
+    }
+    if language == Language::English {
+        lines.extend(view::lifecycle::next_lines(facts));
+    }
+    lines
+}
+
+fn ended(failures: &[Failure], printer: &mut Printer) -> ExitCode {
+    failures.iter().for_each(|failure| failure.report(printer));
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

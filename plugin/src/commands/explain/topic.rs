@@ -1,0 +1,83 @@
+//! Topics, fields and exit codes: what is known without a cluster.
+
+use std::process::ExitCode;
+
+use super::Arguments;
+use crate::cli::usage::UsageError;
+use crate::failure::Failure;
+use crate::knowledge::language::Language;
+use crate::knowledge::{Catalogue, Entry, behaviour, field};
+use crate::view;
+use crate::view::printer::Printer;
+use crate::view::text::Line;
+
+/// Explains what was asked for, or shows what there is.
+pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let language = arguments.language();
+    let catalogue = Catalogue::of(language);
+    let topic = arguments.topic.join(" ");
+    if topic.is_empty() {
+        printer.lines(&view::knowledge::index(catalogue));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(entry) = find(catalogue, &topic, arguments.lang) {
+        printer.lines(&view::knowledge::entry(&entry));
+        return Ok(ExitCode::SUCCESS);
+    }
+    match field::explain(&topic, arguments.recursive) {
+        Ok(field) => {
+            printer.lines(&view::knowledge::field(&field, language));
+            // Some fields are concepts too, and the concept says more.
+            let last = field.path.rsplit('.').next().unwrap_or_default();
+            if behaviour::of(&field.path).is_none()
+                && let Some(entry) = find(catalogue, last, arguments.lang)
+            {
+                printer.line(&Line::new());
+                printer.lines(&view::knowledge::entry(&entry));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) if error.parent == "Pod" => Err(UsageError::new(format!("there is no topic or field {topic:?}"))
+            .suggest(catalogue.suggest(&topic).map(str::to_owned).or(error.suggestion))
+            .into()),
+        Err(error) => Err(UsageError::new(error.to_string()).suggest(error.suggestion).into()),
+    }
+}
+
+/// Finds an entry by a name of any language. Who asks in a language and names no other gets the answer in it.
+fn find(catalogue: &Catalogue, topic: &str, asked: Option<Language>) -> Option<Entry> {
+    if let Some(entry) = catalogue.find(topic) {
+        return Some(filled(entry, "N", "N-128"));
+    }
+    let other = [Language::English, Language::Korean].into_iter().find_map(|language| {
+        let other = Catalogue::of(language);
+        let name = other.name_of(topic)?;
+        match asked {
+            Some(_) => catalogue.find(name).cloned(),
+            None => other.find(name).cloned(),
+        }
+    });
+    other.or_else(|| exit_code(catalogue, topic))
+}
+
+/// An exit code that has no entry of its own: a signal's, or the application's own choice.
+fn exit_code(catalogue: &Catalogue, topic: &str) -> Option<Entry> {
+    let code: u8 = topic.parse().ok()?;
+    let name = if (129..=192).contains(&code) {
+        "exit code of a signal"
+    } else {
+        "exit code of the application"
+    };
+    let mut entry = filled(catalogue.find(name)?, topic, &code.saturating_sub(128).to_string());
+    entry.also.clear();
+    Some(entry)
+}
+
+/// The entries about exit codes in general leave room for the code.
+fn filled(entry: &Entry, code: &str, signal: &str) -> Entry {
+    let mut entry = entry.clone();
+    for text in [&mut entry.title, &mut entry.text] {
+        *text = text.replace("{code}", code).replace("{signal}", signal);
+    }
+    entry
+}

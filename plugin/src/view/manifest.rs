@@ -1,0 +1,136 @@
+//! A manifest explained: what each line does, what holds for what it leaves out, what starts when, and what is odd.
+
+use annotate_snippets::Level;
+
+use super::text::{Line, Tone};
+use super::wrap::wrap;
+use crate::findings::Severity;
+use crate::findings::message::say;
+use crate::knowledge::language::Language;
+use crate::lint::{self, Lint};
+use crate::manifest::effects::{self, Effect};
+use crate::manifest::{PodOfFile, Source, problem};
+use crate::pod::Facts;
+use crate::pod::timeline::title;
+
+/// What is said of a line stands at this column at most.
+const WIDEST: usize = 58;
+/// The width of what is said.
+const ROOM: usize = 66;
+
+/// Explains a manifest.
+pub fn lines(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line> {
+    let told = |key| Line::new().tone(Tone::Heading, say(key).in_language(language));
+    let mut lines = vec![
+        Line::new()
+            .tone(Tone::Heading, format!("{}/{}", facts.namespace, facts.name))
+            .tone(Tone::Faint, format!("  {}", pod.source.name)),
+        told("view.line-by-line"),
+    ];
+    lines.extend(text(pod.source, &effects::effects(&pod.document.node, language)));
+    let Some(spec) = facts.spec() else {
+        return lines;
+    };
+    lines.push(Line::new());
+    lines.push(told("view.left-out"));
+    let defaults = effects::defaults(spec, language);
+    let width = defaults
+        .iter()
+        .map(|default| default.path.len() + default.value.len() + 4)
+        .max()
+        .unwrap_or(0)
+        .min(WIDEST);
+    for default in defaults {
+        let left = Line::from("  ")
+            .plain(default.path)
+            .plain(": ")
+            .tone(Tone::Heading, default.value);
+        lines.extend(beside(left, width + 2, &default.told));
+    }
+    lines.push(Line::new());
+    lines.push(told("view.starts"));
+    lines.extend(
+        facts
+            .containers
+            .iter()
+            .map(|container| Line::from(format!("  {}", title(facts, container)))),
+    );
+    lines.push(Line::new());
+    lines.push(told("view.lints"));
+    let lints = lint::of(spec);
+    if lints.is_empty() {
+        lines.push(Line::from("  ").tone(Tone::Good, say("view.no-lints").in_language(language)));
+    }
+    lines.extend(lints.iter().flat_map(|lint| remark(pod, lint, language)));
+    lines
+}
+
+/// The lines of the text, each with what it does beside it.
+fn text(source: &Source, effects: &[Effect]) -> Vec<Line> {
+    let first = effects.first().map_or(1, |effect| effect.line);
+    let last = effects.last().map_or(0, |effect| effect.line);
+    let text: Vec<(usize, &str)> = source
+        .text
+        .lines()
+        .enumerate()
+        .map(|(number, line)| (number + 1, line))
+        .skip(first.saturating_sub(1))
+        .take_while(|(number, line)| *number <= last || !line.starts_with("---"))
+        .collect();
+    let width = text
+        .iter()
+        .map(|(_, line)| Line::from(*line).width())
+        .max()
+        .unwrap_or(0)
+        .min(WIDEST);
+    text.into_iter()
+        .flat_map(|(number, line)| {
+            let left = Line::new()
+                .tone(Tone::Faint, format!("{number:>4}  "))
+                .plain(line.trim_end());
+            let told: Vec<&str> = effects
+                .iter()
+                .filter(|effect| effect.line == number)
+                .map(|effect| effect.told.as_str())
+                .collect();
+            beside(left, width + 6, &told.join(" | "))
+        })
+        .collect()
+}
+
+/// What is said, beside what it is said of, or below it where that is too wide.
+fn beside(left: Line, width: usize, told: &str) -> Vec<Line> {
+    if told.is_empty() {
+        return vec![left];
+    }
+    let column = width + 2;
+    let mut lines = Vec::new();
+    let mut left = if left.width() > width {
+        lines.push(left);
+        Line::new()
+    } else {
+        left
+    };
+    for part in wrap(told, ROOM) {
+        lines.push(std::mem::take(&mut left).pad_to(column).tone(Tone::Faint, part));
+    }
+    lines
+}
+
+fn remark(pod: &PodOfFile<'_>, lint: &Lint, language: Language) -> Vec<Line> {
+    let level = match lint.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let place = pod.document.node.place_of(&lint.path);
+    let shown = problem::snippet(
+        level,
+        &lint.what.in_language(language),
+        pod.source,
+        place,
+        &lint.path,
+        Some(&lint.help.in_language(language)),
+    );
+    shown.lines().map(Line::from).collect()
+}

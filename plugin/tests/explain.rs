@@ -1,0 +1,141 @@
+//! `explain`, as it is typed: manifests, and pods with what stands around them.
+
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Server, list, pod, refusal, transcript};
+
+#[test]
+fn a_manifest_is_explained_line_by_line_with_what_is_odd_at_its_place() {
+    insta::assert_snapshot!(transcript(
+        &["explain", "-f", "-", "--lang", "en"],
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: app\n    image: nginx:1.27\n    \
+         livenessProbe:\n      httpGet: {port: web}\n      timeoutSeconds: 20\n    resources:\n      limits: {memory: 64m}\n"
+    ));
+}
+
+#[test]
+fn the_same_is_told_in_korean() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: app, image: 'nginx:1.27', \
+                livenessProbe: {httpGet: {port: web}}}\n";
+    let said = transcript(&["explain", "-f", "-", "--lang", "ko"], text);
+    assert!(said.contains("한 줄씩 보면:"), "{said}");
+    assert!(said.contains("이름이 web인 포트가 없다"), "{said}");
+}
+
+#[test]
+fn any_exit_code_has_an_answer() {
+    let said = transcript(&["explain", "150", "--lang", "en"], "");
+    assert!(said.contains("Exit code 150 (signal 22)"), "{said}");
+    let said = transcript(&["explain", "42", "--lang", "ko"], "");
+    assert!(said.contains("종료 코드 42"), "{said}");
+}
+
+#[test]
+fn a_field_is_told_with_its_default_values_and_version() {
+    let said = transcript(&["explain", "spec.initContainers[0].startupProbe", "--lang", "en"], "");
+    for part in ["Since:", "1.20", "Default:", "Example:", "periodSeconds"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+/// A pod that waits for a ConfigMap that does not exist, behind a Secret that nobody may read.
+fn waiting() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "default", "uid": "u1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"nodeName": "node1", "containers": [{"name": "app", "image": "busybox:1", "envFrom": [
+            {"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "login"}},
+        ]}]},
+        "status": {
+            "phase": "Pending", "startTime": "2026-01-01T00:00:00Z",
+            "conditions": [{"type": "Ready", "status": "False"}],
+            "containerStatuses": [{"name": "app", "ready": false, "restartCount": 0, "image": "", "imageID": "",
+                "state": {"waiting": {"reason": "CreateContainerConfigError"}}}],
+        },
+    })
+}
+
+#[test]
+fn what_a_pod_refers_to_is_looked_up_where_it_is_permitted() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("/configmaps/settings") => refusal(404, "NotFound", "configmaps \"settings\" not found"),
+        path if path.contains("/secrets/login") => refusal(403, "Forbidden", "secrets \"login\" is forbidden"),
+        _ => (200, vec![waiting().to_string()]),
+    });
+    let said = transcript(&["explain", "pod/web", "--lang", "en", "-s", &server.url], "");
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    assert!(
+        said.contains("ConfigMap settings does not exist in namespace default"),
+        "{said}"
+    );
+    assert!(
+        said.contains("spec.containers[0].envFrom[0].configMapRef: settings"),
+        "{said}"
+    );
+    assert!(
+        said.contains(
+            "could not be looked at: Secret login: Error from server (Forbidden): secrets \"login\" is forbidden"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_pod_that_is_well_costs_one_round_of_requests() {
+    let server = Server::start(|path, _| {
+        if path.contains("/events") {
+            list("EventList", &[], None)
+        } else {
+            let mut well = pod("web", "Running", true);
+            well["status"]["containerStatuses"] = json!([{"name": "app", "ready": true, "restartCount": 0, "image": "",
+                "imageID": "", "state": {"running": {"startedAt": "2026-01-01T00:00:01Z"}}}]);
+            (200, vec![well.to_string()])
+        }
+    });
+    let said = transcript(&["explain", "pod/web", "--lang", "en", "-s", &server.url], "");
+    assert!(said.contains("healthy"), "{said}");
+    assert_eq!(server.requests().len(), 2, "{:?}", server.requests());
+}
+
+#[test]
+fn a_cluster_is_told_as_a_ranked_list_page_by_page() {
+    let crashing = |name: &str| {
+        let mut pod = pod(name, "Running", false);
+        pod["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "r", "controller": true}]);
+        pod["status"]["containerStatuses"] = json!([{"name": "app", "ready": false, "restartCount": 4, "image": "",
+            "imageID": "", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting"}},
+            "lastState": {"terminated": {"exitCode": 3, "reason": "Error", "finishedAt": "2026-01-01T00:00:05Z"}}}]);
+        pod
+    };
+    let server = Server::start(move |path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("/replicasets/") => refusal(403, "Forbidden", "replicasets.apps \"web-1\" is forbidden"),
+        path if path.contains("/services") => list("ServiceList", &[], None),
+        path if path.contains("/endpointslices") => list("EndpointSliceList", &[], None),
+        path if path.contains("/poddisruptionbudgets") => list("PodDisruptionBudgetList", &[], None),
+        path if path.contains("continue=next") => {
+            list("PodList", &[crashing("web-b"), pod("old", "Succeeded", false)], None)
+        }
+        _ => list("PodList", &[crashing("web-a")], Some("next")),
+    });
+    let said = transcript(&["explain", "-A", "--lang", "en", "-s", &server.url], "");
+    assert!(said.contains("2 of 3 pods are not well:"), "{said}");
+    assert!(said.contains("and 1 more of ReplicaSet/web-1"), "{said}");
+    assert!(said.contains("the others: 0 healthy, 1 done"), "{said}");
+    assert!(said.contains("its last run ended with exit code 3"), "{said}");
+}
+
+#[test]
+fn nothing_to_worry_about_is_said_in_a_line() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        _ => list("PodList", &[pod("old", "Succeeded", false)], None),
+    });
+    let said = transcript(&["explain", "-A", "--lang", "en", "-s", &server.url], "");
+    assert!(said.contains("all pods are well: 1"), "{said}");
+}

@@ -158,6 +158,7 @@ impl Emulator {
         };
         // Before the first request: a pod is refused in a namespace without its service account.
         controllers::namespaces::ensure_built_in(&store, clock.now());
+        controllers::priority_classes::ensure_built_in(&store, clock.now());
         for namespace in controllers::namespaces::BUILT_IN {
             controllers::namespaces::provide(&store, namespace, &credentials.certificate_authority, clock.now());
         }
@@ -210,6 +211,7 @@ impl Emulator {
             runtime: shared,
             signer,
             features: options.features,
+            meter: api::metrics::Meter::default(),
         });
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| machine("cannot listen", &error))?;
         tasks.spawn(api::serve(listener, credentials.server.clone(), answers, over()));

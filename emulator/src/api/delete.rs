@@ -26,9 +26,12 @@ pub(super) async fn delete(api: &Api, target: &Target, name: &str, asked: &Asked
         Resource::Pods | Resource::Namespaces | Resource::ServiceAccounts
     );
     if object || deleted["metadata"]["deletionTimestamp"].is_string() {
-        return Ok(ok(&deleted));
+        return Ok(ok(&target.shown(&deleted)));
     }
-    let details = json!({"name": name, "kind": target.resource.plural(), "uid": deleted["metadata"]["uid"]});
+    let mut details = json!({"name": name, "kind": target.resource.plural(), "uid": deleted["metadata"]["uid"]});
+    if !target.group().is_empty() {
+        details["group"] = target.group().into();
+    }
     Ok(ok(
         &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}),
     ))
@@ -56,11 +59,13 @@ pub(super) async fn delete_collection(api: &Api, target: &Target, asked: &Asked)
         }
     }
     let items = finish(api, deletions).await?;
-    let items: Vec<&Value> = items.iter().map(|item| &**item).collect();
-    let kind = format!("{}List", target.resource.kind());
-    Ok(ok(
-        &json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": version.to_string()}, "items": items}),
-    ))
+    let metadata = json!({"resourceVersion": version.to_string()});
+    Ok(ok(&asked.shape(target).list(
+        target.resource,
+        &items,
+        metadata,
+        api.clock.now(),
+    )))
 }
 
 fn options(asked: &Asked) -> Result<Options, Status> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::event_form::EVENTS_GROUP;
 use super::request::subresources;
 use crate::store::Resource;
 
@@ -26,15 +27,27 @@ fn verbs(resource: Resource) -> Vec<&'static str> {
     VERBS.into_iter().filter(possible).collect()
 }
 
-/// The groups besides the core, with the kinds that can be asked there.
-const REVIEWS: [(&str, &[(&str, &str)]); 2] = [
-    ("authentication.k8s.io", &[("selfsubjectreviews", "SelfSubjectReview")]),
+/// The groups besides the core, each with its one version.
+const GROUPS: [(&str, &str); 5] = [
+    ("authentication.k8s.io", "v1"),
+    ("authorization.k8s.io", "v1"),
+    ("events.k8s.io", "v1"),
+    ("metrics.k8s.io", "v1beta1"),
+    ("scheduling.k8s.io", "v1"),
+];
+
+/// Kinds that are asked and never stored: group, plural, kind.
+const REVIEWS: [(&str, &str, &str); 3] = [
+    ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
     (
         "authorization.k8s.io",
-        &[
-            ("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
-            ("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
-        ],
+        "selfsubjectaccessreviews",
+        "SelfSubjectAccessReview",
+    ),
+    (
+        "authorization.k8s.io",
+        "selfsubjectrulesreviews",
+        "SelfSubjectRulesReview",
     ),
 ];
 
@@ -49,92 +62,114 @@ pub(super) fn document(path: &str) -> Option<Value> {
         "/apis" => Some(json!({
             "kind": "APIGroupList",
             "apiVersion": "v1",
-            "groups": REVIEWS.map(|(name, _)| group(name)),
+            "groups": GROUPS.map(|(name, version)| group(name, version)),
         })),
-        "/api/v1" => Some(core()),
+        "/api/v1" => Some(json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": resources("")})),
         "/version" => Some(version()),
-        path => review_document(path.strip_prefix("/apis/")?),
+        path => group_document(path.strip_prefix("/apis/")?),
     }
 }
 
 /// The kind that a path below `/apis` takes reviews of.
 pub(super) fn review(path: &str) -> Option<&'static str> {
     let (group, plural) = path.strip_prefix("/apis/")?.split_once("/v1/")?;
-    let (_, kinds) = REVIEWS.iter().find(|(name, _)| *name == group)?;
-    kinds.iter().find(|(name, _)| *name == plural).map(|(_, kind)| *kind)
+    let mut all = REVIEWS.iter();
+    let (.., kind) = all.find(|(of, name, _)| *of == group && *name == plural)?;
+    Some(kind)
 }
 
-fn review_document(path: &str) -> Option<Value> {
-    let (name, version) = path.split_once('/').unwrap_or((path, ""));
-    let (_, kinds) = REVIEWS.iter().find(|(group, _)| *group == name)?;
-    match version {
+fn group_document(path: &str) -> Option<Value> {
+    let (name, asked) = path.split_once('/').unwrap_or((path, ""));
+    let (_, version) = GROUPS.iter().find(|(group, _)| *group == name)?;
+    match asked {
         "" => {
-            let mut group = group(name);
+            let mut group = group(name, version);
             group["kind"] = "APIGroup".into();
             group["apiVersion"] = "v1".into();
             Some(group)
         }
-        "v1" => {
-            let resources: Vec<Value> = kinds
-                .iter()
-                .map(|(plural, kind)| {
-                    let singular = kind.to_lowercase();
-                    json!({"name": plural, "singularName": singular, "namespaced": false, "kind": kind, "verbs": ["create"]})
-                })
-                .collect();
-            let version = format!("{name}/v1");
-            Some(
-                json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": resources}),
-            )
-        }
+        asked if asked == *version => Some(json!({
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": format!("{name}/{version}"),
+            "resources": resources(name),
+        })),
         _ => None,
     }
 }
 
-fn group(name: &str) -> Value {
-    let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
+fn group(name: &str, version: &str) -> Value {
+    let version = json!({"groupVersion": format!("{name}/{version}"), "version": version});
     json!({"name": name, "versions": [version.clone()], "preferredVersion": version})
 }
 
-fn core() -> Value {
-    let mut resources = Vec::new();
-    for resource in Resource::ALL {
-        let plural = resource.plural();
-        let mut entry = json!({
-            "name": plural,
-            "singularName": resource.kind().to_lowercase(),
-            "namespaced": resource.namespaced(),
-            "kind": resource.kind(),
-            "verbs": verbs(resource),
-        });
-        if !resource.short_names().is_empty() {
-            entry["shortNames"] = json!(resource.short_names());
-        }
-        if resource == Resource::Pods {
-            entry["categories"] = json!(["all"]);
-        }
-        resources.push(entry);
-        for (name, kind, verbs) in subresources(resource) {
-            let mut entry = json!({
-                "name": format!("{plural}/{name}"),
-                "singularName": "",
-                "namespaced": resource.namespaced(),
-                "kind": kind,
-                "verbs": verbs,
-            });
-            let group = match *kind {
-                "TokenRequest" => Some("authentication.k8s.io"),
-                "Eviction" => Some("policy"),
-                _ => None,
-            };
-            if let Some(group) = group {
-                entry["group"] = group.into();
-                entry["version"] = "v1".into();
-            }
-            resources.push(entry);
-        }
+/// What there is in a group.
+fn resources(group: &str) -> Vec<Value> {
+    let reviews = REVIEWS.iter().filter(|(of, ..)| *of == group).map(|(_, plural, kind)| {
+        json!({
+            "name": plural, "singularName": kind.to_lowercase(), "namespaced": false, "kind": kind,
+            "verbs": ["create"],
+        })
+    });
+    let mut resources: Vec<Value> = reviews.collect();
+    let stored = Resource::ALL.into_iter();
+    resources.extend(
+        stored
+            .filter(|resource| resource.group() == group)
+            .flat_map(stored_entries),
+    );
+    match group {
+        EVENTS_GROUP => resources.extend(stored_entries(Resource::Events)),
+        "metrics.k8s.io" => resources.extend([("nodes", false, "NodeMetrics"), ("pods", true, "PodMetrics")].map(
+            |(plural, namespaced, kind)| {
+                json!({
+                    "name": plural, "singularName": "", "namespaced": namespaced, "kind": kind,
+                    "verbs": ["get", "list"],
+                })
+            },
+        )),
+        _ => {}
     }
-    json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": resources})
+    resources
+}
+
+/// A kind and its subresources.
+fn stored_entries(resource: Resource) -> Vec<Value> {
+    let plural = resource.plural();
+    let mut entry = json!({
+        "name": plural,
+        "singularName": resource.kind().to_lowercase(),
+        "namespaced": resource.namespaced(),
+        "kind": resource.kind(),
+        "verbs": verbs(resource),
+    });
+    if !resource.short_names().is_empty() {
+        entry["shortNames"] = json!(resource.short_names());
+    }
+    if resource == Resource::Pods {
+        entry["categories"] = json!(["all"]);
+    }
+    let mut entries = vec![entry];
+    for (name, kind, verbs) in subresources(resource) {
+        let mut entry = json!({
+            "name": format!("{plural}/{name}"),
+            "singularName": "",
+            "namespaced": resource.namespaced(),
+            "kind": kind,
+            "verbs": verbs,
+        });
+        let group = match *kind {
+            "TokenRequest" => Some("authentication.k8s.io"),
+            "Eviction" => Some("policy"),
+            _ => None,
+        };
+        if let Some(group) = group {
+            entry["group"] = group.into();
+            entry["version"] = "v1".into();
+        }
+        entries.push(entry);
+    }
+    entries
 }
 
 fn version() -> Value {
@@ -163,6 +198,7 @@ fn version() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{metrics, target::Target};
 
     #[test]
     fn every_group_that_is_listed_is_there() {
@@ -170,11 +206,21 @@ mod tests {
         for group in groups["groups"].as_array().unwrap() {
             let version = group["preferredVersion"]["groupVersion"].as_str().unwrap();
             let list = document(&format!("/apis/{version}")).unwrap();
-            for resource in list["resources"].as_array().unwrap() {
-                let path = format!("/apis/{version}/{}", resource["name"].as_str().unwrap());
-                assert_eq!(review(&path), resource["kind"].as_str(), "{path}");
+            let resources = list["resources"].as_array().unwrap();
+            assert!(!resources.is_empty(), "{version}");
+            for resource in resources {
+                let name = resource["name"].as_str().unwrap();
+                let path = format!("/apis/{version}/{name}");
+                let metrics = path.strip_prefix("/apis/metrics.k8s.io/v1beta1/");
+                assert!(
+                    review(&path) == resource["kind"].as_str()
+                        || Target::of(&path).is_some_and(|target| target.resource.plural() == name)
+                        || metrics.and_then(metrics::Target::parse).is_some(),
+                    "{path}"
+                );
             }
         }
         assert_eq!(document("/apis/apps/v1"), None);
+        assert_eq!(document("/apis/metrics.k8s.io/v1"), None);
     }
 }

@@ -9,10 +9,12 @@ pub mod credentials;
 mod delete;
 mod deletion;
 pub mod discovery;
+mod event_form;
 mod eviction;
 pub mod logs;
 mod managed;
 mod merge_keys;
+pub mod metrics;
 mod openapi;
 mod part;
 mod patch;
@@ -70,6 +72,8 @@ pub struct Api {
     pub signer: Arc<Signer>,
     /// Which features are on.
     pub features: Features,
+    /// Measures what pods use.
+    pub meter: metrics::Meter,
 }
 
 impl Api {
@@ -88,9 +92,22 @@ impl Api {
     ) -> Result<Response<Body>, Status> {
         let user = User::of(has_certificate, request.headers(), &self.signer, self.clock.now())?;
         let path = request.uri().path().to_owned();
-        let target = path.strip_prefix("/api/v1/").and_then(Target::parse);
-        if let Some(target) = target {
+        if let Some(target) = Target::of(&path) {
             return self.object(&target, &user, request).await;
+        }
+        let metrics = path
+            .strip_prefix("/apis/")
+            .and_then(|path| path.strip_prefix(metrics::GROUP_VERSION));
+        if let Some(target) = metrics.and_then(|path| metrics::Target::parse(path.strip_prefix('/')?)) {
+            if !user.may() {
+                return Err(no_path(&user, "get", &path));
+            }
+            if request.method() != Method::GET {
+                return Err(Status::method_not_allowed());
+            }
+            let query = query::Query::parse(request.uri().query().unwrap_or_default());
+            let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());
+            return metrics::answer(self, &target, &query, accept.unwrap_or_default()).await;
         }
         if let Some(kind) = discovery::review(&path) {
             if request.method() != Method::POST {
@@ -115,7 +132,6 @@ impl Api {
         match path {
             "/healthz" | "/livez" | "/readyz" => Ok(text("text/plain; charset=utf-8", "ok")),
             "/openapi/v3" => Ok(ok(&openapi::v3_index())),
-            "/openapi/v3/api/v1" => Ok(ok(&openapi::v3_core())),
             "/openapi/v2" => {
                 let accept = request
                     .headers()
@@ -130,7 +146,9 @@ impl Api {
                 };
                 Ok(text(kind, openapi::v2(protobuf)))
             }
-            _ => discovery::document(path)
+            _ => path
+                .strip_prefix("/openapi/v3/")
+                .map_or_else(|| discovery::document(path), openapi::v3_document)
                 .map(|document| ok(&document))
                 .ok_or_else(Status::no_such_path),
         }

@@ -114,6 +114,13 @@ const DELETE_OPTIONS: Message = &[
     (5, "dryRun", Texts),
 ];
 
+const PRIORITY_CLASS: Message = &[
+    (1, "metadata", One(METADATA)),
+    (2, "value", Number),
+    (3, "globalDefault", Bool),
+    (4, "description", Text),
+    (5, "preemptionPolicy", Text),
+];
 const EVICTION: Message = &[
     (1, "metadata", One(METADATA)),
     (2, "deleteOptions", One(DELETE_OPTIONS)),
@@ -135,6 +142,7 @@ pub(super) fn to_json(body: &[u8]) -> Option<Value> {
         "ServiceAccount" => SERVICE_ACCOUNT,
         "TokenRequest" => TOKEN_REQUEST,
         "DeleteOptions" => DELETE_OPTIONS,
+        "PriorityClass" => PRIORITY_CLASS,
         "Eviction" => EVICTION,
         "Binding" => BINDING,
         _ => return None,

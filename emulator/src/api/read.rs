@@ -19,7 +19,12 @@ pub(super) fn get(api: &Api, target: &Target, name: &str, asked: &Asked) -> Resu
         .store
         .get(&target.key(name))
         .ok_or_else(|| Status::not_found(target.resource, name))?;
-    Ok(ok(&asked.shape().one(target.resource, &object, api.clock.now(), true)))
+    Ok(ok(&asked.shape(target).one(
+        target.resource,
+        &object,
+        api.clock.now(),
+        true,
+    )))
 }
 
 /// A collection, in pages where they are asked for.
@@ -55,7 +60,7 @@ pub(super) fn list(api: &Api, target: &Target, asked: &Asked) -> Result<Response
         let after = objects.last().map(|object| place(object)).unwrap_or_default();
         metadata["continue"] = Page { version, after }.written().into();
     }
-    Ok(ok(&asked.shape().list(
+    Ok(ok(&asked.shape(target).list(
         target.resource,
         &objects,
         metadata,

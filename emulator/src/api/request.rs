@@ -58,13 +58,18 @@ impl Asked {
     }
 
     /// In which form objects are wanted.
-    pub(super) fn shape(&self) -> Shape {
+    pub(super) fn shape(&self, target: &Target) -> Shape {
         let accept = self
             .headers
             .get(header::ACCEPT)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        Shape::of(accept, self.query.get("includeObject"))
+        let shape = Shape::of(accept, self.query.get("includeObject"));
+        if target.new_events {
+            shape.of_new_events()
+        } else {
+            shape
+        }
     }
 
     /// Whether nothing is to be stored.
@@ -103,7 +108,8 @@ impl Asked {
             self.query.get("labelSelector").unwrap_or_default(),
             self.query.get("fieldSelector").unwrap_or_default(),
         );
-        Selector::parse(target.resource, labels, fields).map_err(Status::bad_request)
+        let selector = Selector::parse(target.resource, target.new_events, labels, fields);
+        selector.map_err(Status::bad_request)
     }
 
     /// `resourceVersion`; absent and 0 both mean any.
@@ -154,6 +160,6 @@ pub(super) fn subresources(resource: Resource) -> &'static [(&'static str, &'sta
         Resource::Namespaces => &[("status", "Namespace", &["get", "patch", "update"])],
         Resource::Nodes => &[("status", "Node", &["get", "patch", "update"])],
         Resource::ServiceAccounts => &[("token", "TokenRequest", &["create"])],
-        Resource::ConfigMaps | Resource::Events | Resource::Secrets => &[],
+        Resource::ConfigMaps | Resource::Events | Resource::PriorityClasses | Resource::Secrets => &[],
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::event_form::core_path;
 use crate::store::Resource;
 
 /// What an object has to fulfil.
@@ -32,7 +33,7 @@ impl Selector {
     ///
     /// # Errors
     /// The server's words.
-    pub(super) fn parse(resource: Resource, labels: &str, fields: &str) -> Result<Self, String> {
+    pub(super) fn parse(resource: Resource, new_events: bool, labels: &str, fields: &str) -> Result<Self, String> {
         let labels = label_requirements(labels).map_err(|why| format!("unable to parse requirement: {why}"))?;
         let mut wanted = Vec::new();
         for part in fields.split(',').filter(|part| !part.is_empty()) {
@@ -43,8 +44,11 @@ impl Selector {
                     None => return Err(format!("invalid selector: '{fields}'; can't understand '{part}'")),
                 },
             };
+            let own = path;
+            let path = if new_events { core_path(path) } else { path.to_owned() };
+            let path = path.as_str();
             if !selectable(resource).contains(&path) && !matches!(path, "metadata.name" | "metadata.namespace") {
-                return Err(format!("field label not supported: {path}"));
+                return Err(format!("field label not supported: {own}"));
             }
             wanted.push((path.to_owned(), equal, value.to_owned()));
         }
@@ -116,7 +120,7 @@ fn selectable(resource: Resource) -> &'static [&'static str] {
         Resource::Namespaces => &["status.phase"],
         Resource::Nodes => &["spec.unschedulable"],
         Resource::Secrets => &["type"],
-        Resource::ConfigMaps | Resource::ServiceAccounts => &[],
+        Resource::ConfigMaps | Resource::PriorityClasses | Resource::ServiceAccounts => &[],
     }
 }
 
@@ -217,7 +221,9 @@ mod tests {
 
     fn labels(selector: &str) -> bool {
         let object = json!({"metadata": {"labels": {"app": "web", "n": "5"}}});
-        Selector::parse(Resource::Pods, selector, "").unwrap().matches(&object)
+        Selector::parse(Resource::Pods, false, selector, "")
+            .unwrap()
+            .matches(&object)
     }
 
     #[test]
@@ -247,16 +253,20 @@ mod tests {
         ] {
             assert!(!labels(selector), "{selector}");
         }
-        assert!(Selector::parse(Resource::Pods, "app in (web", "").is_err());
+        assert!(Selector::parse(Resource::Pods, false, "app in (web", "").is_err());
     }
 
     #[test]
     fn fields_are_those_of_the_kind() {
         let pod = json!({"metadata": {"name": "a"}, "status": {"phase": "Running"}});
-        let matches = |fields: &str| Selector::parse(Resource::Pods, "", fields).unwrap().matches(&pod);
+        let matches = |fields: &str| {
+            Selector::parse(Resource::Pods, false, "", fields)
+                .unwrap()
+                .matches(&pod)
+        };
         assert!(matches("status.phase=Running,metadata.name!=b") && matches("spec.nodeName="));
         assert!(!matches("status.phase!=Running"));
-        let refused = Selector::parse(Resource::Pods, "", "spec.foo=1").unwrap_err();
+        let refused = Selector::parse(Resource::Pods, false, "", "spec.foo=1").unwrap_err();
         assert_eq!(refused, "field label not supported: spec.foo");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::event_form::{EVENTS_VERSION, exchanged};
 use super::table::{Include, Wish};
 use crate::store::Resource;
 
@@ -13,6 +14,8 @@ use crate::store::Resource;
 pub(super) enum Shape {
     /// As they are stored.
     Whole,
+    /// Events as those of `events.k8s.io`.
+    NewEvents,
     /// Rows of a table.
     Table(Wish),
     /// `PartialObjectMetadata` of this version of `meta.k8s.io`.
@@ -44,7 +47,11 @@ impl Shape {
                         Some("Object") => Include::Object,
                         _ => Include::Metadata,
                     };
-                    Some(Self::Table(Wish { include, version }))
+                    Some(Self::Table(Wish {
+                        include,
+                        version,
+                        new_events: false,
+                    }))
                 }
                 Some("PartialObjectMetadata" | "PartialObjectMetadataList") if !version.is_empty() => {
                     Some(Self::Metadata(version))
@@ -55,10 +62,23 @@ impl Shape {
         served.unwrap_or(Self::Whole)
     }
 
+    /// The same for events that are seen as those of `events.k8s.io`.
+    pub(super) fn of_new_events(self) -> Self {
+        match self {
+            Self::Whole => Self::NewEvents,
+            Self::Table(wish) => Self::Table(Wish {
+                new_events: true,
+                ..wish
+            }),
+            other => other,
+        }
+    }
+
     /// One object in this form; `with_columns` is false for later events of a watch.
     pub(super) fn one(self, resource: Resource, object: &Arc<Value>, now: Timestamp, with_columns: bool) -> Value {
         match self {
             Self::Whole => Value::clone(object),
+            Self::NewEvents => exchanged(object),
             Self::Table(wish) => {
                 let mut table = wish.table(resource, std::slice::from_ref(object), now, with_columns);
                 table["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
@@ -74,7 +94,11 @@ impl Shape {
             Self::Whole => {
                 let items: Vec<&Value> = objects.iter().map(|object| &**object).collect();
                 let kind = format!("{}List", resource.kind());
-                json!({"kind": kind, "apiVersion": "v1", "metadata": metadata, "items": items})
+                json!({"kind": kind, "apiVersion": resource.api_version(), "metadata": metadata, "items": items})
+            }
+            Self::NewEvents => {
+                let items: Vec<Value> = objects.iter().map(|object| exchanged(object)).collect();
+                json!({"kind": "EventList", "apiVersion": EVENTS_VERSION, "metadata": metadata, "items": items})
             }
             Self::Table(wish) => {
                 let mut table = wish.table(resource, objects, now, true);
@@ -91,7 +115,10 @@ impl Shape {
     /// A bookmark of a watch: no object, but metadata with a version.
     pub(super) fn bookmark(self, resource: Resource, metadata: Value, now: Timestamp, with_columns: bool) -> Value {
         match self {
-            Self::Whole => json!({"kind": resource.kind(), "apiVersion": "v1", "metadata": metadata}),
+            Self::Whole => {
+                json!({"kind": resource.kind(), "apiVersion": resource.api_version(), "metadata": metadata})
+            }
+            Self::NewEvents => json!({"kind": "Event", "apiVersion": EVENTS_VERSION, "metadata": metadata}),
             Self::Table(wish) => {
                 let mut table = wish.table(resource, &[], now, with_columns);
                 table["metadata"]["resourceVersion"] = metadata["resourceVersion"].clone();
@@ -114,7 +141,13 @@ mod tests {
 
     #[test]
     fn the_first_form_that_can_be_served_is_taken() {
-        let table = |include, version| Shape::Table(Wish { include, version });
+        let table = |include, version| {
+            Shape::Table(Wish {
+                include,
+                version,
+                new_events: false,
+            })
+        };
         let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
         assert_eq!(
             Shape::of(kubectl, Some("Object")),

@@ -31,13 +31,26 @@ impl Status {
     }
 
     fn about(mut self, resource: Resource, name: &str) -> Self {
-        self.details = Some(json!({"name": name, "kind": resource.plural()}));
+        self.details = Some(details(resource.group(), resource.plural(), name));
         self
     }
 
     /// There is no such object.
     pub fn not_found(resource: Resource, name: &str) -> Self {
-        Self::new(404, "NotFound", format!("{} \"{name}\" not found", resource.plural())).about(resource, name)
+        Self::new(
+            404,
+            "NotFound",
+            format!("{} \"{name}\" not found", resource.qualified()),
+        )
+        .about(resource, name)
+    }
+
+    /// There is none of a kind that is not stored.
+    pub fn not_found_in(kind: &str, name: &str) -> Self {
+        Self {
+            details: Some(json!({"name": name, "kind": kind})),
+            ..Self::new(404, "NotFound", format!("{kind} \"{name}\" not found"))
+        }
     }
 
     /// There is no such path.
@@ -50,14 +63,17 @@ impl Status {
         Self::new(
             409,
             "AlreadyExists",
-            format!("{} \"{name}\" already exists", resource.plural()),
+            format!("{} \"{name}\" already exists", resource.qualified()),
         )
         .about(resource, name)
     }
 
     /// The object is not the one that the client knows.
     pub fn conflict(resource: Resource, name: &str, why: &str) -> Self {
-        Self::conflict_on(resource.plural(), name, why)
+        Self {
+            details: Some(details(resource.group(), resource.plural(), name)),
+            ..Self::conflict_on(resource.qualified(), name, why)
+        }
     }
 
     /// The same for a part of an object, as `pods/binding`.
@@ -210,6 +226,16 @@ impl Status {
         );
         response
     }
+}
+
+/// Which object a refusal is about.
+fn details(group: &str, kind: &str, name: &str) -> Value {
+    let mut details = json!({ "name": name });
+    if !group.is_empty() {
+        details["group"] = group.into();
+    }
+    details["kind"] = kind.into();
+    details
 }
 
 impl From<Expired> for Status {

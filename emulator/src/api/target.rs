@@ -1,11 +1,18 @@
-//! What a path under `/api/v1` stands for.
+//! What a path under `/api/v1` or `/apis/GROUP/v1` stands for.
 
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::event_form::{EVENTS_GROUP, exchanged};
 use crate::store::{Key, Resource};
 
 /// A collection, an object, or a part of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) resource: Resource,
+    /// Events are seen as those of `events.k8s.io`.
+    pub(super) new_events: bool,
     /// Absent for all namespaces, and for what belongs to none.
     pub(super) namespace: Option<String>,
     /// Absent for a collection.
@@ -15,8 +22,19 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Reads what stands after `/api/v1/`.
-    pub(super) fn parse(path: &str) -> Option<Self> {
+    /// Reads a path.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        if let Some(rest) = path.strip_prefix("/api/v1/") {
+            return Self::parse(rest).filter(|target| target.resource.group().is_empty());
+        }
+        let (group, rest) = path.strip_prefix("/apis/")?.split_once("/v1/")?;
+        let mut target = Self::parse(rest)?;
+        target.new_events = target.resource == Resource::Events && group == EVENTS_GROUP;
+        (!group.is_empty() && group == target.group()).then_some(target)
+    }
+
+    /// Reads what stands after the version.
+    fn parse(path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
         let (namespace, rest) = match parts.as_slice() {
             ["namespaces", namespace, plural, rest @ ..]
@@ -39,10 +57,29 @@ impl Target {
         }
         Some(Self {
             resource,
+            new_events: false,
             namespace,
             name,
             subresource,
         })
+    }
+
+    /// The API group of the path.
+    pub(super) fn group(&self) -> &'static str {
+        if self.new_events {
+            EVENTS_GROUP
+        } else {
+            self.resource.group()
+        }
+    }
+
+    /// An object as this path shows it.
+    pub(super) fn shown<'a>(&self, object: &'a Value) -> Cow<'a, Value> {
+        if self.new_events {
+            Cow::Owned(exchanged(object))
+        } else {
+            Cow::Borrowed(object)
+        }
     }
 
     /// The key of an object of that name.
@@ -59,6 +96,7 @@ mod tests {
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Some(Target {
             resource,
+            new_events: false,
             namespace: some(namespace),
             name: some(name),
             subresource: some(subresource),
@@ -75,6 +113,27 @@ mod tests {
             ("nodes/emulator", target(Resource::Nodes, "", "emulator", "")),
         ] {
             assert_eq!(Target::parse(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_kind_is_in_its_group_alone() {
+        let resource = |path: &str| Target::of(path).map(|target| (target.resource, target.new_events));
+        assert_eq!(resource("/api/v1/pods"), Some((Resource::Pods, false)));
+        assert_eq!(resource("/api/v1/events"), Some((Resource::Events, false)));
+        assert_eq!(
+            resource("/apis/events.k8s.io/v1/events"),
+            Some((Resource::Events, true))
+        );
+        let classes = "/apis/scheduling.k8s.io/v1/priorityclasses/a";
+        assert_eq!(resource(classes), Some((Resource::PriorityClasses, false)));
+        for path in [
+            "/api/v1/priorityclasses",
+            "/apis/events.k8s.io/v1/pods",
+            "/apis//v1/pods",
+            "/apis/apps/v1/deployments",
+        ] {
+            assert_eq!(resource(path), None, "{path}");
         }
     }
 

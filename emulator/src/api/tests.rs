@@ -26,6 +26,7 @@ fn api() -> (Arc<Api>, tempfile::TempDir) {
         runtime,
         signer,
         features: Features::default(),
+        meter: metrics::Meter::default(),
     };
     (Arc::new(api), folder)
 }
@@ -332,4 +333,92 @@ async fn an_eviction_is_about_the_pod_of_its_path() {
     let (code, status) = ask(&api, "POST", path, eviction("policy/v1", "p")).await;
     assert_eq!((code, status["message"].as_str()), (404, Some("pods \"p\" not found")));
     assert_eq!(ask(&api, "GET", path, Value::Null).await.0, 405);
+}
+
+#[tokio::test]
+async fn events_have_two_groups_and_are_the_same_in_both() {
+    let (api, _folder) = api();
+    let old = json!({
+        "metadata": {"name": "old"}, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"},
+        "reason": "Said", "message": "so", "type": "Normal",
+    });
+    let path = "/api/v1/namespaces/default/events";
+    let newer = "/apis/events.k8s.io/v1/namespaces/default/events";
+    assert_eq!(ask(&api, "POST", path, old).await.0, 201);
+    let new = json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "new"}, "note": "also",
+        "regarding": {"kind": "Pod", "name": "p", "namespace": "default"}, "reason": "Said", "action": "Saying",
+        "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "a.b/c", "reportingInstance": "c-1", "type": "Normal",
+    });
+    let (code, made) = ask(&api, "POST", newer, new).await;
+    assert_eq!((code, &made["note"]), (201, &json!("also")), "{made}");
+    let core = ask(&api, "GET", &format!("{path}/new"), Value::Null).await.1;
+    assert_eq!((&core["message"], &core["apiVersion"]), (&json!("also"), &json!("v1")));
+    let list = ask(
+        &api,
+        "GET",
+        &format!("{newer}?fieldSelector=regarding.name=p"),
+        Value::Null,
+    )
+    .await
+    .1;
+    assert_eq!(list["apiVersion"], "events.k8s.io/v1");
+    assert_eq!(names(&list), ["new", "old"]);
+    assert_eq!(list["items"][1]["note"], "so");
+    let merge = json!({"note": "changed"});
+    let mut patch = request("PATCH", &format!("{newer}/old"), "*/*", &merge);
+    patch
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, "application/merge-patch+json".parse().unwrap());
+    assert_eq!(api.answer(patch, true).await.status(), 200);
+    assert_eq!(
+        ask(&api, "GET", &format!("{path}/old"), Value::Null).await.1["message"],
+        "changed"
+    );
+}
+
+#[tokio::test]
+async fn classes_of_priority_are_made_and_guarded() {
+    let (api, _folder) = api();
+    crate::controllers::priority_classes::ensure_built_in(&api.store, api.clock.now());
+    let path = "/apis/scheduling.k8s.io/v1/priorityclasses";
+    let class = |name: &str, value: i64, default: bool| json!({"metadata": {"name": name}, "value": value, "globalDefault": default});
+    let message = |answer: (u16, Value)| (answer.0, answer.1["message"].as_str().unwrap_or_default().to_owned());
+    let made = ask(&api, "POST", path, class("high", 1000, true)).await;
+    assert_eq!(
+        (made.0, &made.1["preemptionPolicy"]),
+        (201, &json!("PreemptLowerPriority"))
+    );
+    for (class, code, words) in [
+        (
+            class("higher", 2000, true),
+            403,
+            "priorityclasses.scheduling.k8s.io \"higher\" is forbidden: PriorityClass high is already marked as default. Only one default can exist",
+        ),
+        (
+            class("too-high", 1_000_000_001, false),
+            422,
+            "PriorityClass.scheduling.k8s.io \"too-high\" is invalid: value: Forbidden: maximum allowed value of a user defined priority is 1000000000",
+        ),
+        (
+            class("system-mine", 1, false),
+            422,
+            "PriorityClass.scheduling.k8s.io \"system-mine\" is invalid: metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: system-mine is not a known system priority class",
+        ),
+        (
+            class("high", 1, false),
+            409,
+            "priorityclasses.scheduling.k8s.io \"high\" already exists",
+        ),
+    ] {
+        assert_eq!(message(ask(&api, "POST", path, class).await), (code, words.to_owned()));
+    }
+    let changed = ask(&api, "PUT", &format!("{path}/high"), class("high", 1, true)).await;
+    let words =
+        "PriorityClass.scheduling.k8s.io \"high\" is invalid: value: Forbidden: may not be changed in an update.";
+    assert_eq!(message(changed), (422, words.to_owned()));
+    assert_eq!(
+        names(&ask(&api, "GET", path, Value::Null).await.1),
+        ["high", "system-cluster-critical", "system-node-critical"]
+    );
 }

@@ -92,8 +92,9 @@ impl User {
             None => "at the cluster scope".to_owned(),
         };
         Status::forbidden(format!(
-            "{resource}{named} is forbidden: User \"{}\" cannot {verb} resource \"{resource}\" in API group \"\" {place}",
-            self.name()
+            "{resource}{named} is forbidden: User \"{}\" cannot {verb} resource \"{resource}\" in API group \"{}\" {place}",
+            self.name(),
+            target.group()
         ))
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn watch(api: &Arc<Api>, target: &Target, asked: &Asked) -> Result<Re
     let watcher = Watcher {
         resource: target.resource,
         selector,
-        shape: asked.shape(),
+        shape: asked.shape(target),
         bookmarks: asked.query.flag("allowWatchBookmarks"),
         with_columns: true,
         api: api.clone(),

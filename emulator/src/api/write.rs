@@ -1,5 +1,7 @@
 //! `create`, `update`, `patch`, `apply`: what changes objects.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -10,6 +12,7 @@ use super::admission::{
     admit_status, admit_update,
 };
 use super::answer::json as answer;
+use super::event_form::exchanged;
 use super::managed::{self, Manager};
 use super::patch;
 use super::request::Asked;
@@ -58,7 +61,7 @@ pub(super) fn create(api: &Api, target: &Target, asked: &Asked) -> Result<Respon
     managed::note_update(&Value::Null, &mut object, &manager, api.clock.now());
     let stored = store_new(api, target, object, asked.is_dry_run()?)?;
     warnings.extend(admission::warnings(target.resource, &stored));
-    Ok(answer(StatusCode::CREATED, &stored, &warnings))
+    Ok(answer(StatusCode::CREATED, &target.shown(&stored), &warnings))
 }
 
 /// `PUT` on an object, or on a part of it.
@@ -71,13 +74,14 @@ pub(super) fn update(api: &Api, target: &Target, name: &str, asked: &Asked) -> R
         )));
     }
     let manager = Manager::updates(&asked.manager(), target.subresource.as_deref());
+    let classes = priority_classes(api, target.resource);
     let stored = change(api, target, name, asked, |old| {
         let mut new = object;
-        admit(api, target, old, &mut new)?;
+        admit(api, target, &classes, old, &mut new)?;
         managed::note_update(old, &mut new, &manager, api.clock.now());
         Ok(new)
     })?;
-    Ok(answer(StatusCode::OK, &stored, &warnings))
+    Ok(answer(StatusCode::OK, &target.shown(&stored), &warnings))
 }
 
 /// `PATCH` on an object, or on a part of it.
@@ -89,24 +93,25 @@ pub(super) fn patch(api: &Api, target: &Target, name: &str, asked: &Asked) -> Re
     let manager = Manager::updates(&asked.manager(), target.subresource.as_deref());
     let validation = validation(asked)?;
     let mut warnings = Vec::new();
+    let classes = priority_classes(api, target.resource);
     let stored = change(api, target, name, asked, |old| {
-        let mut patched = old.clone();
+        let mut patched = target.shown(old).into_owned();
         patch::apply(kind, &mut patched, &asked.body).map_err(|error| match error {
             patch::PatchError::Unreadable(why) => Status::bad_request(why),
             patch::PatchError::Unfit(why) => Status::unprocessable(why),
         })?;
         let document = Document {
-            value: patched,
+            value: target.shown(&patched).into_owned(),
             duplicates: Vec::new(),
         };
         let read = admission::decode_document(target.resource, document, validation).map_err(Status::bad_request)?;
         warnings = read.warnings;
         let mut new = read.object;
-        admit(api, target, old, &mut new)?;
+        admit(api, target, &classes, old, &mut new)?;
         managed::note_update(old, &mut new, &manager, api.clock.now());
         Ok(new)
     })?;
-    Ok(answer(StatusCode::OK, &stored, &warnings))
+    Ok(answer(StatusCode::OK, &target.shown(&stored), &warnings))
 }
 
 /// Server-side apply.
@@ -133,16 +138,17 @@ fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Respon
     let exists = api.store.get(&target.key(name)).is_some();
     if !exists && target.subresource.is_none() {
         let stored = store_new(api, target, merge(&Value::Null)?, asked.is_dry_run()?)?;
-        return Ok(answer(StatusCode::CREATED, &stored, &warnings));
+        return Ok(answer(StatusCode::CREATED, &target.shown(&stored), &warnings));
     }
+    let classes = priority_classes(api, target.resource);
     let stored = change(api, target, name, asked, |old| {
         let mut new = merge(old)?;
         let managers = new["metadata"]["managedFields"].clone();
-        admit(api, target, old, &mut new)?;
+        admit(api, target, &classes, old, &mut new)?;
         new["metadata"]["managedFields"] = managers;
         Ok(new)
     })?;
-    Ok(answer(StatusCode::OK, &stored, &warnings))
+    Ok(answer(StatusCode::OK, &target.shown(&stored), &warnings))
 }
 
 /// Reads a body as an object of the target's kind.
@@ -153,7 +159,11 @@ fn decoded(target: &Target, asked: &Asked, body: &[u8], content_type: &str) -> R
             "application/yaml",
         ]));
     }
-    admission::decode(target.resource, body, content_type, validation(asked)?).map_err(Status::bad_request)
+    let mut document = Document::read(body, content_type).map_err(Status::bad_request)?;
+    if target.new_events {
+        document.value = exchanged(&document.value);
+    }
+    admission::decode_document(target.resource, document, validation(asked)?).map_err(Status::bad_request)
 }
 
 fn validation(asked: &Asked) -> Result<FieldValidation, Status> {
@@ -181,12 +191,14 @@ fn store_new(api: &Api, target: &Target, object: Value, dry_run: bool) -> Result
         }
     }
     let lookup = |key: &Key| api.store.get(key);
+    let classes = priority_classes(api, target.resource);
     for attempt in 1.. {
         let now = api.clock.now();
         let context = AdmissionContext {
             namespace,
             now,
             lookup: &lookup,
+            priority_classes: &classes,
         };
         let mut object = object.clone();
         let generated = name.is_empty() && object["metadata"]["generateName"].is_string();
@@ -258,6 +270,14 @@ fn change(
     Ok(Value::clone(&stored))
 }
 
+/// The classes, where the object is one or has one.
+fn priority_classes(api: &Api, resource: Resource) -> Vec<Arc<Value>> {
+    match resource {
+        Resource::Pods | Resource::PriorityClasses => api.store.list(Resource::PriorityClasses, None).0,
+        _ => Vec::new(),
+    }
+}
+
 /// Whether a deleted object was only waiting for its last finalizer.
 fn nothing_holds(resource: Resource, object: &Value) -> bool {
     let metadata = &object["metadata"];
@@ -267,7 +287,7 @@ fn nothing_holds(resource: Resource, object: &Value) -> bool {
 }
 
 /// Checks what the client knew of the object, and what it may change of it.
-fn admit(api: &Api, target: &Target, old: &Value, new: &mut Value) -> Result<(), Status> {
+fn admit(api: &Api, target: &Target, classes: &[Arc<Value>], old: &Value, new: &mut Value) -> Result<(), Status> {
     let name = target.name.as_deref().unwrap_or_default();
     let known = |field: &str| new["metadata"][field].as_str().filter(|text| !text.is_empty());
     if known("resourceVersion").is_some_and(|version| old["metadata"]["resourceVersion"] != version) {
@@ -278,12 +298,14 @@ fn admit(api: &Api, target: &Target, old: &Value, new: &mut Value) -> Result<(),
         let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
         return Err(Status::conflict(target.resource, name, &why));
     }
-    let lookup = |key: &Key| api.store.get(key);
+    // The store is locked while an object changes: what it refers to was looked up before, or is not looked at.
+    let lookup = |_: &Key| None;
     let namespace = target.namespace.as_deref().unwrap_or_default();
     let context = AdmissionContext {
         namespace,
         now: api.clock.now(),
         lookup: &lookup,
+        priority_classes: classes,
     };
     let admitted = match target.subresource.as_deref() {
         Some("status") => admit_status(target.resource, old, new),

@@ -3,6 +3,7 @@
 pub mod events;
 pub mod namespaces;
 pub mod node;
+pub mod priority_classes;
 
 use std::future::Future;
 

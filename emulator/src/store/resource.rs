@@ -9,18 +9,20 @@ pub enum Resource {
     Namespaces,
     Nodes,
     Pods,
+    PriorityClasses,
     Secrets,
     ServiceAccounts,
 }
 
 impl Resource {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ConfigMaps,
         Self::Events,
         Self::Namespaces,
         Self::Nodes,
         Self::Pods,
+        Self::PriorityClasses,
         Self::Secrets,
         Self::ServiceAccounts,
     ];
@@ -33,6 +35,7 @@ impl Resource {
             Self::Namespaces => "namespaces",
             Self::Nodes => "nodes",
             Self::Pods => "pods",
+            Self::PriorityClasses => "priorityclasses",
             Self::Secrets => "secrets",
             Self::ServiceAccounts => "serviceaccounts",
         }
@@ -46,6 +49,7 @@ impl Resource {
             Self::Namespaces => "Namespace",
             Self::Nodes => "Node",
             Self::Pods => "Pod",
+            Self::PriorityClasses => "PriorityClass",
             Self::Secrets => "Secret",
             Self::ServiceAccounts => "ServiceAccount",
         }
@@ -59,14 +63,47 @@ impl Resource {
             Self::Namespaces => &["ns"],
             Self::Nodes => &["no"],
             Self::Pods => &["po"],
+            Self::PriorityClasses => &["pc"],
             Self::Secrets => &[],
             Self::ServiceAccounts => &["sa"],
         }
     }
 
+    /// The API group that it is stored in; the core's is empty. Its version is `v1` in each.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::PriorityClasses => "scheduling.k8s.io",
+            _ => "",
+        }
+    }
+
+    /// `apiVersion` of its objects as they are stored.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::PriorityClasses => "scheduling.k8s.io/v1",
+            _ => "v1",
+        }
+    }
+
+    /// As the server names it in messages: `priorityclasses.scheduling.k8s.io`.
+    pub fn qualified(self) -> &'static str {
+        match self {
+            Self::PriorityClasses => "priorityclasses.scheduling.k8s.io",
+            core => core.plural(),
+        }
+    }
+
+    /// The same for its kind: `PriorityClass.scheduling.k8s.io`.
+    pub fn qualified_kind(self) -> &'static str {
+        match self {
+            Self::PriorityClasses => "PriorityClass.scheduling.k8s.io",
+            core => core.kind(),
+        }
+    }
+
     /// Whether its objects belong to a namespace.
     pub fn namespaced(self) -> bool {
-        !matches!(self, Self::Namespaces | Self::Nodes)
+        !matches!(self, Self::Namespaces | Self::Nodes | Self::PriorityClasses)
     }
 
     /// The kind whose plural this is.

@@ -6,6 +6,7 @@ mod configuration;
 mod deletion;
 mod discovery;
 mod editing;
+mod measuring;
 mod reading;
 mod refusals;
 mod running;

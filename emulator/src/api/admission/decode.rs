@@ -57,15 +57,7 @@ pub fn decode(
     content_type: &str,
     validation: FieldValidation,
 ) -> Result<Decoded, String> {
-    let media = content_type.split(';').next().unwrap_or_default().trim();
-    let document = match media {
-        "application/yaml" | "application/apply-patch+yaml" => {
-            Document::from_yaml(body).map_err(|error| format!("error converting YAML to JSON: {error}"))?
-        }
-        _ => Document::from_json(body)
-            .map_err(|error| format!("couldn't get version/kind; json parse error: {error}"))?,
-    };
-    decode_document(resource, document, validation)
+    decode_document(resource, Document::read(body, content_type)?, validation)
 }
 
 /// The same for a body that was read already, or the result of a patch.
@@ -75,6 +67,7 @@ pub fn decode(
 pub fn decode_document(resource: Resource, document: Document, validation: FieldValidation) -> Result<Decoded, String> {
     let Document { mut value, duplicates } = document;
     let kind = resource.kind();
+    let expected = resource.api_version();
     let cannot = |error: &str| format!("{kind} in version \"v1\" cannot be handled as a {kind}: {error}");
     if !value.is_object() {
         return Err(cannot(&format!(
@@ -83,11 +76,11 @@ pub fn decode_document(resource: Resource, document: Document, validation: Field
         )));
     }
     if let Some(version) = value["apiVersion"].as_str()
-        && version != "v1"
+        && version != expected
         && !version.is_empty()
     {
         return Err(format!(
-            "the API version in the data ({version}) does not match the expected API version (v1)"
+            "the API version in the data ({version}) does not match the expected API version ({expected})"
         ));
     }
     if let Some(given) = value["kind"].as_str()
@@ -105,7 +98,7 @@ pub fn decode_document(resource: Resource, document: Document, validation: Field
     problems.extend(check(resource, &mut value).map_err(|error| cannot(&error))?);
     problems.truncate(MOST_ERRORS);
     if let Some(object) = value.as_object_mut() {
-        object.insert("apiVersion".into(), "v1".into());
+        object.insert("apiVersion".into(), expected.into());
         object.insert("kind".into(), kind.into());
         object
             .entry("metadata")

@@ -15,6 +15,19 @@ pub struct Document {
 }
 
 impl Document {
+    /// Reads a request's body of a media type.
+    ///
+    /// # Errors
+    /// The words of a BadRequest.
+    pub fn read(body: &[u8], content_type: &str) -> Result<Self, String> {
+        match content_type.split(';').next().unwrap_or_default().trim() {
+            "application/yaml" | "application/apply-patch+yaml" => {
+                Self::from_yaml(body).map_err(|error| format!("error converting YAML to JSON: {error}"))
+            }
+            _ => Self::from_json(body).map_err(|error| format!("couldn't get version/kind; json parse error: {error}")),
+        }
+    }
+
     /// Reads JSON.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ pub use self::{
     field_error::{FieldError, Kind},
     fields::check,
     names::random_suffix,
+    priority::SYSTEM_CLASSES,
     qos::qos_class,
     quantity::{Quantity, QuantityError},
     rejection::Rejection,
@@ -54,6 +55,8 @@ pub struct AdmissionContext<'a> {
     pub now: Timestamp,
     /// Looks up an object that another refers to.
     pub lookup: &'a dyn Fn(&Key) -> Option<Arc<Value>>,
+    /// Every PriorityClass.
+    pub priority_classes: &'a [Arc<Value>],
 }
 
 /// Makes a decoded object ready to be stored as a new one.
@@ -84,6 +87,7 @@ pub fn admit_create(resource: Resource, object: &mut Value, context: &AdmissionC
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
         }
+        Resource::PriorityClasses => only_default(object, context)?,
         _ => {}
     }
     validate(resource, object)?;
@@ -106,6 +110,14 @@ pub fn check_actions(pod: &Value, features: &Features) -> Result<(), Rejection> 
         detail: "supported values: \"Restart\"".to_owned(),
     });
     Rejection::of_fields(Resource::Pods, pod, errors.into_iter().collect())
+}
+
+/// Refuses a second default PriorityClass.
+fn only_default(class: &Value, context: &AdmissionContext<'_>) -> Result<(), Rejection> {
+    let why = priority::second_default(class, context.priority_classes);
+    why.map_or(Ok(()), |why| {
+        Err(Rejection::forbidden(Resource::PriorityClasses, class, why))
+    })
 }
 
 /// Puts the object into the request's namespace, and refuses one that says it is elsewhere.
@@ -167,7 +179,7 @@ fn prepare_pod(pod: &mut Value, context: &AdmissionContext<'_>) -> Result<(), Re
         service_account::apply(pod, &account);
     }
     tolerations::apply(pod);
-    priority::apply(pod).map_err(|why| forbidden(pod, why))?;
+    priority::apply(pod, context.priority_classes).map_err(|why| forbidden(pod, why))?;
     if let Some(class) = pod["spec"].get("runtimeClassName").and_then(Value::as_str) {
         let why = format!("pod rejected: RuntimeClass \"{class}\" not found");
         return Err(forbidden(pod, why));

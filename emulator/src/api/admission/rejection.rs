@@ -50,7 +50,7 @@ impl Rejection {
             return Ok(());
         }
         Err(Self::Invalid {
-            kind: resource.kind(),
+            kind: resource.qualified_kind(),
             name: name(object),
             errors,
         })
@@ -92,7 +92,7 @@ impl std::fmt::Display for Rejection {
             Self::BadRequest(why) | Self::NotFound(why) => formatter.write_str(why),
             Self::Internal(why) => write!(formatter, "Internal error occurred: {why}"),
             Self::Forbidden { resource, name, why } => {
-                write!(formatter, "{} \"{name}\" is forbidden: {why}", resource.plural())
+                write!(formatter, "{} \"{name}\" is forbidden: {why}", resource.qualified())
             }
             Self::Invalid { kind, name, errors } => {
                 write!(formatter, "{kind} \"{name}\" is invalid: {}", joined(errors))

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use k8s_openapi::api::core::v1;
+use k8s_openapi::api::{core::v1, scheduling};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -103,6 +103,7 @@ impl Schema {
                 Resource::Namespaces => generator.subschema_for::<v1::Namespace>(),
                 Resource::Nodes => generator.subschema_for::<v1::Node>(),
                 Resource::Pods => generator.subschema_for::<v1::Pod>(),
+                Resource::PriorityClasses => generator.subschema_for::<scheduling::v1::PriorityClass>(),
                 Resource::Secrets => generator.subschema_for::<v1::Secret>(),
                 Resource::ServiceAccounts => generator.subschema_for::<v1::ServiceAccount>(),
             };

@@ -8,6 +8,7 @@ fn context(lookup: &dyn Fn(&Key) -> Option<Arc<Value>>) -> AdmissionContext<'_> 
         namespace: "default",
         now: Timestamp::UNIX_EPOCH,
         lookup,
+        priority_classes: &[],
     }
 }
 

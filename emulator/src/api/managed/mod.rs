@@ -98,6 +98,7 @@ impl Managers {
     }
 
     fn write(self, object: &mut Value) {
+        let version = object["apiVersion"].as_str().unwrap_or("v1").to_owned();
         let entries: Vec<Value> = self
             .0
             .into_iter()
@@ -106,7 +107,7 @@ impl Managers {
                 let mut entry = json!({
                     "manager": manager.name,
                     "operation": manager.operation.name(),
-                    "apiVersion": "v1",
+                    "apiVersion": version,
                     "time": owned.time,
                     "fieldsType": "FieldsV1",
                     "fieldsV1": owned.fields.to_json(),

@@ -1,13 +1,29 @@
 //! The schemas of all kinds, from the types that k8s-openapi carries, in the form of one of two dialects.
 
-use k8s_openapi::{api::core::v1, apimachinery::pkg::apis::meta};
-use schemars::generate::SchemaSettings;
+use k8s_openapi::{
+    api::{core::v1, events, scheduling},
+    apimachinery::pkg::apis::meta,
+};
+use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    api::event_form::EVENTS_GROUP,
     api::merge_keys::{Items, items},
+    api::openapi::paths::served,
     store::Resource,
 };
+
+/// The kinds of the core.
+fn core(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<v1::ConfigMap>();
+    generator.subschema_for::<v1::Event>();
+    generator.subschema_for::<v1::Namespace>();
+    generator.subschema_for::<v1::Node>();
+    generator.subschema_for::<v1::Pod>();
+    generator.subschema_for::<v1::Secret>();
+    generator.subschema_for::<v1::ServiceAccount>();
+}
 
 /// How a schema is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,32 +43,42 @@ impl Dialect {
     }
 }
 
-/// Every schema by its name. Made anew for each request: it is large, and asked for once by each client.
-pub(super) fn definitions(dialect: Dialect) -> Map<String, Value> {
+/// Every schema of a group, or of all, by its name. Made anew for each request: it is large, and asked for once by each client.
+pub(super) fn definitions(dialect: Dialect, group: Option<&str>) -> Map<String, Value> {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    generator.subschema_for::<v1::ConfigMap>();
-    generator.subschema_for::<v1::Event>();
-    generator.subschema_for::<v1::Namespace>();
-    generator.subschema_for::<v1::Node>();
-    generator.subschema_for::<v1::Pod>();
-    generator.subschema_for::<v1::Secret>();
-    generator.subschema_for::<v1::ServiceAccount>();
+    let wanted = |one: &str| group.is_none_or(|group| group == one);
+    if wanted(EVENTS_GROUP) {
+        generator.subschema_for::<events::v1::Event>();
+    }
+    if wanted("scheduling.k8s.io") {
+        generator.subschema_for::<scheduling::v1::PriorityClass>();
+    }
+    if wanted("") {
+        core(&mut generator);
+    }
     generator.subschema_for::<meta::v1::DeleteOptions>();
     generator.subschema_for::<meta::v1::Status>();
     let mut definitions = generator.take_definitions(false);
     for (name, schema) in &mut definitions {
         translate(schema, dialect);
         scalar(name, schema, dialect);
-        let kind = Resource::ALL
-            .into_iter()
-            .find(|resource| name.strip_prefix("io.k8s.api.core.v1.") == Some(resource.kind()));
-        if let Some(resource) = kind {
+        let kind = served().find(|(resource, group)| *name == definition_of(*resource, group));
+        if let Some((resource, group)) = kind {
             schema["x-kubernetes-group-version-kind"] =
-                json!([{"group": "", "kind": resource.kind(), "version": "v1"}]);
+                json!([{"group": group, "kind": resource.kind(), "version": "v1"}]);
         }
         mark_lists(schema);
     }
     definitions
+}
+
+/// The name of a kind's schema.
+fn definition_of(resource: Resource, group: &str) -> String {
+    let package = match group {
+        "" => "core",
+        group => group.trim_end_matches(".k8s.io"),
+    };
+    format!("io.k8s.api.{package}.v1.{}", resource.kind())
 }
 
 /// What can be written in more ways than one.

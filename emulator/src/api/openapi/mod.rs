@@ -13,29 +13,46 @@ use sha2::{Digest as _, Sha256};
 use self::definitions::{Dialect, definitions};
 use super::discovery::VERSION;
 
+/// The groups that are described, by what follows `/openapi/v3/`.
+const GROUPS: [(&str, &str); 3] = [
+    ("api/v1", ""),
+    ("apis/events.k8s.io/v1", "events.k8s.io"),
+    ("apis/scheduling.k8s.io/v1", "scheduling.k8s.io"),
+];
+
 /// `/openapi/v3`: which documents there are. The hash changes when a document does, so that clients may keep it.
 pub(super) fn v3_index() -> Value {
-    static HASH: OnceLock<String> = OnceLock::new();
-    let hash = HASH.get_or_init(|| {
-        let digest = Sha256::digest(v3_core().to_string());
-        digest.iter().map(|byte| format!("{byte:02X}")).collect()
+    static PATHS: OnceLock<Value> = OnceLock::new();
+    let paths = PATHS.get_or_init(|| {
+        let paths = GROUPS.iter().map(|(path, group)| {
+            let digest = Sha256::digest(v3(group).to_string());
+            let hash: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+            let url = format!("/openapi/v3/{path}?hash={hash}");
+            ((*path).to_owned(), json!({ "serverRelativeURL": url }))
+        });
+        Value::Object(paths.collect())
     });
-    json!({"paths": {"api/v1": {"serverRelativeURL": format!("/openapi/v3/api/v1?hash={hash}")}}})
+    json!({ "paths": paths })
 }
 
-/// `/openapi/v3/api/v1`.
-pub(super) fn v3_core() -> Value {
+/// `/openapi/v3/…`: one group's document.
+pub(super) fn v3_document(path: &str) -> Option<Value> {
+    let (_, group) = GROUPS.iter().find(|(known, _)| *known == path)?;
+    Some(v3(group))
+}
+
+fn v3(group: &str) -> Value {
     json!({
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": VERSION},
-        "paths": paths::v3(),
-        "components": {"schemas": definitions(Dialect::V3)},
+        "paths": paths::v3(group),
+        "components": {"schemas": definitions(Dialect::V3, Some(group))},
     })
 }
 
 /// `/openapi/v2`: as JSON, or as the protobuf message that clients before kubectl 1.27 ask for.
 pub(super) fn v2(protobuf: bool) -> Vec<u8> {
-    let definitions = definitions(Dialect::V2);
+    let definitions = definitions(Dialect::V2, None);
     if protobuf {
         return swagger::document(VERSION, &definitions);
     }
@@ -55,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_pod_is_described_with_what_merging_needs() {
-        let document = v3_core();
+        let document = v3("");
         let schemas = &document["components"]["schemas"];
         let pod = &schemas["io.k8s.api.core.v1.Pod"];
         assert_eq!(
@@ -89,10 +106,15 @@ mod tests {
                 _ => {}
             }
         }
-        for document in [v3_core(), serde_json::from_slice(&v2(false)).unwrap()] {
+        for document in [
+            v3(""),
+            v3("events.k8s.io"),
+            v3("scheduling.k8s.io"),
+            serde_json::from_slice(&v2(false)).unwrap(),
+        ] {
             let mut found = Vec::new();
             references(&document, &mut found);
-            assert!(found.len() > 100);
+            assert!(found.len() > 3);
             for reference in found {
                 let pointer = reference.trim_start_matches('#');
                 assert!(document.pointer(pointer).is_some(), "{reference}");
@@ -102,7 +124,7 @@ mod tests {
 
     #[test]
     fn patches_of_pods_are_said_to_take_field_validation() {
-        let document = v3_core();
+        let document = v3("");
         let patch = &document["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"];
         assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Pod");
         let parameters = patch["parameters"].as_array().unwrap();

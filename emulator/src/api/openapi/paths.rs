@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::api::event_form::EVENTS_GROUP;
 use crate::store::Resource;
 
 /// Parameters of every request that writes.
@@ -15,38 +16,54 @@ const PATCH_TYPES: [&str; 4] = [
     "application/strategic-merge-patch+json",
 ];
 
-/// The path of a kind's list, and of one object.
-pub(super) fn of(resource: Resource) -> (String, String) {
+/// Every kind with its group; events have two.
+pub(super) fn served() -> impl Iterator<Item = (Resource, &'static str)> {
+    let stored = Resource::ALL.into_iter().map(|resource| (resource, resource.group()));
+    stored.chain([(Resource::Events, EVENTS_GROUP)])
+}
+
+/// The path of a kind's list in a group, and of one object.
+pub(super) fn of(resource: Resource, group: &str) -> (String, String) {
     let namespace = if resource.namespaced() {
         "namespaces/{namespace}/"
     } else {
         ""
     };
-    let list = format!("/api/v1/{namespace}{}", resource.plural());
+    let root = match group {
+        "" => "/api/v1".to_owned(),
+        group => format!("/apis/{group}/v1"),
+    };
+    let list = format!("{root}/{namespace}{}", resource.plural());
     let one = format!("{list}/{{name}}");
     (list, one)
 }
 
 /// OpenAPI 3.0.
-pub(super) fn v3() -> Value {
-    paths(|name| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}}))
+pub(super) fn v3(group: &str) -> Value {
+    paths(
+        Some(group),
+        |name| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}}),
+    )
 }
 
 /// Swagger 2.0.
 pub(super) fn v2() -> Value {
-    paths(|name| json!({"name": name, "in": "query", "type": "string", "uniqueItems": true}))
+    paths(
+        None,
+        |name| json!({"name": name, "in": "query", "type": "string", "uniqueItems": true}),
+    )
 }
 
-fn paths(parameter: impl Fn(&str) -> Value) -> Value {
+fn paths(group: Option<&str>, parameter: impl Fn(&str) -> Value) -> Value {
     let mut paths = Map::new();
-    for resource in Resource::ALL {
-        let (list, one) = of(resource);
+    for (resource, own) in served().filter(|(_, own)| group.is_none_or(|group| group == *own)) {
+        let (list, one) = of(resource, own);
         let operation = |action: &str, writes: bool| {
             let mut operation = json!({
                 "operationId": format!("{action}CoreV1{}", resource.kind()),
                 "responses": {"200": {"description": "OK"}},
                 "x-kubernetes-action": action,
-                "x-kubernetes-group-version-kind": {"group": "", "kind": resource.kind(), "version": "v1"},
+                "x-kubernetes-group-version-kind": {"group": own, "kind": resource.kind(), "version": "v1"},
             });
             if writes {
                 operation["parameters"] = WRITE_PARAMETERS.iter().map(|name| parameter(name)).collect();

@@ -3,10 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::{
-    paths::{WRITE_PARAMETERS, of},
+    paths::{WRITE_PARAMETERS, of, served},
     protobuf::Message,
 };
-use crate::store::Resource;
 
 /// The whole document.
 pub(super) fn document(version: &str, definitions: &Map<String, Value>) -> Vec<u8> {
@@ -82,7 +81,7 @@ fn any(value: &Value) -> Message {
 /// The patches of each kind: by them clients learn what the server can do.
 fn paths() -> Message {
     let mut paths = Message::default();
-    for resource in Resource::ALL {
+    for (resource, group) in served() {
         let mut patch = Message::default();
         for name in WRITE_PARAMETERS {
             let mut query = Message::default();
@@ -96,11 +95,11 @@ fn paths() -> Message {
             }
             patch.message(8, &inner);
         }
-        let kind = serde_json::json!({"group": "", "kind": resource.kind(), "version": "v1"});
+        let kind = serde_json::json!({"group": group, "kind": resource.kind(), "version": "v1"});
         patch.message(13, &named("x-kubernetes-group-version-kind", &any(&kind)));
         let mut item = Message::default();
         item.message(8, &patch);
-        let (_, one) = of(resource);
+        let (_, one) = of(resource, group);
         paths.message(2, &named(&one, &item));
     }
     paths

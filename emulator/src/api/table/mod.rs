@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::age::since;
+use super::event_form::exchanged;
 use crate::store::Resource;
 
 /// A column: name, type, format, and whether only `-o wide` shows it.
@@ -37,6 +38,8 @@ pub(super) struct Wish {
     pub(super) include: Include,
     /// Of the table: `meta.k8s.io/v1`, or `v1beta1` for old clients.
     pub(super) version: &'static str,
+    /// Events come along as those of `events.k8s.io`.
+    pub(super) new_events: bool,
 }
 
 impl Wish {
@@ -60,6 +63,7 @@ impl Wish {
                             "metadata": object["metadata"],
                         });
                     }
+                    Include::Object if self.new_events => row["object"] = exchanged(object),
                     Include::Object => row["object"] = Value::clone(object),
                 }
                 row
@@ -88,6 +92,13 @@ fn columns(resource: Resource) -> Vec<Column> {
         Resource::ConfigMaps => vec![NAME, ("Data", "string", "", false), AGE],
         Resource::Secrets => vec![NAME, ("Type", "string", "", false), ("Data", "string", "", false), AGE],
         Resource::ServiceAccounts => vec![NAME, ("Secrets", "string", "", false), AGE],
+        Resource::PriorityClasses => vec![
+            NAME,
+            ("Value", "string", "", false),
+            ("Global-Default", "string", "", false),
+            AGE,
+            ("PreemptionPolicy", "string", "", false),
+        ],
     }
 }
 
@@ -108,5 +119,12 @@ fn cells(resource: Resource, object: &Value, now: Timestamp) -> Vec<Value> {
         Resource::ConfigMaps => vec![name, json!(count(&["data", "binaryData"])), age],
         Resource::Secrets => vec![name, object["type"].clone(), json!(count(&["data"])), age],
         Resource::ServiceAccounts => vec![name, json!(object["secrets"].as_array().map_or(0, Vec::len)), age],
+        Resource::PriorityClasses => vec![
+            name,
+            object["value"].clone(),
+            json!(object["globalDefault"] == true),
+            age,
+            object["preemptionPolicy"].clone(),
+        ],
     }
 }

@@ -20,6 +20,7 @@ pub fn apply(resource: Resource, object: &mut Value) {
         Resource::Secrets => secret(object),
         Resource::Namespaces => namespace(object),
         Resource::Events => event(object),
+        Resource::PriorityClasses => tree::default(object, "preemptionPolicy", "PreemptLowerPriority"),
         Resource::ConfigMaps | Resource::Nodes | Resource::ServiceAccounts => {}
     }
 }

@@ -11,6 +11,7 @@ pub use self::subresources::{admit_ephemeral_containers, admit_resize, admit_sta
 use super::{
     AdmissionContext, defaults,
     field_error::{Errors, Path},
+    only_default, priority,
     rejection::Rejection,
     tolerations, validate,
 };
@@ -41,6 +42,7 @@ pub fn admit_update(
     match resource {
         Resource::Pods => {
             tolerations::apply(new);
+            priority::keep(old, new);
             // Its status has a path of its own.
             copy(old, new, "status");
             if new["spec"] != old["spec"] {
@@ -53,14 +55,15 @@ pub fn admit_update(
                 copy(old, new, "spec");
             }
         }
+        Resource::PriorityClasses => only_default(new, context)?,
         _ => {}
     }
-    let _ = context;
     metadata_unchanged(resource, old, new)?;
     validate::validate(resource, new)?;
     let errors = match resource {
         Resource::Pods => pod::changes(old, new),
         Resource::ConfigMaps | Resource::Secrets => stays_immutable(resource, old, new),
+        Resource::PriorityClasses => validate::priority_class::changes(old, new),
         _ => Errors::default(),
     };
     Rejection::of_fields(resource, new, errors.into_inner())
@@ -137,6 +140,7 @@ mod tests {
             namespace: "n",
             now: jiff::Timestamp::UNIX_EPOCH,
             lookup: &|_| None,
+            priority_classes: &[],
         };
         admit_update(Resource::Pods, old, &mut new, &context)
             .map(|()| new)

@@ -6,11 +6,13 @@ mod containers;
 mod data;
 mod dns;
 mod env;
+mod event;
 mod handler;
 mod metadata;
 mod path;
 mod pod;
 mod ports;
+pub(super) mod priority_class;
 mod resources;
 mod scheduling;
 mod security;
@@ -41,7 +43,8 @@ pub fn validate(resource: Resource, object: &Value) -> Result<(), Rejection> {
         }
         Resource::ConfigMaps => data::config_map(object, &mut errors),
         Resource::Secrets => data::secret(object, &mut errors),
-        Resource::Events => event(object, &mut errors),
+        Resource::Events => event::check(object, &mut errors),
+        Resource::PriorityClasses => priority_class::check(object, &mut errors),
         Resource::Namespaces | Resource::Nodes | Resource::ServiceAccounts => {}
     }
     Rejection::of_fields(resource, object, errors.into_inner())
@@ -71,24 +74,6 @@ pub(super) fn on_create(pod: &Value) -> Vec<FieldError> {
         );
     }
     errors.into_inner()
-}
-
-/// An event lives where the object lives that it is about.
-fn event(event: &Value, errors: &mut Errors) {
-    let about = event["involvedObject"]["namespace"].as_str().unwrap_or_default();
-    let own = event["metadata"]["namespace"].as_str().unwrap_or_default();
-    let matches = if about.is_empty() {
-        own == "default"
-    } else {
-        own == about
-    };
-    if !matches {
-        errors.invalid(
-            &Path::new("involvedObject").child("namespace"),
-            about,
-            "does not match event.namespace",
-        );
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource};
 use serde_json::Value;
 
-use super::{Subject, config_error, expansion, field_ref, resource_field};
+use super::{Subject, config_error, env_file, expansion, field_ref, resource_field};
 use crate::{
     kubelet::start_failure::StartFailure,
     store::{Key, Resource},
@@ -88,6 +88,9 @@ fn from_source(
         let value = field_ref::value(subject.pod, subject.node, subject.ips, &field.field_path);
         let unsupported = || config_error(format!("unsupported fieldPath: {}", field.field_path));
         return value.map(Some).ok_or_else(unsupported);
+    }
+    if let Some(key) = &source.file_key_ref {
+        return env_file::value(subject, key);
     }
     if let Some(field) = &source.resource_field_ref {
         let node = subject

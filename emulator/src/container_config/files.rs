@@ -41,11 +41,15 @@ pub(super) fn make_etc(subject: &Subject<'_>) -> io::Result<Vec<(&'static str, P
     let hosts = if pod.host_network() {
         host_network_hosts(&fs::read_to_string("/etc/hosts").unwrap_or_default(), aliases(pod))
     } else {
-        let name = sandbox::short_name(pod);
-        pod_hosts(subject.ips, &name, sandbox::domain(pod).as_deref(), aliases(pod))
+        let (name, domain) = match pod.spec.hostname_override.clone().filter(|name| !name.is_empty()) {
+            Some(name) => (name, None),
+            None => (sandbox::short_name(pod), sandbox::domain(pod)),
+        };
+        pod_hosts(subject.ips, &name, domain.as_deref(), aliases(pod))
     };
     let resolv_conf = resolv_conf(
-        pod.spec.dns_policy.as_deref().unwrap_or("ClusterFirst"),
+        &pod.namespace,
+        dns_policy(pod),
         pod.spec.dns_config.as_ref(),
         &fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
     );
@@ -116,9 +120,20 @@ fn alias_lines(aliases: &[HostAlias]) -> String {
     format!("\n# Entries added by HostAliases.\n{}", lines.collect::<String>())
 }
 
-/// The resolver's configuration by dnsPolicy (`network/dns/dns.go`). The emulator has no cluster DNS, so `ClusterFirst` is
-/// what the kubelet makes of it then: the node's own.
-fn resolv_conf(policy: &str, config: Option<&PodDNSConfig>, node: &str) -> String {
+/// The domain of cluster DNS.
+const CLUSTER_DOMAIN: &str = "cluster.local";
+
+/// The policy that counts: with the node's network `ClusterFirst` is `Default` (`network/dns/dns.go`, `getPodDNSType`).
+fn dns_policy(pod: &Pod) -> &str {
+    match pod.spec.dns_policy.as_deref().unwrap_or("ClusterFirst") {
+        "ClusterFirst" if pod.host_network() => "Default",
+        policy => policy,
+    }
+}
+
+/// The resolver's configuration by dnsPolicy (`network/dns/dns.go`). The emulator has no cluster DNS: with `ClusterFirst`
+/// names are completed as in every cluster, and the node's own servers are asked.
+fn resolv_conf(namespace: &str, policy: &str, config: Option<&PodDNSConfig>, node: &str) -> String {
     let mut servers: Vec<String> = Vec::new();
     let mut searches: Vec<String> = Vec::new();
     let mut options: Vec<String> = Vec::new();
@@ -132,6 +147,15 @@ fn resolv_conf(policy: &str, config: Option<&PodDNSConfig>, node: &str) -> Strin
                 _ => {}
             }
         }
+    }
+    if policy.starts_with("ClusterFirst") {
+        let of_cluster = [
+            format!("{namespace}.svc.{CLUSTER_DOMAIN}"),
+            format!("svc.{CLUSTER_DOMAIN}"),
+            CLUSTER_DOMAIN.to_owned(),
+        ];
+        searches.splice(0..0, of_cluster);
+        options = vec!["ndots:5".to_owned()];
     }
     if let Some(config) = config {
         servers.extend(config.nameservers.iter().flatten().cloned());
@@ -194,11 +218,11 @@ mod tests {
     }
 
     #[test]
-    fn dns_comes_from_the_node_unless_it_is_none() {
+    fn names_are_completed_as_in_a_cluster_and_the_nodes_servers_are_asked() {
         let node = "search a b\nnameserver 1.1.1.1\noptions ndots:1\n";
         assert_eq!(
-            resolv_conf("ClusterFirst", None, node),
-            "search a b\nnameserver 1.1.1.1\noptions ndots:1\n"
+            resolv_conf("n", "ClusterFirst", None, node),
+            "search n.svc.cluster.local svc.cluster.local cluster.local a b\nnameserver 1.1.1.1\noptions ndots:5\n"
         );
         let config = PodDNSConfig {
             nameservers: Some(vec!["9.9.9.9".to_owned()]),
@@ -209,11 +233,11 @@ mod tests {
             }]),
         };
         assert_eq!(
-            resolv_conf("None", Some(&config), node),
+            resolv_conf("n", "None", Some(&config), node),
             "search a\nnameserver 9.9.9.9\noptions ndots:5\n"
         );
         assert_eq!(
-            resolv_conf("Default", Some(&config), node),
+            resolv_conf("n", "Default", Some(&config), node),
             "search a b\nnameserver 1.1.1.1\nnameserver 9.9.9.9\noptions ndots:5\n"
         );
     }

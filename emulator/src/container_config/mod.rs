@@ -4,6 +4,7 @@
 //! (`files`, `sub_path`); the rest is computed.
 
 pub mod env;
+mod env_file;
 pub mod expansion;
 pub mod field_ref;
 pub mod files;
@@ -89,6 +90,7 @@ pub(super) fn config_error(message: impl Into<String>) -> StartFailure {
 pub fn container_config(subject: &Subject<'_>) -> Result<ContainerConfig, StartFailure> {
     let container = &subject.declared.container;
     refuse_host_ports(subject)?;
+    refuse_user_namespaces(subject)?;
     let env = env::environment(subject)?;
     let lookup = |name: &str| {
         env.own
@@ -134,6 +136,16 @@ pub fn container_config(subject: &Subject<'_>) -> Result<ContainerConfig, StartF
         log_path: log_folder.join(format!("{}.log", subject.attempt)),
         target: subject.target.clone(),
     })
+}
+
+/// A pod in a user namespace of its own would run as its users of the node: said, so that nobody relies on it.
+fn refuse_user_namespaces(subject: &Subject<'_>) -> Result<(), StartFailure> {
+    match subject.pod.spec.host_users {
+        Some(false) => Err(config_error(
+            "hostUsers: false is not supported by the emulator: user namespaces are not made for pods",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Ports of the node are not forwarded: said on the pod, so that nobody waits for a connection that never comes.

@@ -101,12 +101,23 @@ fn of_volume(
     Ok(Mount {
         host_path,
         container_path: absolute(&mount.mount_path),
-        read_only: mount.read_only == Some(true),
+        read_only: mount.read_only == Some(true) || is_read_only(subject, &mount.name),
         propagation: match mount.mount_propagation.as_deref() {
             Some("HostToContainer") => Propagation::HostToContainer,
             Some("Bidirectional") => Propagation::Bidirectional,
             _ => Propagation::Private,
         },
+    })
+}
+
+/// Whether only the kubelet writes into the volume (`volume.Attributes.ReadOnly`).
+fn is_read_only(subject: &Subject<'_>, name: &str) -> bool {
+    let mut volumes = subject.pod.spec.volumes.iter().flatten();
+    volumes.find(|volume| volume.name == name).is_some_and(|volume| {
+        volume.config_map.is_some()
+            || volume.secret.is_some()
+            || volume.downward_api.is_some()
+            || volume.projected.is_some()
     })
 }
 

@@ -123,6 +123,6 @@ fn verdict(unfit: &Unfit) -> Option<Verdict> {
             "Predicate TaintToleration failed: node(s) had untolerated taint(s)",
         ),
         // What only the scheduler minds.
-        Unfit::Taint { .. } | Unfit::Unschedulable | Unfit::PodAffinity(_) => return None,
+        Unfit::Taint { .. } | Unfit::Unschedulable | Unfit::Spread(_) | Unfit::PodAffinity(_) => return None,
     })
 }

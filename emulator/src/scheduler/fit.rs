@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{NodeSelectorTerm, PodSpec, Toleration};
 use serde_json::Value;
 
-use super::selector;
+use super::{pod_affinity::Repelled, selector, topology_spread::Spread};
 use crate::quantity::{self, Amounts};
 
 /// A resource of which too little is left, in thousandths.
@@ -37,8 +37,10 @@ pub enum Unfit {
     Ports,
     /// Too little of these.
     Resources(Vec<Short>),
-    /// Affinity or anti-affinity to other pods, in the scheduler's words.
-    PodAffinity(&'static str),
+    /// A topology spread constraint.
+    Spread(Spread),
+    /// Affinity or anti-affinity to other pods.
+    PodAffinity(Repelled),
 }
 
 impl Unfit {
@@ -57,7 +59,8 @@ impl Unfit {
                     name => format!("Insufficient {name}"),
                 })
                 .collect(),
-            Self::PodAffinity(reason) => vec![(*reason).into()],
+            Self::Spread(spread) => vec![spread.reason().into()],
+            Self::PodAffinity(repelled) => vec![repelled.reason().into()],
         }
     }
 
@@ -65,8 +68,16 @@ impl Unfit {
     pub fn preemption_could_help(&self) -> bool {
         match self {
             Self::Resources(short) => short.iter().all(|short| short.requested <= short.capacity),
-            Self::Ports | Self::PodAffinity(_) => true,
-            Self::Unschedulable | Self::Name | Self::Taint { .. } | Self::Affinity => false,
+            // Without those that a pod repels, or that repel it, it could be there; what it wants is not there anyway.
+            Self::Ports
+            | Self::Spread(Spread::Skewed)
+            | Self::PodAffinity(Repelled::ByOwnTerms | Repelled::ByExisting) => true,
+            Self::Unschedulable
+            | Self::Name
+            | Self::Taint { .. }
+            | Self::Affinity
+            | Self::Spread(Spread::MissingLabel)
+            | Self::PodAffinity(Repelled::NotAttracted) => false,
         }
     }
 }
@@ -80,6 +91,7 @@ pub fn unfit(pod: &Value, node: &Value, others: &[&Value]) -> Option<Unfit> {
         .or_else(|| affinity(&spec, node))
         .or_else(|| ports(&spec, others))
         .or_else(|| resources(&spec, node, others))
+        .or_else(|| super::topology_spread::unfit(pod, &spec, node, others).map(Unfit::Spread))
         .or_else(|| super::pod_affinity::unfit(pod, &spec, node, others).map(Unfit::PodAffinity))
 }
 

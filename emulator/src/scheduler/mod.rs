@@ -4,6 +4,7 @@ pub mod fit;
 mod pod_affinity;
 pub mod schedule;
 mod selector;
+mod topology_spread;
 
 use std::{future::Future, sync::Arc};
 

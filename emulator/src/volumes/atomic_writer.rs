@@ -24,17 +24,17 @@ pub(super) type Payload = BTreeMap<String, File>;
 const DATA: &str = "..data";
 const NEW_DATA: &str = "..data_tmp";
 
-/// Makes the volume's files what `payload` says; does nothing where they are.
+/// Makes the volume's files what `payload` says; does nothing where they are. `mode` is that of its folder.
 ///
 /// It can be cut short anywhere: the next call finishes what is missing and removes what is left over.
-pub(super) fn write(folder: &Path, payload: &Payload, group: Option<i64>) -> io::Result<()> {
+pub(super) fn write(folder: &Path, payload: &Payload, mode: u32, group: Option<i64>) -> io::Result<()> {
     if let Some(path) = payload.keys().find(|path| !stays_inside(path)) {
         return Err(io::Error::other(format!(
             "invalid path {path:?}: it leads out of the volume"
         )));
     }
     fs::create_dir_all(folder)?;
-    allow(folder, 0o777, None, group)?;
+    allow(folder, mode, None, group)?;
     let present = fs::read_link(folder.join(DATA)).ok();
     let is_new = !present
         .as_ref()
@@ -191,18 +191,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("volume");
         let read = |name: &str| fs::read_to_string(path.join(name)).ok();
-        write(&path, &payload(&[("a", "1"), ("dir/b", "2")]), None).unwrap();
+        write(&path, &payload(&[("a", "1"), ("dir/b", "2")]), 0o777, None).unwrap();
         assert_eq!((read("a").as_deref(), read("dir/b").as_deref()), (Some("1"), Some("2")));
         let before = fs::read_link(path.join(DATA)).unwrap();
-        write(&path, &payload(&[("a", "1"), ("dir/b", "2")]), None).unwrap();
+        write(&path, &payload(&[("a", "1"), ("dir/b", "2")]), 0o777, None).unwrap();
         assert_eq!(fs::read_link(path.join(DATA)).unwrap(), before);
-        write(&path, &payload(&[("a", "new"), ("c", "3")]), None).unwrap();
+        write(&path, &payload(&[("a", "new"), ("c", "3")]), 0o777, None).unwrap();
         assert_eq!(
             (read("a").as_deref(), read("c").as_deref(), read("dir/b")),
             (Some("new"), Some("3"), None)
         );
         assert!(!path.join(before).exists());
-        write(&path, &payload(&[]), None).unwrap();
+        write(&path, &payload(&[]), 0o777, None).unwrap();
         assert_eq!(read("a"), None);
     }
 
@@ -211,15 +211,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("volume");
         let files = payload(&[("a", "1"), ("dir/b", "2")]);
-        write(&path, &files, None).unwrap();
+        write(&path, &files, 0o777, None).unwrap();
         // Cut short after the version became the present one, and another before it did.
         fs::remove_file(path.join("a")).unwrap();
         fs::create_dir_all(path.join("..half/dir")).unwrap();
         link(Path::new("..half"), &path.join(NEW_DATA)).unwrap();
-        write(&path, &files, None).unwrap();
+        write(&path, &files, 0o777, None).unwrap();
         assert_eq!(fs::read_to_string(path.join("a")).unwrap(), "1");
         assert!(!path.join("..half").exists());
-        write(&path, &payload(&[("a", "3")]), None).unwrap();
+        write(&path, &payload(&[("a", "3")]), 0o777, None).unwrap();
         assert!(fs::symlink_metadata(path.join(NEW_DATA)).is_err());
         let names = fs::read_dir(&path).unwrap().count();
         assert_eq!(names, 3, "the link, its target and the file");
@@ -234,7 +234,7 @@ mod tests {
         let group = fs::metadata(folder.path()).unwrap().gid();
         let mut files = payload(&[("a", "1")]);
         files.get_mut("a").unwrap().mode = 0o600;
-        write(&path, &files, Some(i64::from(group))).unwrap();
+        write(&path, &files, 0o777, Some(i64::from(group))).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(&path.join("a")), 0o640);
         assert_eq!((mode(&path), mode(&path.join(DATA))), (0o2777, 0o2755));
@@ -244,7 +244,10 @@ mod tests {
     fn a_path_out_of_the_volume_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         for bad in ["../a", "/etc/passwd", "a/../../b", "..data"] {
-            assert!(write(folder.path(), &payload(&[(bad, "x")]), None).is_err(), "{bad}");
+            assert!(
+                write(folder.path(), &payload(&[(bad, "x")]), 0o777, None).is_err(),
+                "{bad}"
+            );
         }
     }
 }

@@ -4,6 +4,9 @@ use std::{fs, io, path::Path};
 
 use k8s_openapi::api::core::v1::EmptyDirVolumeSource;
 
+/// Only the owner of a file may remove it.
+const STICKY: u32 = 0o1000;
+
 /// Makes it where it is missing; what containers have put into it stays. `memory` is the pod's memory limit: a folder of
 /// memory can't take more.
 ///
@@ -28,7 +31,7 @@ pub(super) fn make(
         // It appears with its mode and group, or not at all.
         let new = folder.with_extension(format!("new-{}", crate::uid::new()));
         fs::create_dir_all(&new)?;
-        open_to_all(&new, group)?;
+        open_to_all(&new, 0, group)?;
         fs::rename(&new, folder)?;
     }
     if in_memory {
@@ -40,7 +43,8 @@ pub(super) fn make(
             .filter(|size| *size > 0);
         let size = [limit, memory.map(i128::from)].into_iter().flatten().min();
         if mount_memory(folder, size)? {
-            open_to_all(folder, group)?;
+            // As the system makes a folder of memory.
+            open_to_all(folder, STICKY, group)?;
         }
     }
     Ok(())
@@ -48,7 +52,7 @@ pub(super) fn make(
 
 /// Everybody may write; with an fsGroup what is made in it belongs to that group.
 #[cfg(unix)]
-fn open_to_all(folder: &Path, group: Option<i64>) -> io::Result<()> {
+fn open_to_all(folder: &Path, more: u32, group: Option<i64>) -> io::Result<()> {
     use std::os::unix::fs::{PermissionsExt, chown};
     let mode = match group.and_then(|group| u32::try_from(group).ok()) {
         Some(group) => {
@@ -57,11 +61,11 @@ fn open_to_all(folder: &Path, group: Option<i64>) -> io::Result<()> {
         }
         None => 0o777,
     };
-    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode | more))
 }
 
 #[cfg(not(unix))]
-fn open_to_all(_: &Path, _: Option<i64>) -> io::Result<()> {
+fn open_to_all(_: &Path, _: u32, _: Option<i64>) -> io::Result<()> {
     Ok(())
 }
 

@@ -106,7 +106,9 @@ impl Volumes {
         let Some(payload) = payload else {
             return Err(unsupported(volume));
         };
-        atomic_writer::write(&folder, &payload, group).map_err(|error| error.to_string())?;
+        // All but ConfigMaps are memory on a node, and have the mode of a folder of memory.
+        let mode = if volume.config_map.is_some() { 0o777 } else { 0o1777 };
+        atomic_writer::write(&folder, &payload, mode, group).map_err(|error| error.to_string())?;
         Ok(folder)
     }
 }

@@ -1,6 +1,7 @@
 //! Commands in containers, from the emulator's side.
 
 use std::{
+    fmt::Display,
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     pin::Pin,
@@ -27,6 +28,10 @@ const MOST_OUTPUT: usize = 10 * 1024;
 
 fn failed(error: io::Error) -> RuntimeError {
     RuntimeError::Failed(format!("failed to exec in container: {error}"))
+}
+
+fn not_started(error: impl Display) -> RuntimeError {
+    RuntimeError::Failed(format!("failed to exec in container: failed to start exec: {error}"))
 }
 
 fn pipe_to_read() -> io::Result<(pipe::Receiver, OwnedFd)> {
@@ -62,9 +67,7 @@ pub(super) async fn exec(
         stdio,
     };
     let run = async {
-        sandbox.ask(ask, &ends).await.map_err(|error| {
-            RuntimeError::Failed(format!("failed to exec in container: failed to start exec: {error}"))
-        })?;
+        sandbox.ask(ask, &ends).await.map_err(not_started)?;
         drop(ends);
         let mut result = ExecResult::default();
         let mut exit = std::pin::pin!(exit);
@@ -140,14 +143,15 @@ pub(super) async fn stream(
                 }),
                 &[theirs],
             )
-            .await?;
+            .await
+            .map_err(not_started)?;
         let packet = packets::receive(ours.as_fd()).map_err(failed)?;
         let fd = packet.and_then(|(_, mut descriptors)| descriptors.pop());
         let fd = fd.ok_or_else(|| RuntimeError::Failed("the container made no terminal".into()))?;
         return with_terminal(fd, request, exit).map_err(failed);
     }
     let (ends, stdio, mut made) = pipes(request, exit).map_err(failed)?;
-    sandbox.ask(ask(stdio), &ends).await?;
+    sandbox.ask(ask(stdio), &ends).await.map_err(not_started)?;
     made.resize = None;
     Ok(made)
 }

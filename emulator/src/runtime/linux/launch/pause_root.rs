@@ -1,9 +1,9 @@
 //! What a pause process sees and may do: nothing.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::fd::{AsFd, FromRawFd, OwnedFd},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -26,25 +26,23 @@ pub(super) const SHM: &str = "/.shm";
 const USER: u32 = 65535;
 
 /// Makes the pod's shared memory and moves the calling process to a root with nothing else in it (the infra image's
-/// files, where there is one). The program to become, by descriptor or else by the first of its arguments.
-pub(in super::super) fn pause_root(begin: &Begin) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
+/// files, where there is one). What to become: the program and its arguments.
+pub(in super::super) fn pause_root(begin: &Begin) -> Result<Vec<String>, LaunchError> {
     let root = begin.folder.root();
     let quiet = MsFlags::MS_SLAVE | MsFlags::MS_REC;
     mount(None::<&str>, "/", None::<&str>, quiet, None::<&str>).during("separate the mounts")?;
     let program = match &begin.infra {
         None => {
-            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
             mount(Some("pause"), &root, Some("tmpfs"), flags, Some("mode=755,size=64k"))
                 .during("mount the pause's root")?;
-            (
-                Some(built_in().during("store the pause program")?),
-                vec!["/pause".to_owned()],
-            )
+            built_in(&root).during("store the pause program")?;
+            vec!["/pause".to_owned()]
         }
         Some(image) => {
             image_root(image, begin)?;
             let command = image.config.entrypoint.iter().chain(&image.config.cmd);
-            (None, command.cloned().collect())
+            command.cloned().collect()
         }
     };
     let shm = root.join(SHM.trim_start_matches('/'));
@@ -87,15 +85,15 @@ fn use_null() -> Result<(), LaunchError> {
     nix::unistd::dup2_stderr(&null).during("set the streams")
 }
 
-/// The embedded program, in memory: there is no file to find, to change or to leave behind.
-fn built_in() -> io::Result<OwnedFd> {
-    // SAFETY: the name is a terminated string.
-    let fd = nix::errno::Errno::result(unsafe { libc::memfd_create(c"pause".as_ptr(), libc::MFD_CLOEXEC) })?;
-    // SAFETY: memfd_create has just made this descriptor and nobody else has it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    File::from(fd.try_clone()?).write_all(pause::BINARY)?;
-    // A file that is open for writing can't be executed.
-    File::open(Path::new(&super::inside::path_of(fd.as_fd()))).map(OwnedFd::from)
+/// Puts the embedded program into the root, which is memory and goes with the process. A file with that name is what the
+/// process is then called by, as in every cluster.
+fn built_in(root: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o555)
+        .open(root.join("pause"))?;
+    file.write_all(pause::BINARY)
 }
 
 /// An unprivileged user, no capability, no way back.

@@ -71,18 +71,14 @@ fn become_pause(begin: &Begin, network: Option<OwnedFd>) -> Result<Infallible, L
         fs::write(format!("/proc/sys/{}", name.replace('.', "/")), value)
             .map_err(|error| failed(&format!("open sysctl {name} file"), error))?;
     }
-    let (program, arguments) = launch::pause_root(begin)?;
+    let arguments = launch::pause_root(begin)?;
     let arguments: Vec<CString> = arguments
         .into_iter()
         .map(|word| CString::new(word).map_err(|_| LaunchError("a zero byte in the entrypoint".into())))
         .collect::<Result<_, _>>()?;
     launch::give_up_everything()?;
     let env = [c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
-    let error = match program {
-        Some(program) => nix::unistd::fexecve(program, &arguments, &env),
-        None => nix::unistd::execve(&arguments[0], &arguments, &env),
-    };
-    match error {
+    match nix::unistd::execve(&arguments[0], &arguments, &env) {
         Ok(never) => Ok(never),
         Err(error) => Err(failed(&format!("exec {:?}", arguments[0]), error.into())),
     }

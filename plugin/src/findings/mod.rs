@@ -90,10 +90,16 @@ pub struct Finding {
     pub what: Message,
     /// What it was seen by.
     pub evidence: Vec<Evidence>,
-    /// Why, as far as it can be told; several sentences where several things add up.
+    /// Why, as far as it can be told; several sentences where several things add up. For programs it is one text.
+    #[serde(rename = "cause", serialize_with = "joined")]
     pub causes: Vec<Message>,
     /// What to do, as commands that can be pasted, or sentences where no command does it.
     pub next: Vec<Step>,
+}
+
+fn joined<S: Serializer>(causes: &[Message], serializer: S) -> Result<S::Ok, S::Error> {
+    let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+    serializer.serialize_str(&causes.join("; "))
 }
 
 impl Finding {
@@ -216,6 +222,9 @@ pub(crate) fn event<'a>(events: &'a [Event], reason: &str, container: Option<&st
         .rev()
         .find(|event| event.reason == reason && (container.is_none() || event.container() == container))
 }
+
+#[cfg(test)]
+mod cases;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 //! and the fields of a Pod, from Kubernetes' own schema.
 
 pub mod behaviour;
+pub mod detail;
 pub mod field;
 pub mod language;
 

@@ -4,12 +4,13 @@ use super::sheet::{Sheet, table};
 use super::text::{Line, Tone};
 use crate::findings::message::say;
 use crate::knowledge::behaviour::{self, Behaviour};
+use crate::knowledge::detail::Detail;
 use crate::knowledge::field::{Field, Member};
 use crate::knowledge::language::Language;
 use crate::knowledge::{Catalogue, Entry};
 
-/// One entry.
-pub fn entry(entry: &Entry) -> Vec<Line> {
+/// One entry, with what usually causes it and where to look.
+pub fn entry(entry: &Entry, detail: Option<&Detail>, language: Language) -> Vec<Line> {
     let mut lines = vec![
         Line::new()
             .tone(Tone::Heading, entry.title.as_str())
@@ -17,9 +18,20 @@ pub fn entry(entry: &Entry) -> Vec<Line> {
     ];
     lines.push(Line::new());
     lines.extend(wrapped(&entry.text, 2));
-    if !entry.fix.is_empty() {
-        lines.push(Line::new());
-        lines.extend(wrapped(&format!("→ {}", entry.fix), 2));
+    let mut part = |key, text: &str| {
+        if !text.is_empty() {
+            lines.push(Line::new());
+            lines.push(Line::from("  ").tone(Tone::Heading, say(key).in_language(language)));
+            lines.extend(wrapped(text, 4));
+        }
+    };
+    if let Some(detail) = detail {
+        part("view.causes", &detail.causes);
+        part("view.look", &detail.look);
+    }
+    part("view.fix", &entry.fix);
+    if let Some(detail) = detail {
+        part("view.fix", &detail.fix);
     }
     if !entry.also.is_empty() {
         lines.push(Line::new());

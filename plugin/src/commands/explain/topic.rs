@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::Arguments;
 use crate::cli::usage::UsageError;
 use crate::failure::Failure;
+use crate::knowledge::detail::{self, Detail};
 use crate::knowledge::language::Language;
 use crate::knowledge::{Catalogue, Entry, behaviour, field};
 use crate::view;
@@ -20,8 +21,8 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
         printer.lines(&view::knowledge::index(catalogue));
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(entry) = find(catalogue, &topic, arguments.lang) {
-        printer.lines(&view::knowledge::entry(&entry));
+    if let Some(found) = find(language, &topic, arguments.lang) {
+        printer.lines(&found.lines());
         return Ok(ExitCode::SUCCESS);
     }
     match field::explain(&topic, arguments.recursive) {
@@ -30,10 +31,10 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
             // Some fields are concepts too, and the concept says more.
             let last = field.path.rsplit('.').next().unwrap_or_default();
             if behaviour::of(&field.path).is_none()
-                && let Some(entry) = find(catalogue, last, arguments.lang)
+                && let Some(found) = find(language, last, arguments.lang)
             {
                 printer.line(&Line::new());
-                printer.lines(&view::knowledge::entry(&entry));
+                printer.lines(&found.lines());
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -44,20 +45,47 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
     }
 }
 
-/// Finds an entry by a name of any language. Who asks in a language and names no other gets the answer in it.
-fn find(catalogue: &Catalogue, topic: &str, asked: Option<Language>) -> Option<Entry> {
-    if let Some(entry) = catalogue.find(topic) {
-        return Some(filled(entry, "N", "N-128"));
+/// An entry, and the language that it is in.
+struct Found {
+    language: Language,
+    entry: Entry,
+    detail: Option<Detail>,
+}
+
+impl Found {
+    /// The entry that one of its names stands for. What is known of this very name goes before what is known of all.
+    fn of(language: Language, topic: &str) -> Option<Self> {
+        let catalogue = Catalogue::of(language);
+        let entry = filled(catalogue.find(topic)?, "N", "N-128");
+        let detail = detail::of(language, topic).or_else(|| detail::of(language, catalogue.name_of(topic)?));
+        Some(Self {
+            language,
+            entry,
+            detail,
+        })
     }
-    let other = [Language::English, Language::Korean].into_iter().find_map(|language| {
-        let other = Catalogue::of(language);
-        let name = other.name_of(topic)?;
-        match asked {
-            Some(_) => catalogue.find(name).cloned(),
-            None => other.find(name).cloned(),
-        }
-    });
-    other.or_else(|| exit_code(catalogue, topic))
+
+    fn lines(&self) -> Vec<Line> {
+        view::knowledge::entry(&self.entry, self.detail.as_ref(), self.language)
+    }
+}
+
+/// Finds an entry by a name of any language. Who asks in a language and names no other gets the answer in it.
+fn find(language: Language, topic: &str, asked: Option<Language>) -> Option<Found> {
+    let other = || {
+        [Language::English, Language::Korean].into_iter().find_map(|other| {
+            let name = Catalogue::of(other).name_of(topic)?;
+            Found::of(if asked.is_some() { language } else { other }, name)
+        })
+    };
+    let code = || {
+        exit_code(Catalogue::of(language), topic).map(|entry| Found {
+            language,
+            entry,
+            detail: None,
+        })
+    };
+    Found::of(language, topic).or_else(other).or_else(code)
 }
 
 /// An exit code that has no entry of its own: a signal's, or the application's own choice.

@@ -138,10 +138,16 @@ fn identity(facts: &Facts, sheet: &mut Sheet) {
             .map(|node| format!(" of node {node}"))
             .unwrap_or_default();
         let words = match pod.source.as_str() {
-            "file" => format!("static: from a file in the kubelet's staticPodPath{node}"),
+            "file" => {
+                format!("static: from a file in the kubelet's staticPodPath{node}, usually /etc/kubernetes/manifests")
+            }
             other => format!("static: from the kubelet's {other} source{node}"),
         };
         sheet.pair(0, "Source", words);
+        if let Some(mirror) = &pod.mirror {
+            let what = "this is its mirror; its events carry the kubelet's own UID ";
+            sheet.pair(0, "Mirror", Line::from(what).plain(mirror.as_str()));
+        }
     }
     let node = match (&spec.node_name, status.and_then(|status| status.host_ip.as_ref())) {
         (Some(node), Some(address)) => format!("{node}/{address}"),

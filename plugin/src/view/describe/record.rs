@@ -54,15 +54,42 @@ pub struct PodRecord {
     restart_policy: String,
     grace_period_seconds: i64,
     is_static: bool,
+    /// Where a static pod comes from.
+    #[serde(rename = "static", skip_serializing_if = "Option::is_none")]
+    static_pod: Option<StaticRecord>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    owners: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    readiness_gates: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scheduling_gates: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     termination: Option<TerminationRecord>,
     labels: BTreeMap<String, String>,
     conditions: Vec<ConditionRecord>,
     containers: Vec<ContainerRecord>,
     events: Vec<EventRecord>,
+    /// Why there are no events, where they could not be fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events_error: Option<String>,
+    /// What could not be looked at, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<String>,
     /// `healthy`, `done`, `onItsWay`, `unknown`, `atRisk` or `broken`.
     verdict: Judgement,
     findings: Vec<Finding>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StaticRecord {
+    /// `file` or `http`.
+    source: String,
+    /// The UID that the pod's events carry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror_uid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -186,6 +213,29 @@ impl PodRecord {
             restart_policy: facts.restart_policy().to_owned(),
             grace_period_seconds: facts.grace_seconds(),
             is_static: facts.static_pod.is_some(),
+            static_pod: facts.static_pod.as_ref().map(|pod| StaticRecord {
+                source: pod.source.clone(),
+                mirror_uid: pod.mirror.clone(),
+                node: pod.node.clone(),
+            }),
+            owners: facts
+                .pod
+                .metadata
+                .owner_references
+                .iter()
+                .flatten()
+                .map(|owner| format!("{}/{}", owner.kind, owner.name))
+                .collect(),
+            readiness_gates: spec
+                .iter()
+                .flat_map(|spec| spec.readiness_gates.iter().flatten())
+                .map(|gate| gate.condition_type.clone())
+                .collect(),
+            scheduling_gates: spec
+                .iter()
+                .flat_map(|spec| spec.scheduling_gates.iter().flatten())
+                .map(|gate| gate.name.clone())
+                .collect(),
             termination: facts.termination.as_ref().map(|termination| TerminationRecord {
                 deadline: termination.deadline,
                 requested: termination.requested(),
@@ -196,6 +246,8 @@ impl PodRecord {
             conditions: facts.conditions.iter().map(condition).collect(),
             containers: facts.containers.iter().map(container).collect(),
             events: reading.events.iter().map(EventRecord::of).collect(),
+            events_error: reading.events_error.clone(),
+            unread: reading.around.unread.clone(),
             verdict: reading.verdict,
             findings: reading.findings.clone(),
         }

@@ -1,0 +1,245 @@
+//! Pods of real clusters in small: what has to be told apart, and what must not be claimed.
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::reading::Reading;
+use super::{Severity, Verdict};
+use crate::cluster::pods::PodAndEvents;
+
+const NOW: &str = "2026-01-02T00:00:00Z";
+
+/// A pod with one container `app`, as far as it is told, and its events.
+fn read(metadata: Value, status: Value, events: Value) -> Reading {
+    let mut pod = json!({
+        "metadata": {"name": "web", "namespace": "shop", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"nodeName": "node1", "containers": [{"name": "app", "image": "app:1"}]},
+        "status": {"startTime": "2026-01-01T00:00:00Z"},
+    });
+    for (part, more) in [("metadata", metadata), ("status", status)] {
+        for (key, value) in more.as_object().unwrap() {
+            pod[part][key] = value.clone();
+        }
+    }
+    if let Some(spec) = pod["status"].as_object_mut().unwrap().remove("spec") {
+        for (key, value) in spec.as_object().unwrap() {
+            pod["spec"][key] = value.clone();
+        }
+    }
+    let events = events.as_array().unwrap().iter().map(|event| {
+        let mut event = event.clone();
+        event["metadata"] = json!({});
+        event["involvedObject"] = json!({"kind": "Pod", "name": "web", "uid": "u", "fieldPath": event["path"]});
+        serde_json::from_value(event).unwrap()
+    });
+    let fetched = PodAndEvents {
+        events: events.collect(),
+        pod: serde_json::from_value(pod).unwrap(),
+        events_error: None,
+    };
+    Reading::of(fetched, NOW.parse::<Timestamp>().unwrap())
+}
+
+fn container(state: Value, last: Value, restarts: i32, is_ready: bool) -> Value {
+    json!([{"name": "app", "image": "", "imageID": "", "ready": is_ready, "started": is_ready, "restartCount": restarts,
+        "state": state, "lastState": last}])
+}
+
+fn ready(is_ready: bool) -> Value {
+    let status = if is_ready { "True" } else { "False" };
+    json!([{"type": "Ready", "status": status}, {"type": "ContainersReady", "status": status}])
+}
+
+/// A pod that runs and is ready, whose last instance ended so.
+fn running_after(last: Value, events: Value) -> Reading {
+    let status = json!({
+        "phase": "Running", "conditions": ready(true),
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T23:59:00Z"}}), last, 1, true),
+    });
+    read(json!({}), status, events)
+}
+
+fn ended(code: i32, reason: &str, finished: &str) -> Value {
+    json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": "2025-12-20T00:00:00Z", "finishedAt": finished}})
+}
+
+fn told(reading: &Reading) -> Vec<(Severity, &str)> {
+    reading
+        .findings
+        .iter()
+        .map(|finding| (finding.severity, finding.topic.as_str()))
+        .collect()
+}
+
+#[test]
+fn an_old_oom_is_no_trouble_of_today() {
+    let reading = running_after(ended(137, "OOMKilled", "2025-12-28T00:00:00Z"), json!([]));
+    assert_eq!((reading.verdict, told(&reading)), (Verdict::Healthy, vec![]));
+    let reading = running_after(ended(137, "OOMKilled", "2026-01-01T21:00:00Z"), json!([]));
+    assert_eq!(
+        (reading.verdict, told(&reading)),
+        (Verdict::Healthy, vec![(Severity::Note, "OOMKilled")])
+    );
+    let reading = running_after(ended(137, "OOMKilled", "2026-01-01T23:58:00Z"), json!([]));
+    assert_eq!(reading.verdict, Verdict::AtRisk);
+}
+
+#[test]
+fn a_137_that_nothing_explains_is_called_unknown() {
+    let reading = running_after(ended(137, "Error", "2026-01-01T23:58:59Z"), json!([]));
+    assert_eq!(told(&reading), [(Severity::Warning, "137")]);
+    let invented = running_after(ended(137, "ContainerStatusUnknown", "2026-01-01T23:58:59Z"), json!([]));
+    assert_eq!(told(&invented), [(Severity::Warning, "ContainerStatusUnknown")]);
+}
+
+#[test]
+fn a_kill_of_another_instance_does_not_explain_this_one() {
+    let kill = |at: &str| {
+        json!([{"type": "Normal", "reason": "Killing", "path": "spec.containers{app}", "source": {"component": "kubelet"},
+            "message": "Container app failed liveness probe, will be restarted", "firstTimestamp": at, "lastTimestamp": at}])
+    };
+    let last = ended(137, "Error", "2026-01-01T23:58:59Z");
+    let before = running_after(last.clone(), kill("2025-12-19T00:00:00Z"));
+    assert_eq!(told(&before), [(Severity::Warning, "137")]);
+    let after = running_after(last.clone(), kill("2026-01-01T23:59:59Z"));
+    assert_eq!(told(&after), [(Severity::Warning, "137")]);
+    let its_own = running_after(last, kill("2026-01-01T23:58:29Z"));
+    assert_eq!(told(&its_own), [(Severity::Warning, "livenessProbe")]);
+}
+
+#[test]
+fn what_ends_with_its_pods_deletion_is_told_as_a_part_of_it() {
+    let metadata = json!({"deletionTimestamp": "2026-01-01T23:59:58Z", "deletionGracePeriodSeconds": 30,
+        "finalizers": ["example.com/backup"]});
+    let status = json!({
+        "phase": "Running", "conditions": ready(false),
+        "containerStatuses": container(
+            json!({"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": "2026-01-01T23:59:58Z"}}), json!({}), 0, false
+        ),
+    });
+    let reading = read(metadata, status, json!([]));
+    assert!(
+        told(&reading).contains(&(Severity::Note, "termination")),
+        "{:?}",
+        told(&reading)
+    );
+    assert_eq!(reading.verdict, Verdict::OnItsWay);
+}
+
+#[test]
+fn an_evicted_pod_is_broken_for_the_reason_that_the_kubelet_gives() {
+    let status = json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory. Container app \
+        was using 900Mi, request is 64Mi, has larger consumption of memory. "});
+    let reading = read(json!({}), status, json!([]));
+    assert_eq!(reading.verdict, Verdict::Broken);
+    let causes: Vec<String> = reading.findings[0].causes.iter().map(ToString::to_string).collect();
+    assert!(causes.join(" ").contains("900Mi"), "{causes:?}");
+}
+
+#[test]
+fn a_pod_that_failed_is_broken_even_where_nothing_says_why() {
+    let reading = read(json!({}), json!({"phase": "Failed"}), json!([]));
+    assert_eq!(reading.verdict, Verdict::Broken);
+}
+
+#[test]
+fn a_pod_that_nobody_has_taken_up_is_told_from_one_that_is_new() {
+    let pending = json!({"phase": "Pending", "spec": {"nodeName": ""}, "startTime": null});
+    let old = read(json!({}), pending.clone(), json!([]));
+    assert_eq!(told(&old)[0], (Severity::Error, "PodScheduled"));
+    let new = read(json!({"creationTimestamp": "2026-01-01T23:59:59Z"}), pending, json!([]));
+    assert_eq!(
+        (new.verdict, told(&new)[0]),
+        (Verdict::OnItsWay, (Severity::Note, "PodScheduled"))
+    );
+    let placed = json!({"phase": "Pending", "startTime": null,
+        "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:01Z"}]});
+    let silent = read(json!({}), placed, json!([]));
+    assert_eq!(told(&silent)[0], (Severity::Error, "NodeLost"));
+}
+
+#[test]
+fn a_node_that_is_silent_makes_its_pods_broken() {
+    let status = json!({
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}), json!({}), 0, true),
+    });
+    let reading = read(json!({}), status, json!([]));
+    assert_eq!(told(&reading), [(Severity::Error, "NodeLost")]);
+}
+
+#[test]
+fn a_condition_that_is_bad_when_true_is_no_sign_of_health() {
+    let status = json!({
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True"},
+            {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}],
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}), json!({}), 0, true),
+    });
+    let reading = read(json!({}), status, json!([]));
+    assert_eq!(
+        (reading.verdict, told(&reading)[0].1),
+        (Verdict::AtRisk, "DisruptionTarget")
+    );
+}
+
+#[test]
+fn a_debug_container_that_failed_does_not_break_its_pod() {
+    let mut status = json!({
+        "phase": "Running", "conditions": ready(true),
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}), json!({}), 0, true),
+        "spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox:1"}]},
+    });
+    status["ephemeralContainerStatuses"] = json!([{"name": "debug", "image": "", "imageID": "", "ready": false,
+        "restartCount": 0, "state": {"terminated": {"exitCode": 130, "reason": "Error"}}}]);
+    let reading = read(json!({}), status, json!([]));
+    assert_eq!(reading.verdict, Verdict::Healthy);
+}
+
+#[test]
+fn a_program_that_ends_well_again_and_again_is_told() {
+    let status = json!({
+        "phase": "Running", "conditions": ready(true),
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T23:59:50Z"}}),
+            ended(0, "Completed", "2026-01-01T23:59:30Z"), 5, true),
+    });
+    let reading = read(json!({}), status, json!([]));
+    assert_eq!(
+        (reading.verdict, told(&reading)),
+        (Verdict::AtRisk, vec![(Severity::Warning, "Completed")])
+    );
+}
+
+#[test]
+fn a_volume_that_cannot_be_had_is_told_with_the_object_that_is_missing() {
+    let status = json!({
+        "phase": "Pending", "conditions": ready(false),
+        "containerStatuses": container(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}), 0, false),
+        "spec": {"volumes": [{"name": "config", "configMap": {"name": "settings"}}]},
+    });
+    let events = json!([{"type": "Warning", "reason": "FailedMount", "path": "", "source": {"component": "kubelet"},
+        "message": "MountVolume.SetUp failed for volume \"config\" : configmap \"settings\" not found",
+        "lastTimestamp": "2026-01-01T23:59:00Z", "count": 8}]);
+    let reading = read(json!({}), status, events);
+    assert_eq!(told(&reading), [(Severity::Error, "FailedMount")]);
+    let places: Vec<_> = reading.findings[0]
+        .evidence
+        .iter()
+        .map(|seen| seen.place.as_str())
+        .collect();
+    assert!(places.contains(&"spec.volumes[0].configMap.name"), "{places:?}");
+}
+
+#[test]
+fn a_warning_that_no_rule_knows_is_told_where_nothing_else_explains_the_pod() {
+    let status = json!({
+        "phase": "Running", "conditions": ready(false),
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T23:59:00Z"}}), json!({}), 0, false),
+    });
+    let events = json!([{"type": "Warning", "reason": "OddThing", "path": "", "message": "something odd",
+        "lastTimestamp": "2026-01-01T23:59:30Z"}]);
+    let reading = read(json!({}), status, events);
+    assert_eq!(told(&reading), [(Severity::Warning, "OddThing")]);
+    assert_eq!(reading.verdict, Verdict::OnItsWay);
+}

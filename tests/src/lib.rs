@@ -13,5 +13,8 @@ pub mod emulator;
 pub mod kubectl;
 pub mod leftovers;
 pub mod output;
+#[cfg(target_os = "linux")]
+pub mod podman;
+pub mod registry;
 pub mod tools;
 pub mod turn;

@@ -33,16 +33,29 @@ pub async fn push(reference: &str, upload: &Upload) -> Result<(), ImageError> {
         .map_err(|error| ImageError::InvalidName(format!("\"{reference}\" is no image name: {error}")))?;
     send(&remote, upload)
         .await
-        .map_err(|error| ImageError::Pull(format!("cannot push {reference}: {error}")))
+        .map_err(|error| ImageError::Pull(format!("cannot push {reference}: {}", with_cause(&error))))
+}
+
+/// An error with what lies at its bottom: that no connection was made says less than why.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    match causes.last().map(ToString::to_string) {
+        Some(cause) if !error.to_string().contains(&cause) => format!("{error}: {cause}"),
+        _ => error.to_string(),
+    }
 }
 
 async fn send(remote: &Remote, upload: &Upload) -> Result<(), OciDistributionError> {
     // Another part of the process may have chosen it already: there is only the one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let registry = remote.registry();
+    let name = Reference {
+        registry: remote.registry().to_owned(),
+        repository: remote.repository().to_owned(),
+        tag: None,
+        digest: None,
+    };
     // Registries on this machine speak plain HTTP, as container engines assume.
-    let local = registry.starts_with("localhost") || registry.starts_with("127.");
-    let protocol = if local {
+    let protocol = if name.is_local() {
         ClientProtocol::Http
     } else {
         ClientProtocol::Https
@@ -51,12 +64,6 @@ async fn send(remote: &Remote, upload: &Upload) -> Result<(), OciDistributionErr
         protocol,
         ..ClientConfig::default()
     });
-    let name = Reference {
-        registry: registry.to_owned(),
-        repository: remote.repository().to_owned(),
-        tag: None,
-        digest: None,
-    };
     let found = docker_config::of_machine(&name)
         .await
         .map_err(OciDistributionError::AuthenticationFailure)?;

@@ -58,7 +58,7 @@ enum Command {
 
 /// Which emulator.
 #[derive(Clone, Debug, Args)]
-struct DataDirFlag {
+pub(in crate::commands) struct DataDirFlag {
     /// The folder that it keeps everything in; one emulator a folder [default: ~/.local/share/kubectl-pod/emulator]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -66,7 +66,7 @@ struct DataDirFlag {
 
 impl DataDirFlag {
     /// The folder, absolute, whether or not it exists.
-    fn path(&self) -> PathBuf {
+    pub(in crate::commands) fn path(&self) -> PathBuf {
         let path = self.data_dir.clone().unwrap_or_else(|| {
             env::var_os("XDG_DATA_HOME")
                 .map(PathBuf::from)

@@ -1,8 +1,11 @@
 //! `kubectl pod pause-image`: the image that holds a pod's namespaces, for nodes of every kind.
 
 mod configure;
+mod load;
+mod name;
 mod push;
 mod save;
+mod version;
 
 use std::process::ExitCode;
 
@@ -14,11 +17,19 @@ use crate::view::printer::Printer;
 
 /// What `pause-image` takes.
 #[derive(Debug, Args)]
-#[command(subcommand_required = true)]
+#[command(subcommand_required = true, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "Examples:
+  # Put it on a node without a registry
+  kubectl pod pause-image save pause.tar && ctr -n k8s.io images import pause.tar
+
+  # Push it, and have containerd 2 use it
+  kubectl pod pause-image push registry.example/pause:1
+  kubectl pod pause-image configure containerd --version 2.1 --image registry.example/pause:1";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -26,6 +37,8 @@ enum Command {
     Save(save::Arguments),
     /// Push the image to a registry, with the credentials of the docker configuration
     Push(push::Arguments),
+    /// Load the image into the emulator
+    Load(load::Arguments),
     /// Print the setting that makes a container engine use the image
     Configure(configure::Arguments),
 }
@@ -49,6 +62,15 @@ pub enum PauseImageError {
     /// The registry refused, or the way to it.
     #[error("{0}")]
     Push(String),
+    /// The name is none, or none for this.
+    #[error("{0}")]
+    Name(String),
+    /// The emulator could not take it.
+    #[error("{0}")]
+    Load(String),
+    /// The version is none.
+    #[error("{0}")]
+    Version(String),
     /// The engine has no such setting.
     #[error("{0}")]
     NoSetting(String),
@@ -62,6 +84,7 @@ pub fn run(arguments: &Arguments, _: &Connection, printer: &mut Printer) -> Resu
     match &arguments.command {
         Command::Save(arguments) => save::run(arguments, printer)?,
         Command::Push(arguments) => push::run(arguments, printer)?,
+        Command::Load(arguments) => load::run(arguments, printer)?,
         Command::Configure(arguments) => configure::run(arguments, printer)?,
     }
     Ok(ExitCode::SUCCESS)

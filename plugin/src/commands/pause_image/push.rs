@@ -3,7 +3,7 @@
 use clap::Args;
 use emulator::image::Upload;
 
-use super::{PauseImageError, architectures, image};
+use super::{PauseImageError, architectures, image, name};
 use crate::view::printer::Printer;
 use crate::view::text::Line;
 
@@ -17,6 +17,7 @@ pub(super) struct Arguments {
 
 /// Pushes layers and configurations, then the manifests, then the index that names them.
 pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<(), PauseImageError> {
+    name::check(&arguments.reference)?;
     let image = image()?;
     let mut upload = Upload::default();
     for platform in &image.platforms {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{PauseImageError, architectures, default_name, image};
+use super::{PauseImageError, architectures, default_name, image, name};
 use crate::view::printer::Printer;
 use crate::view::text::Line;
 
@@ -21,6 +21,7 @@ pub(super) struct Arguments {
 
 /// Writes the archive.
 pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<(), PauseImageError> {
+    name::check(&arguments.name)?;
     let archive = image()?.archive(&arguments.name);
     let path = arguments.file.display().to_string();
     std::fs::write(&arguments.file, &archive).map_err(|source| PauseImageError::Write {

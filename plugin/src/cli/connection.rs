@@ -138,6 +138,24 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The flags that say which cluster is meant and as whom, as they can be typed again; credentials are not repeated.
+    pub fn as_typed(&self) -> Vec<String> {
+        let kubeconfig = self.kubeconfig.as_ref().map(|path| path.display().to_string());
+        let named = [
+            ("--kubeconfig", &kubeconfig),
+            ("--context", &self.context),
+            ("--cluster", &self.cluster),
+            ("--user", &self.user),
+            ("--server", &self.server),
+            ("--as", &self.impersonate),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(flag, value)| value.as_ref().map(|value| [flag.to_owned(), value.clone()]))
+            .flatten()
+            .collect()
+    }
+
     /// The limit of one request; none where it is 0.
     ///
     /// # Errors

@@ -145,9 +145,10 @@ fn from_cluster(
             printer.error_line(&Line::from(cluster.nothing_found(choice)));
         }
         let now = Timestamp::now();
+        let flags = connection.as_typed();
         let read = found.into_iter().map(|one| async {
             match one {
-                Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now)).await),
+                Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now).with_flags(&flags)).await),
                 Err(error) => Err(error),
             }
         });

@@ -17,6 +17,16 @@ pub(crate) fn here(facts: &Facts, words: &[&str]) -> String {
     kubectl(&all)
 }
 
+/// The command with further flags; what is no kubectl command is left alone.
+pub(crate) fn with_flags(command: &str, flags: &[String]) -> String {
+    if !command.starts_with("kubectl ") {
+        return command.to_owned();
+    }
+    flags
+        .iter()
+        .fold(command.to_owned(), |line, flag| format!("{line} {}", quoted(flag)))
+}
+
 /// `kubectl logs …` for a container.
 pub(crate) fn logs(facts: &Facts, container: &str, is_previous: bool) -> String {
     let mut words = vec!["logs", facts.name.as_str(), "-c", container];
@@ -62,5 +72,15 @@ mod tests {
         assert_eq!(kubectl(&["get", "pod", "web-1"]), "kubectl get pod web-1");
         assert_eq!(kubectl(&["get", "$(id)"]), "kubectl get '$(id)'");
         assert_eq!(kubectl(&["get", "a'; b"]), "kubectl get 'a'\\''; b'");
+    }
+
+    #[test]
+    fn a_command_reaches_the_cluster_that_was_asked() {
+        let flags = ["--context".to_owned(), "prod eu".to_owned()];
+        assert_eq!(
+            with_flags("kubectl get nodes", &flags),
+            "kubectl get nodes --context 'prod eu'"
+        );
+        assert_eq!(with_flags("raise the limit", &flags), "raise the limit");
     }
 }

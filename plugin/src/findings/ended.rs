@@ -100,7 +100,7 @@ fn finding(
     let what = what
         .with("container", name)
         .with("code", ended.exit_code.to_string())
-        .with("short", cause.short.clone());
+        .with("short", in_short(cause, ended));
     let place = format!(
         "{}.{}.terminated",
         container.status_path(),
@@ -146,6 +146,20 @@ fn finding(
         );
     }
     finding.run(logs(facts, name, is_previous))
+}
+
+/// A few words on the end: the program's own, where it left some and nothing better is known.
+fn in_short(cause: &Cause, ended: &Ended) -> Message {
+    const MOST: usize = 120;
+    let last_words = ended.message.lines().rev().find(|line| !line.trim().is_empty());
+    match last_words {
+        Some(line) if cause.short == say("exit.error.short") => {
+            let line = line.trim();
+            let cut: String = line.chars().take(MOST).collect();
+            Message::Plain(if cut.len() < line.len() { cut + "…" } else { cut })
+        }
+        _ => cause.short.clone(),
+    }
 }
 
 fn advice(cause: &Cause) -> Option<Message> {

@@ -2,6 +2,7 @@
 
 use super::command::here;
 use super::message::{Message, say};
+use super::waiting::says_more;
 use super::{Finding, event};
 use crate::pod::Facts;
 use crate::pod::container::Container;
@@ -25,7 +26,7 @@ pub(super) fn finding(
                 && event.container() == Some(name)
                 && event.message.starts_with("Failed to pull image")
         })
-        .filter(|event| !message.contains(&event.message));
+        .filter(|event| says_more(event, message));
     let all = events
         .iter()
         .filter(|event| event.container() == Some(name) && event.is_warning())

@@ -170,7 +170,13 @@ mod tests {
     fn every_key_in_the_code_is_in_the_data_and_the_other_way_round() {
         let mut used = BTreeSet::new();
         let mut code = String::new();
-        for folder in ["src/findings", "src/lint", "src/view", "src/commands/explain"] {
+        for folder in [
+            "src/findings",
+            "src/lint",
+            "src/view",
+            "src/commands/explain",
+            "src/manifest",
+        ] {
             let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
             for file in std::fs::read_dir(folder).unwrap() {
                 let Ok(text) = std::fs::read_to_string(file.unwrap().path()) else {

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::needs::Needs;
-use super::{Finding, Severity, Verdict, verdict};
+use super::{Finding, Severity, Step, Verdict, command, verdict};
 use crate::cluster::pods::PodAndEvents;
 use crate::manifest;
 use crate::pod::Facts;
@@ -25,6 +25,8 @@ pub struct Reading {
     pub findings: Vec<Finding>,
     /// The verdict.
     pub verdict: Verdict,
+    /// The connection flags that were typed: what is to be pasted has to reach the same cluster.
+    flags: Vec<String>,
 }
 
 impl Reading {
@@ -40,6 +42,29 @@ impl Reading {
             events_error: fetched.events_error,
             around: Surroundings::default(),
             findings,
+            flags: Vec::new(),
+        }
+    }
+
+    /// Makes every command reach the cluster that was asked.
+    #[must_use]
+    pub fn with_flags(mut self, flags: &[String]) -> Self {
+        self.flags = flags.to_vec();
+        self.add_flags();
+        self
+    }
+
+    /// A command about this pod's namespace, to be pasted.
+    pub fn command(&self, words: &[&str]) -> String {
+        command::with_flags(&command::here(&self.facts, words), &self.flags)
+    }
+
+    fn add_flags(&mut self) {
+        let steps = self.findings.iter_mut().flat_map(|finding| &mut finding.next);
+        for step in steps {
+            if let Step::Command(command) = step {
+                *command = command::with_flags(command, &self.flags);
+            }
         }
     }
 
@@ -58,12 +83,14 @@ impl Reading {
     #[must_use]
     pub fn within(self, around: Surroundings) -> Self {
         let findings = super::within(&self.facts, &self.events, &around);
-        Self {
+        let mut reading = Self {
             verdict: verdict(&self.facts, &findings),
             findings,
             around,
             ..self
-        }
+        };
+        reading.add_flags();
+        reading
     }
 
     /// How bad the worst of it is.

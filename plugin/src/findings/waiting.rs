@@ -33,7 +33,7 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
             .about(name)
             .seen(format!("{}.state.waiting", container.status_path()), quote.clone())
     };
-    let failed = event(events, "Failed", Some(name)).filter(|event| !message.contains(&event.message));
+    let failed = event(events, "Failed", Some(name)).filter(|event| says_more(event, message));
     let image = container.spec.image.clone().unwrap_or_default();
     Some(match reason.as_str() {
         "CrashLoopBackOff" => crash_loop(facts, container, events, found),
@@ -80,6 +80,11 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
             finding.run(here(facts, &["describe", "pod", &facts.name]))
         }
     })
+}
+
+/// Whether an event has not been told by the waiting message already.
+pub(super) fn says_more(event: &Event, message: &str) -> bool {
+    !message.contains(&event.message) && (message.is_empty() || !event.message.contains(message))
 }
 
 fn crash_loop(facts: &Facts, container: &Container, events: &[Event], found: impl Fn(Message) -> Finding) -> Finding {

@@ -1,12 +1,14 @@
 //! What each line of a manifest does, and what holds for what it leaves out.
 
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, Probe};
 
 use super::node::{Content, Node};
+use crate::findings::message::say;
 use crate::knowledge::behaviour;
 use crate::knowledge::language::Language;
 use crate::lint::images;
-use crate::pod::qos;
+use crate::pod::probe::{self, Timing};
+use crate::pod::{age, qos};
 
 /// What one line does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +49,12 @@ fn walk(node: &Node, path: &str, language: Language, found: &mut Vec<Effect>) {
                 } else {
                     format!("{path}.{}", key.name)
                 };
-                if let Some(behaviour) = behaviour::of(&path) {
+                let told = value_told(&path, member, language)
+                    .or_else(|| behaviour::of(&path).map(|behaviour| behaviour.told(language).to_owned()));
+                if let Some(told) = told {
                     found.push(Effect {
                         line: key.place.line,
-                        told: behaviour.told(language).to_owned(),
+                        told,
                         path: path.clone(),
                     });
                 }
@@ -64,6 +68,38 @@ fn walk(node: &Node, path: &str, language: Language, found: &mut Vec<Effect>) {
         }
         Content::Null | Content::Bool(_) | Content::Number(_) | Content::Text(_) => {}
     }
+}
+
+/// What this very value does, where that can be told better than what the field does.
+fn value_told(path: &str, node: &Node, language: Language) -> Option<String> {
+    let field = path.rsplit('.').next()?;
+    let message = match (field, node.as_text()) {
+        ("restartPolicy", Some("Always")) if path.contains(".initContainers[") => say("effect.sidecar"),
+        ("restartPolicy", Some("Always")) => say("effect.restart-always"),
+        ("restartPolicy", Some("OnFailure")) => say("effect.restart-on-failure"),
+        ("restartPolicy", Some("Never")) => say("effect.restart-never"),
+        ("imagePullPolicy", Some("Always")) => say("effect.pull-always"),
+        ("imagePullPolicy", Some("IfNotPresent")) => say("effect.pull-if-not-present"),
+        ("imagePullPolicy", Some("Never")) => say("effect.pull-never"),
+        ("livenessProbe" | "readinessProbe" | "startupProbe", None) => return probe_told(field, node, language),
+        _ => return None,
+    };
+    Some(message.in_language(language))
+}
+
+/// When a probe acts, and what it does then.
+fn probe_told(field: &str, node: &Node, language: Language) -> Option<String> {
+    let probe: Probe = serde_json::from_value(node.value()).ok()?;
+    let timing = Timing::of(&probe);
+    let message = match field {
+        "livenessProbe" => say("effect.liveness").with("time", age::human(timing.patience())),
+        "readinessProbe" => say("effect.readiness").with("time", age::human(timing.patience())),
+        _ => say("effect.startup").with("time", age::human(timing.from_start())),
+    };
+    let message = message
+        .with("failures", timing.failures.to_string())
+        .with("handler", probe::handler(&probe));
+    Some(message.in_language(language))
 }
 
 /// The defaults that decide how the pod behaves, where the manifest leaves a field out.

@@ -11,7 +11,7 @@ use crate::lint::{self, Lint};
 use crate::manifest::effects::{self, Effect};
 use crate::manifest::{PodOfFile, Source, problem};
 use crate::pod::Facts;
-use crate::pod::timeline::title;
+use crate::pod::container::{Container, Role};
 
 /// What is said of a line stands at this column at most.
 const WIDEST: usize = 58;
@@ -53,7 +53,7 @@ pub fn lines(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line
         facts
             .containers
             .iter()
-            .map(|container| Line::from(format!("  {}", title(facts, container)))),
+            .map(|container| Line::from("  ").plain(title(facts, container, language))),
     );
     lines.push(Line::new());
     lines.push(told("view.lints"));
@@ -63,6 +63,25 @@ pub fn lines(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line
     }
     lines.extend(lints.iter().flat_map(|lint| remark(pod, lint, language)));
     lines
+}
+
+/// A container, and in which place it starts.
+fn title(facts: &Facts, container: &Container, language: Language) -> String {
+    let total = facts
+        .containers
+        .iter()
+        .filter(|other| other.spec_path().contains(".initContainers["));
+    let message = match container.role {
+        Role::Init => say("view.init-container"),
+        Role::Sidecar => say("view.sidecar"),
+        Role::Regular => say("view.container"),
+        Role::Ephemeral => say("view.ephemeral-container"),
+    };
+    message
+        .with("name", container.name.as_str())
+        .with("number", (container.position + 1).to_string())
+        .with("total", total.count().to_string())
+        .in_language(language)
 }
 
 /// The lines of the text, each with what it does beside it.

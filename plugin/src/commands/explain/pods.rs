@@ -10,10 +10,10 @@ use crate::cluster::Cluster;
 use crate::cluster::survey::Survey;
 use crate::commands::block_on;
 use crate::failure::Failure;
-use crate::findings::command::here;
 use crate::findings::message::say;
 use crate::findings::reading::Reading;
 use crate::knowledge::language::Language;
+use crate::pod::{Facts, age};
 use crate::view;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
@@ -29,9 +29,10 @@ pub(super) fn named(
         let cluster = Cluster::connect(connection).await?;
         let found = cluster.selected(choice).await;
         let now = Timestamp::now();
+        let flags = connection.as_typed();
         let read = found.into_iter().map(|one| async {
             match one {
-                Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now)).await),
+                Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now).with_flags(&flags)).await),
                 Err(error) => Err(error),
             }
         });
@@ -63,7 +64,12 @@ pub(super) fn survey(
 ) -> Result<ExitCode, Failure> {
     let (survey, errors, worst) = block_on(async {
         let cluster = Cluster::connect(connection).await?;
-        let (survey, errors) = cluster.survey(choice).await;
+        let (mut survey, errors) = cluster.survey(choice).await;
+        let flags = connection.as_typed();
+        survey.unwell = std::mem::take(&mut survey.unwell)
+            .into_iter()
+            .map(|reading| reading.with_flags(&flags))
+            .collect();
         let worst = match survey.unwell.first() {
             Some(worst) => Some(cluster.look_around(worst.clone()).await),
             None => None,
@@ -87,7 +93,7 @@ pub(super) fn show(survey: &Survey, worst: Option<&Reading>, language: Language,
     printer.line(&Line::new().tone(Tone::Heading, say("survey.worst").in_language(language)));
     printer.lines(&judged(worst, language));
     if let Some(next) = survey.unwell.get(1) {
-        let command = here(&next.facts, &["pod", "explain", &format!("pod/{}", next.facts.name)]);
+        let command = next.command(&["pod", "explain", &format!("pod/{}", next.facts.name)]);
         printer.line(&Line::new());
         printer.line(
             &Line::new()
@@ -101,7 +107,7 @@ pub(super) fn show(survey: &Survey, worst: Option<&Reading>, language: Language,
 /// One pod: its verdict, what was found, and what comes next.
 pub(super) fn judged(reading: &Reading, language: Language) -> Vec<Line> {
     let facts = &reading.facts;
-    let mut lines = vec![view::lifecycle::headline(facts)];
+    let mut lines = vec![headline(facts, language)];
     lines.extend(view::findings::lines_in(
         language,
         reading.verdict,
@@ -120,6 +126,27 @@ pub(super) fn judged(reading: &Reading, language: Language) -> Vec<Line> {
         lines.extend(view::lifecycle::next_lines(facts));
     }
     lines
+}
+
+fn headline(facts: &Facts, language: Language) -> Line {
+    if language == Language::English {
+        return view::lifecycle::headline(facts);
+    }
+    let computed = &facts.computed;
+    let words = say("view.headline")
+        .with("ready", computed.ready.to_string())
+        .with("total", computed.total.to_string())
+        .with(
+            "age",
+            facts
+                .created()
+                .map(|created| age::between(created, facts.now))
+                .unwrap_or_default(),
+        );
+    Line::new()
+        .tone(Tone::Heading, format!("{}/{}", facts.namespace, facts.name))
+        .plain(format!("  {}  ", computed.status))
+        .tone(Tone::Faint, words.in_language(language))
 }
 
 fn ended(failures: &[Failure], printer: &mut Printer) -> ExitCode {

@@ -11,12 +11,18 @@ use crate::view::text::{Line, Tone};
 /// What `kubectl apply` keeps for itself: a copy of what is described here anyway.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The first lines of a description.
+/// Which pod it is, and how it is: what is to be read first.
 pub fn lines(facts: &Facts) -> Vec<Line> {
     let mut sheet = Sheet::new();
     sheet.pair(0, "Name", Line::new().tone(Tone::Heading, facts.name.as_str()));
     sheet.pair(0, "Namespace", facts.namespace.as_str());
     status(facts, &mut sheet);
+    sheet.lines(18)
+}
+
+/// Where it runs, as whom, and what it is called by.
+pub fn identity_lines(facts: &Facts) -> Vec<Line> {
+    let mut sheet = Sheet::new();
     identity(facts, &mut sheet);
     let metadata = &facts.pod.metadata;
     sheet.column(0, "Labels", pairs(metadata.labels.as_ref(), "="));

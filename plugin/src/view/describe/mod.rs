@@ -29,6 +29,7 @@ pub fn lines(reading: &Reading, events_limit: Option<usize>) -> Vec<Line> {
             &reading.around.unread,
         ));
     }
+    lines.extend(header::identity_lines(facts));
     lines.extend(conditions::lines(facts));
     for (role, title) in [
         (Role::Init, "Init Containers:"),

@@ -17,6 +17,7 @@ pub mod probe;
 pub mod quantity;
 pub mod runtime;
 pub mod scheduler;
+pub mod simulation;
 pub mod static_pods;
 pub mod store;
 pub mod tokens;

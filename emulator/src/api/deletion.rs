@@ -48,7 +48,7 @@ impl Options {
 
 /// What becomes of the object.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It goes now; a pod is first marked, so that its node sees why.
     Removed(Option<Value>),
     /// It is as it was: it is on its way already.
@@ -58,7 +58,7 @@ pub(super) enum Outcome {
 }
 
 /// Decides what a deletion does.
-pub(super) fn delete(resource: Resource, object: &Value, grace: Option<i64>, now: Timestamp) -> Outcome {
+pub(crate) fn delete(resource: Resource, object: &Value, grace: Option<i64>, now: Timestamp) -> Outcome {
     let grace = match resource {
         Resource::Pods => pod_grace(object, grace),
         _ => 0,

@@ -7,7 +7,7 @@ mod condition;
 mod container_of_pod;
 pub mod credentials;
 mod delete;
-mod deletion;
+pub(crate) mod deletion;
 pub mod discovery;
 mod event_form;
 mod eviction;
@@ -33,7 +33,7 @@ mod table;
 mod target;
 #[cfg(test)]
 mod tests;
-mod time;
+pub(crate) mod time;
 mod user;
 mod watch;
 mod write;

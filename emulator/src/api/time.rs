@@ -3,6 +3,6 @@
 use jiff::Timestamp;
 
 /// Whole seconds; what is beyond is cut off.
-pub(super) fn seconds(time: Timestamp) -> String {
+pub(crate) fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

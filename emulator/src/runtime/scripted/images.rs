@@ -1,8 +1,9 @@
 //! Images of a scripted life: all are there, unless the script says otherwise.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use crate::image::{Credentials, Image, ImageConfig, ImageError, Images, Root};
 pub struct ScriptedImages {
     missing: HashSet<String>,
     unpulled: Mutex<HashSet<String>>,
+    takes: HashMap<String, Duration>,
 }
 
 impl ScriptedImages {
@@ -21,8 +23,26 @@ impl ScriptedImages {
     pub fn without(missing: &[&str]) -> Self {
         Self {
             missing: missing.iter().map(|name| (*name).to_owned()).collect(),
-            unpulled: Mutex::default(),
+            ..Self::default()
         }
+    }
+
+    /// That one can't be had either.
+    #[must_use]
+    pub fn missing(mut self, name: &str) -> Self {
+        self.missing.insert(name.to_owned());
+        self
+    }
+
+    /// That one is there once it has been pulled, and each pull takes so long.
+    #[must_use]
+    pub fn pulled_in(mut self, name: &str, takes: Duration) -> Self {
+        self.takes.insert(name.to_owned(), takes);
+        self.unpulled
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned());
+        self
     }
 
     /// These are there once they have been pulled.
@@ -54,6 +74,9 @@ impl Images for ScriptedImages {
     }
 
     async fn pull(&self, reference: &str, _: &[Credentials]) -> Result<Image, ImageError> {
+        if let Some(takes) = self.takes.get(reference) {
+            tokio::time::sleep(*takes).await;
+        }
         if self.missing.contains(reference) {
             return Err(ImageError::Pull(format!("{reference}: not found")));
         }

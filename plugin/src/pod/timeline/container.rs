@@ -66,10 +66,10 @@ impl Telling<'_> {
         } else {
             String::new()
         };
-        let key = format!("start/{}", stamp(at));
+        let key = format!("start/{run}");
         let rank = rank::start(self.container, run);
         self.entry(
-            refined(at, self.started),
+            refined(at, self.started.filter(|_| run == 0)),
             rank,
             &key,
             format!("{} started{again}", self.title),
@@ -142,9 +142,7 @@ impl Telling<'_> {
         if let Some(first) = first.filter(|_| shown < runs) {
             let what = format!("{} started", self.title);
             let rank = rank::start(self.container, 0);
-            // Under the key that the start had when the status still told of it.
-            let key = format!("start/{}", first.as_second());
-            entries.push(self.entry(Some(first), rank, &key, what).mood(Mood::Good));
+            entries.push(self.entry(Some(first), rank, "start/0", what).mood(Mood::Good));
             let what = format!("{} ended; how, the API has not kept", self.title);
             let ended = self.entry(None, rank + 3, "expired/end/0", what);
             entries.push(ended.expired_before(Some(first.as_second())).mood(Mood::Bad));
@@ -182,8 +180,4 @@ fn waiting_since(container: &Container, reason: &str, events: &[Event]) -> Optio
         "CrashLoopBackOff" => container.last.as_ref().and_then(|last| last.finished),
         _ => told,
     }
-}
-
-fn stamp(time: Option<Timestamp>) -> String {
-    time.map(|time| time.as_second().to_string()).unwrap_or_default()
 }

@@ -24,7 +24,12 @@ pub(super) fn entry(facts: &Facts, event: &Event) -> Option<Entry> {
         "Pulling" => (pull, about(message), Mood::Neutral),
         "Pulled" if message.contains("already present") => return None,
         "Pulled" => (pull, about(message), Mood::Good),
-        "Killing" => (rank::EVENT, about(message), Mood::Neutral),
+        // It comes before the end that it causes, whichever run that ends.
+        "Killing" => (
+            container.map_or(rank::EVENT, |container| rank::start(container, 0) + 2),
+            about(message),
+            Mood::Neutral,
+        ),
         _ if event.is_warning() => (rank::EVENT, about(&format!("{}: {message}", event.reason)), Mood::Bad),
         _ => (
             rank::EVENT,

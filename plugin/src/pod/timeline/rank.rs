@@ -13,14 +13,14 @@ pub(super) const SANDBOX: Rank = 2;
 pub(super) const PULL: Rank = 3;
 const INIT: Rank = 10;
 const REGULAR: Rank = 100_000;
-pub(super) const READY: Rank = REGULAR + 1;
-pub(super) const EVENT: Rank = REGULAR + 2;
+pub(super) const READY: Rank = Rank::MAX - 5;
+pub(super) const EVENT: Rank = Rank::MAX - 4;
 pub(super) const UNREADY: Rank = Rank::MAX - 3;
 pub(super) const DELETION: Rank = Rank::MAX - 2;
 pub(super) const OVER: Rank = Rank::MAX - 1;
 pub(super) const EXPIRED: Rank = Rank::MAX;
 
-/// A container's start in its n-th run; its end is 3 later, what it waits for then 4.
+/// A container's start in its n-th run; its end is 3 later, what it waits for then 4. What ends a run stands at 2.
 pub(super) fn start(container: &Container, run: i32) -> Rank {
     let runs = run.clamp(0, 1_000_000) * 5;
     match container.role {

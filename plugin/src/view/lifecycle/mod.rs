@@ -78,11 +78,13 @@ pub fn live_line(entry: &Entry, seen: Timestamp, start: Option<Timestamp>) -> Li
     let elapsed = start
         .map(|start| seen.duration_since(start).as_secs_f64().max(0.0))
         .unwrap_or_default();
+    // What is recorded in whole seconds is not known better than that.
+    let elapsed = match seen.subsec_nanosecond() {
+        0 => format!("+{elapsed:.0}s    "),
+        _ => format!("+{elapsed:.3}s"),
+    };
     Line::new()
-        .tone(
-            Tone::Faint,
-            format!("{}  {:>9}  ", moment::clock(seen), format!("+{elapsed:.3}s")),
-        )
+        .tone(Tone::Faint, format!("{:<12}  {elapsed:>9}  ", moment::clock(seen)))
         .join(what(entry))
 }
 

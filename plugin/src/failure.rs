@@ -4,6 +4,7 @@
 
 use emulator::data_dir::DataDirError;
 use emulator::emulator::EmulatorError;
+use emulator::simulation::SimulationError;
 
 use crate::cli::usage::UsageError;
 use crate::cluster::error::ClusterError;
@@ -30,6 +31,9 @@ pub enum Failure {
     /// The pause image.
     #[error(transparent)]
     PauseImage(#[from] PauseImageError),
+    /// A life cannot be simulated: the API would refuse the manifest.
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
     /// A recording cannot be kept.
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -102,6 +106,7 @@ impl Failure {
             | Self::PauseImage(_)
             | Self::Manifest(_)
             | Self::Recording(_)
+            | Self::Simulation(_)
             | Self::Runtime(_)
             | Self::Unsupported { .. }
             | Self::Emulator(_)

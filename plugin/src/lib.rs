@@ -15,6 +15,7 @@ pub mod lint;
 pub mod manifest;
 pub mod pod;
 pub mod recording;
+pub mod simulation;
 pub mod view;
 
 use std::ffi::OsString;

@@ -115,6 +115,7 @@ impl Form {
   kubectl pod lifecycle web -w --record web.life  # keep what happens, to read it later: -f web.life
   kubectl pod lifecycle -f saved.yaml             # a pod that was saved with its events (kubectl get pod,events -o yaml)
   kubectl pod lifecycle --emulate -f pod.yaml --until Ready   # run the file in an emulator of its own
+  kubectl pod lifecycle --simulate -f pod.yaml --assume 'app: start 40s' --assume 'node: delete at 10m'   # what if
 
 Exit codes: 0 what was waited for has come; 1 an error; 2 it cannot come any more; 3 it has not come in time;
 130 interrupted.")]
@@ -174,6 +175,13 @@ pub struct Arguments {
     /// Run the file in an emulator that lives as long as this command
     #[arg(long, requires = "filename")]
     pub emulate: bool,
+    /// Tell the life that the file would have, in virtual time: nothing is run, and --timeout says how far to look (1h)
+    #[arg(long, requires = "filename", conflicts_with_all = ["emulate", "watch", "record", "logs"])]
+    pub simulate: bool,
+    /// With --simulate: what to take for granted, such as 'app: start 40s, run 5m, exit 1', 'app: ready after 90s',
+    /// 'app: hang after 10m', 'app: stop 20s', 'node: delete at 10m'
+    #[arg(long, value_name = "WHAT", requires = "simulate")]
+    pub assume: Vec<String>,
     /// With --emulate: containers that ask for the image FROM get TO; FROM may be * for all, TO localhost/host for this
     /// machine's own filesystem
     #[arg(long, value_name = "FROM=TO", requires = "emulate")]
@@ -194,14 +202,16 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
         let name = arguments.output.name();
         return Err(UsageError::new(format!("-o {name} tells the end: with -w, it needs --until")).into());
     }
-    if arguments.timeout.is_some() && !is_live && !arguments.emulate {
+    if arguments.timeout.is_some() && !is_live && !arguments.emulate && !arguments.simulate {
         return Err(UsageError::new("--timeout says how long to watch: add -w or --until").into());
     }
     match &choice {
+        Choice::Files(names) if arguments.simulate => super::simulate::run(arguments, names, printer),
         Choice::Files(names) if arguments.emulate => super::emulate::run(arguments, names, printer),
-        Choice::Files(_) if is_live => {
-            Err(UsageError::new("a file does not change: -w and --until need a cluster, or --emulate").into())
-        }
+        Choice::Files(_) if is_live => Err(UsageError::new(
+            "a file does not change: -w and --until need a cluster, --emulate or --simulate",
+        )
+        .into()),
         _ if arguments.record.is_some() && !is_live => {
             Err(UsageError::new("--record keeps what a watch tells: add -w or --until").into())
         }
@@ -433,12 +443,13 @@ fn page(histories: &[History]) -> String {
         .map(|history| {
             let facts = &history.facts;
             let found = findings::of(facts, &history.events);
-            let lines = match facts.is_manifest() {
+            let lines = match facts.is_manifest() || history.gone.is_some() {
                 true => Vec::new(),
                 false => view::findings::lines(findings::verdict(facts, &found), &found),
             };
             Chapter {
                 history,
+                title: "Findings",
                 findings: lines,
             }
         })

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod follow;
 pub mod lifecycle;
 pub mod pause_image;
+pub mod simulate;
 
 use std::process::ExitCode;
 

@@ -25,10 +25,16 @@ pub struct History {
     pub ready: Vec<Timestamp>,
     /// Each failure of a probe that is known.
     pub failures: Vec<ProbeFailure>,
+    /// Each time a container was killed, as the kubelet said it.
+    pub kills: Vec<Kill>,
+    /// When its deletion was asked for.
+    pub asked_to_go: Option<Timestamp>,
     /// When the object went.
     pub gone: Option<Timestamp>,
     /// Whether it was watched from its creation on: then nothing has been missed.
     pub is_whole: bool,
+    /// Whether nobody lived it: its times of day mean nothing.
+    pub is_simulated: bool,
     told: HashSet<String>,
 }
 
@@ -39,6 +45,17 @@ pub struct ProbeFailure {
     pub container: String,
     /// `Startup`, `Liveness` or `Readiness`.
     pub probe: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A container that the kubelet killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// Which one.
+    pub container: String,
+    /// Why, in the kubelet's words.
+    pub message: String,
     /// When.
     pub at: Timestamp,
 }
@@ -60,8 +77,11 @@ impl History {
             runs: Vec::new(),
             ready: Vec::new(),
             failures: Vec::new(),
+            kills: Vec::new(),
+            asked_to_go: None,
             gone: None,
             is_whole: false,
+            is_simulated: false,
             told: HashSet::new(),
         }
     }
@@ -89,6 +109,10 @@ impl History {
         runs::take(&mut self.runs, &facts, &events, seen);
         self.note_ready(&facts, seen);
         self.note_failures(&events);
+        self.note_kills(&events, seen);
+        if let Some(termination) = &facts.termination {
+            self.asked_to_go = self.asked_to_go.or(seen).or(termination.requested());
+        }
         self.facts = facts;
         self.events = events;
         new
@@ -122,6 +146,28 @@ impl History {
                         at,
                     });
                 }
+            }
+        }
+    }
+
+    /// An event counts all kills of one kind, and knows its first and its last time.
+    fn note_kills(&mut self, events: &[Event], seen: Option<Timestamp>) {
+        for event in events.iter().filter(|event| event.reason == "Killing") {
+            let Some(container) = event.container() else { continue };
+            let is_same = |kill: &&Kill| kill.container == container && kill.message == event.message;
+            let known = self.kills.iter().filter(is_same).count();
+            if usize::try_from(event.count).unwrap_or(0) <= known {
+                continue;
+            }
+            let first = event
+                .first
+                .filter(|first| known == 0 && event.count > 1 && Some(*first) != event.last);
+            for at in first.into_iter().chain(seen.or(event.last)) {
+                self.kills.push(Kill {
+                    container: container.to_owned(),
+                    message: event.message.clone(),
+                    at,
+                });
             }
         }
     }

@@ -17,7 +17,9 @@ use crate::view::text::{Line, Tone};
 pub struct Chapter<'a> {
     /// Its life.
     pub history: &'a History,
-    /// The verdict and the findings, as they are printed.
+    /// What stands above the lines below: `Findings`, `Answers`.
+    pub title: &'static str,
+    /// The verdict and the findings, or a simulation's answers, as they are printed.
     pub findings: Vec<Line>,
 }
 
@@ -107,15 +109,19 @@ fn section(body: &mut String, chapter: &Chapter<'_>, number: usize) {
     let history = chapter.history;
     let facts = &history.facts;
     let name = format!("{}/{}", facts.namespace, facts.name);
+    let status = match history.gone {
+        Some(_) => "deleted",
+        None => facts.computed.status.as_str(),
+    };
     let _ = write!(
         body,
         "<section id=\"pod-{number}\">\n<h1>{}<span class=\"status\">{}</span></h1>\n<p class=\"faint\">{}/{} ready",
         escaped(&name),
-        escaped(&facts.computed.status),
+        escaped(status),
         facts.computed.ready,
         facts.computed.total
     );
-    if let Some(created) = facts.created() {
+    if let (Some(created), false) = (facts.created(), history.is_simulated) {
         let _ = write!(
             body,
             ", created {}, seen {} later",
@@ -125,7 +131,7 @@ fn section(body: &mut String, chapter: &Chapter<'_>, number: usize) {
     }
     body.push_str("</p>\n");
     if !chapter.findings.is_empty() {
-        body.push_str("<h2>Findings</h2>\n<pre>");
+        let _ = write!(body, "<h2>{}</h2>\n<pre>", chapter.title);
         for line in &chapter.findings {
             for span in line.spans() {
                 let _ = write!(
@@ -179,7 +185,9 @@ fn timeline(body: &mut String, history: &History) {
         let _ = writeln!(
             body,
             "<tr><td class=\"time\">{}</td><td class=\"time\">{}</td><td class=\"faint\">{}</td><td class=\"{class}\">{}</td></tr>",
-            at.map(moment::clock).unwrap_or_default(),
+            at.filter(|_| !history.is_simulated)
+                .map(moment::clock)
+                .unwrap_or_default(),
             after.unwrap_or_default(),
             entry.source.word(),
             escaped(&entry.what)
@@ -230,6 +238,7 @@ mod tests {
         history.facts.computed.status = "<script>alert(1)</script>".into();
         let chapter = Chapter {
             history: &history,
+            title: "Findings",
             findings: vec![Line::from("<b>bold</b>")],
         };
         let page = page(&[chapter], history.now());
@@ -256,6 +265,7 @@ mod tests {
             .iter()
             .map(|history| Chapter {
                 history,
+                title: "Findings",
                 findings: Vec::new(),
             })
             .collect();

@@ -23,7 +23,7 @@ pub const PIPE_COLUMNS: usize = 100;
 /// The whole story, as far as it goes; `columns` are those of a terminal, if there is one.
 pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
     let facts = &history.facts;
-    let mut lines = vec![headline(facts)];
+    let mut lines = vec![headline_of(history)];
     if facts.is_manifest() {
         lines.push(Line::from("  this is a manifest: nothing has happened yet"));
         lines.push(Line::from(
@@ -71,6 +71,54 @@ pub fn headline(facts: &Facts) -> Line {
         }
         None => line,
     }
+}
+
+/// Which pod, and what has become of it.
+pub fn headline_of(history: &History) -> Line {
+    let facts = &history.facts;
+    let name = || Line::new().tone(Tone::Heading, format!("{}/{}", facts.namespace, facts.name));
+    let lasted = |to: Timestamp| history.start().map(|start| age::elapsed(to.duration_since(start)));
+    match history.gone {
+        Some(gone) if history.is_simulated => name().plain("  simulated").tone(
+            Tone::Faint,
+            format!(", deleted after {}", lasted(gone).unwrap_or_default()),
+        ),
+        Some(gone) => name().plain("  deleted").tone(
+            Tone::Faint,
+            format!(" {}, after {}", moment::date(gone), lasted(gone).unwrap_or_default()),
+        ),
+        None if history.is_simulated => name()
+            .plain(format!("  {}", facts.computed.status))
+            .tone(
+                Tone::Faint,
+                format!("  {}/{} ready", facts.computed.ready, facts.computed.total),
+            )
+            .tone(
+                Tone::Faint,
+                format!(", simulated for {}", lasted(history.now()).unwrap_or_default()),
+            ),
+        None => headline(facts),
+    }
+}
+
+/// What a simulation took for granted, and what it answers.
+pub fn answer_lines(assumed: &[String], answers: &[String], columns: Option<usize>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (title, sentences, tone) in [("Assumed:", assumed, Tone::Faint), ("Answers:", answers, Tone::Plain)] {
+        lines.push(Line::new());
+        lines.push(Line::new().tone(Tone::Heading, title));
+        for sentence in sentences {
+            let wrapped = match columns {
+                Some(columns) => super::wrap::wrap(sentence, columns.saturating_sub(4)),
+                None => vec![sentence.clone()],
+            };
+            lines.extend(wrapped.into_iter().enumerate().map(|(number, words)| {
+                let indent = if number == 0 { "  " } else { "    " };
+                Line::from(indent).tone(tone, words)
+            }));
+        }
+    }
+    lines
 }
 
 /// One entry for a live view: its time, the time since the pod was created, and what happened.

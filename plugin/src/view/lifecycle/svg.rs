@@ -24,7 +24,11 @@ pub fn document(histories: &[History]) -> String {
     let mut top = 0.0;
     for history in histories {
         let facts = &history.facts;
-        let title = format!("{}/{}  {}", facts.namespace, facts.name, facts.computed.status);
+        let status = match history.gone {
+            Some(_) => "deleted",
+            None => facts.computed.status.as_str(),
+        };
+        let title = format!("{}/{}  {status}", facts.namespace, facts.name);
         let _ = write!(
             body,
             r#"<text x="12" y="{}" class="title">{}</text>"#,
@@ -159,26 +163,36 @@ fn draw_row(out: &mut String, chart: &Chart, axis: &Axis, row: &Row, y: f64) {
     for mark in &row.marks {
         let x = LEFT + axis.position(mark.at);
         let after = age::elapsed(mark.at.duration_since(chart.from));
-        let (shape, said) = match mark.sign {
-            Sign::Well => (
-                format!(r#"<path class="well" d="M{:.1} {middle:.1}l4 4l7 -9"/>"#, x - 5.0),
-                "ended well",
-            ),
-            Sign::Badly => (
-                format!(
-                    r#"<path class="badly" d="M{:.1} {:.1}l9 9m0 -9l-9 9"/>"#,
-                    x - 4.5,
-                    middle - 4.5
-                ),
-                "ended badly",
-            ),
-            Sign::Failure => (
-                format!(r#"<path class="failure" d="M{x:.1} {:.1}l5 9h-10z"/>"#, middle - 5.0),
-                "probe failed",
-            ),
-        };
+        let (shape, said) = shape(mark.sign, x, middle);
         let _ = write!(out, "<g>{shape}<title>{said} at +{after}</title></g>");
     }
+}
+
+/// A sign around its middle, and what it means.
+fn shape(sign: Sign, x: f64, middle: f64) -> (String, &'static str) {
+    match sign {
+        Sign::Well => (
+            format!(r#"<path class="well" d="M{:.1} {middle:.1}l4 4l7 -9"/>"#, x - 5.0),
+            "ended well",
+        ),
+        Sign::Badly => (
+            format!(
+                r#"<path class="badly" d="M{:.1} {:.1}l9 9m0 -9l-9 9"/>"#,
+                x - 4.5,
+                middle - 4.5
+            ),
+            "ended badly",
+        ),
+        Sign::Failure => (
+            format!(r#"<path class="failure" d="M{x:.1} {:.1}l5 9h-10z"/>"#, middle - 5.0),
+            "probe failed",
+        ),
+    }
+}
+
+/// About how wide some words are in the legend.
+fn letters(words: &str) -> f64 {
+    6.6 * f64::from(u32::try_from(words.len()).unwrap_or(0))
 }
 
 fn short(text: &str, most: usize) -> String {
@@ -233,7 +247,24 @@ fn legend(out: &mut String, chart: &Chart, y: f64) {
             x + 19.0,
             words(look)
         );
-        x += 34.0 + 6.6 * f64::from(u32::try_from(words(look).len()).unwrap_or(0));
+        x += 34.0 + letters(words(look));
+    }
+    for sign in [Sign::Well, Sign::Badly, Sign::Failure] {
+        if !chart
+            .rows
+            .iter()
+            .flat_map(|row| &row.marks)
+            .any(|mark| mark.sign == sign)
+        {
+            continue;
+        }
+        let (shape, said) = shape(sign, x + 6.0, y - 4.0);
+        let _ = write!(
+            out,
+            r#"{shape}<text class="tick" x="{:.1}" y="{y:.1}">{said}</text>"#,
+            x + 17.0
+        );
+        x += 32.0 + letters(said);
     }
 }
 

@@ -18,7 +18,7 @@ const SPACIOUS: usize = 72;
 pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
     let start = history.start();
     let is_spacious = columns.is_none_or(|columns| columns >= SPACIOUS);
-    let shows_time = is_spacious;
+    let shows_time = is_spacious && !history.is_simulated;
     let mut header = vec!["AFTER", "KNOWN", "WHAT HAPPENED"];
     if shows_time {
         header.insert(0, "TIME");

@@ -1,0 +1,106 @@
+//! `kubectl pod lifecycle --simulate`: the life that one file would have, in virtual time.
+
+use std::process::ExitCode;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::emulate;
+use super::lifecycle::{Arguments, Form, print};
+use crate::failure::Failure;
+use crate::manifest;
+use crate::pod::outcome::Progress;
+use crate::simulation::assume::Assumption;
+use crate::simulation::{self, HORIZON, Simulated, scenario};
+use crate::view::lifecycle::html::{self, Chapter};
+use crate::view::lifecycle::record::LifecycleRecord;
+use crate::view::lifecycle::{self, answer_lines};
+use crate::view::machine;
+use crate::view::printer::Printer;
+use crate::view::text::{Line, Tone};
+use crate::view::width;
+
+/// What may stand beside the pod and matters to its life.
+const COMPANIONS: [&str; 3] = ["ConfigMap", "Secret", "ServiceAccount"];
+
+/// Runs it.
+///
+/// # Errors
+/// What is wrong with the file or the assumptions.
+pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let assumptions = arguments
+        .assume
+        .iter()
+        .map(|text| Assumption::parse(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let sources = manifest::source::read(names, arguments.selection.recursive)?;
+    let play = emulate::read(&sources)?;
+    let mut left_out = Vec::new();
+    let mut companions = Vec::new();
+    for document in play.companions {
+        if COMPANIONS.contains(&document.kind.as_str()) {
+            companions.push(document.value);
+        } else {
+            left_out.push(format!(
+                "the file's {} is left out: it changes nothing of the pod's life here",
+                document.kind
+            ));
+        }
+    }
+    let horizon = arguments.timeout.unwrap_or(HORIZON);
+    let mut plan = scenario::plan(&play.pod, companions, &assumptions, horizon)?;
+    plan.assumed.extend(left_out);
+    let simulated = simulation::run(plan, arguments.until)?;
+    tell(arguments, &simulated, printer);
+    Ok(ended(arguments, &simulated, printer))
+}
+
+fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) {
+    let columns = width::columns(printer.is_terminal());
+    let history = &simulated.history;
+    let (assumed, answers) = (&simulated.assumed, &simulated.answers);
+    let record = || {
+        let record = LifecycleRecord::of(history).with_answers(assumed.clone(), answers.clone());
+        serde_json::to_value(record).unwrap_or_default()
+    };
+    match &arguments.output {
+        Form::Text | Form::Wide => {
+            printer.lines(&lifecycle::lines(history, columns));
+            printer.lines(&answer_lines(assumed, answers, columns));
+        }
+        Form::Json => printer.document(&machine::json(&record())),
+        Form::Yaml => printer.document(&machine::yaml(&record())),
+        Form::Template(template) => {
+            printer.document(&machine::templated(template, &record(), !arguments.no_headers));
+        }
+        Form::Html => {
+            let chapter = Chapter {
+                history,
+                title: "Simulated",
+                findings: answer_lines(assumed, answers, None).into_iter().skip(1).collect(),
+            };
+            printer.document(&html::page(&[chapter], Timestamp::now()));
+        }
+        Form::Svg | Form::Name => print(arguments, std::slice::from_ref(history), printer),
+    }
+}
+
+/// With --until, the exit code is that of a wait.
+fn ended(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) -> ExitCode {
+    let Some(until) = arguments.until else {
+        return ExitCode::SUCCESS;
+    };
+    let mut complain = |words: String| {
+        printer.error_line(&Line::new().tone(Tone::Bad, "error:").plain(" ").plain(words));
+    };
+    match &simulated.progress {
+        Progress::Reached => ExitCode::SUCCESS,
+        Progress::Lost(why) => {
+            complain(format!("{until:?} cannot be reached any more: {why}"));
+            ExitCode::from(2)
+        }
+        Progress::Open => {
+            complain(format!("{until:?} has not come in the time that was simulated"));
+            ExitCode::from(3)
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What a simulated life answers: does a probe kill the start, when is which restart, is the grace long enough.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use emulator::simulation::Behaviour;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::pod::age;
+use crate::pod::container::{Container, Role};
+use crate::pod::history::History;
+use crate::pod::probe::Timing;
+use crate::pod::runs::Run;
+
+/// The answers, a sentence each.
+pub fn of(history: &History, behaviours: &BTreeMap<String, Behaviour>, horizon: Duration) -> Vec<String> {
+    let mut answers = vec![readiness(history, horizon)];
+    for container in &history.facts.containers {
+        let behaviour = behaviours.get(&container.name);
+        answers.extend(probes(history, container, behaviour));
+        answers.extend(restarts(history, container));
+    }
+    answers.extend(ending(history));
+    answers.extend(outcome(history, horizon));
+    answers
+}
+
+fn words(duration: SignedDuration) -> String {
+    age::elapsed(duration)
+}
+
+fn readiness(history: &History, horizon: Duration) -> String {
+    let start = history.start();
+    let horizon = SignedDuration::try_from(horizon).unwrap_or(SignedDuration::MAX);
+    match (start, history.ready.first()) {
+        (Some(start), Some(first)) => {
+            let after = words(first.duration_since(start));
+            let losses = history.ready.len() / 2;
+            let is_ending = history.gone.is_some() || history.facts.is_over() || history.facts.termination.is_some();
+            match losses - usize::from(is_ending && losses > 0) {
+                0 => format!("Ready after {after}"),
+                1 => format!("Ready after {after}, and once not Ready since"),
+                times => format!("Ready after {after}, and {times} times not Ready since"),
+            }
+        }
+        _ if history.facts.is_over() || history.gone.is_some() => "never Ready".to_owned(),
+        _ => {
+            let looked = start.map_or(horizon, |start| history.now().duration_since(start));
+            format!("not Ready within {}", words(looked))
+        }
+    }
+}
+
+/// Whether a probe kills a start, or anything else.
+fn probes(history: &History, container: &Container, behaviour: Option<&Behaviour>) -> Vec<String> {
+    let mut answers = Vec::new();
+    let first = behaviour.and_then(|behaviour| behaviour.runs.first());
+    let needs = first.map_or(Duration::ZERO, |run| run.starts_after);
+    for (kind, probe) in container.probes() {
+        if kind == "Readiness" {
+            continue;
+        }
+        let name = format!("{} probe", kind.to_lowercase());
+        let kills = kills(history, container, &name);
+        let budget = words(Timing::of(probe).from_start());
+        let start = match needs {
+            Duration::ZERO => String::new(),
+            needs => format!(
+                ", which needs {} to start",
+                words(SignedDuration::try_from(needs).unwrap_or_default())
+            ),
+        };
+        answers.push(match kills.as_slice() {
+            [] if needs > Duration::ZERO => {
+                format!("{}: its {name} leaves its start alone{start}", container.name)
+            }
+            [] => continue,
+            [(after, _), ..] => {
+                let times = match kills.len() {
+                    1 => "once".to_owned(),
+                    times => format!("{times} times"),
+                };
+                let cause = match Duration::try_from(*after) {
+                    Ok(after) if after <= needs => format!("{start}, and has {budget}"),
+                    _ => String::new(),
+                };
+                format!(
+                    "{}: its {name} kills it {times}, the first time {} after its start{cause}",
+                    container.name,
+                    words(*after)
+                )
+            }
+        });
+    }
+    answers
+}
+
+/// When a probe had a run killed: how long after the start of the run, and when.
+fn kills(history: &History, container: &Container, probe: &str) -> Vec<(SignedDuration, Timestamp)> {
+    let message = format!("failed {probe}");
+    history
+        .kills
+        .iter()
+        .filter(|kill| kill.container == container.name && kill.message.contains(&message))
+        .map(|kill| {
+            let run = history
+                .runs
+                .iter()
+                .rfind(|run| run.container == container.name && run.started.is_some_and(|started| started <= kill.at));
+            let start = run.and_then(|run| run.started).unwrap_or(kill.at);
+            (kill.at.duration_since(start), kill.at)
+        })
+        .collect()
+}
+
+fn restarts(history: &History, container: &Container) -> Option<String> {
+    let start = history.start()?;
+    let runs: Vec<&Run> = history
+        .runs
+        .iter()
+        .filter(|run| run.container == container.name && run.number > 0)
+        .collect();
+    if runs.is_empty() {
+        return None;
+    }
+    let said: Vec<String> = runs
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index < 5 || *index + 1 == runs.len())
+        .map(|(_, run)| {
+            let at = run.started.or(run.finished).map(|at| words(at.duration_since(start)));
+            format!("{} at +{}", run.number, at.unwrap_or_default())
+        })
+        .collect();
+    let total = match runs.len() {
+        1 => "1 restart".to_owned(),
+        several => format!("{several} restarts"),
+    };
+    Some(format!("{}: {total}: {}", container.name, said.join(", ")))
+}
+
+/// How the deletion went, container by container.
+fn ending(history: &History) -> Vec<String> {
+    let Some(asked) = history.asked_to_go else {
+        return Vec::new();
+    };
+    let grace = history
+        .facts
+        .termination
+        .as_ref()
+        .and_then(|termination| termination.grace)
+        .unwrap_or(SignedDuration::from_secs(history.facts.grace_seconds()));
+    let mut answers = Vec::new();
+    for container in history
+        .facts
+        .containers
+        .iter()
+        .filter(|container| container.role != Role::Init)
+    {
+        let ended = history
+            .runs
+            .iter()
+            .rfind(|run| run.container == container.name && run.finished.is_some_and(|finished| finished >= asked));
+        let Some((run, finished)) = ended.and_then(|run| run.finished.map(|finished| (run, finished))) else {
+            continue;
+        };
+        let took = finished.duration_since(asked);
+        let left = grace - took;
+        let hook = container
+            .spec
+            .lifecycle
+            .as_ref()
+            .is_some_and(|hooks| hooks.pre_stop.is_some());
+        let with_hook = if hook { ", its preStop hook included" } else { "" };
+        answers.push(if run.exit_code == Some(137) && left <= SignedDuration::from_secs(1) {
+            format!(
+                "{}: the grace of {} is too short: it is killed (SIGKILL, exit code 137) {} after the deletion{with_hook}",
+                container.name,
+                words(grace),
+                words(took)
+            )
+        } else {
+            format!(
+                "{}: the grace of {} is long enough: it ends {} after the deletion{with_hook}, with {} to spare",
+                container.name,
+                words(grace),
+                words(took),
+                words(left.max(SignedDuration::ZERO))
+            )
+        });
+    }
+    answers
+}
+
+fn outcome(history: &History, horizon: Duration) -> Option<String> {
+    let start = history.start()?;
+    if let Some(gone) = history.gone {
+        return Some(format!("gone after {}", words(gone.duration_since(start))));
+    }
+    let facts = &history.facts;
+    if facts.is_over() {
+        let end = history
+            .runs
+            .iter()
+            .filter_map(|run| run.finished)
+            .max()
+            .unwrap_or(history.now());
+        return Some(format!("{} after {}", facts.phase, words(end.duration_since(start))));
+    }
+    let looked = history.now().duration_since(start);
+    let is_all = Duration::try_from(looked).is_ok_and(|looked| looked >= horizon);
+    is_all.then(|| {
+        format!(
+            "after {}: {}, and this is as far as is looked (--timeout 24h looks further)",
+            words(looked),
+            facts.computed.status
+        )
+    })
+}

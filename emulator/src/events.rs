@@ -47,6 +47,8 @@ pub struct Recorder {
     clock: Clock,
     node: Arc<str>,
     memory: Arc<Mutex<Memory>>,
+    /// Whether a pod that has spent its budget is told of no more, as a kubelet does it.
+    is_limited: bool,
 }
 
 #[derive(Default)]
@@ -90,6 +92,16 @@ impl Recorder {
             clock,
             node: node.into(),
             memory: Arc::default(),
+            is_limited: true,
+        }
+    }
+
+    /// One that leaves nothing out: for a life that is looked at as a whole.
+    #[must_use]
+    pub fn unlimited(self) -> Self {
+        Self {
+            is_limited: false,
+            ..self
         }
     }
 
@@ -105,7 +117,7 @@ impl Recorder {
             message: message.to_owned(),
         };
         let message = memory.aggregate(&mut identity, now);
-        if !memory.spend(&identity.uid, now) {
+        if self.is_limited && !memory.spend(&identity.uid, now) {
             return;
         }
         if let Some(written) = memory.written.get_mut(&identity) {

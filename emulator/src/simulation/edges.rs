@@ -17,11 +17,12 @@ use crate::{
     container_config::{Node, Subject, env, resources, sandbox},
     kubelet::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
+        eviction::StorageUsed,
         pod::{Declared, Pod},
         start_failure::StartFailure,
     },
     runtime::{
-        ContainerConfig, ContainerStatus, PodRef, Resources, Runtime, SandboxConfig, Security, User,
+        ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, Runtime, SandboxConfig, Security, User,
         scripted::ScriptedRuntime,
     },
     store::{Key, Resource},
@@ -124,14 +125,17 @@ impl Edges for SimulatedEdges {
 
     async fn forget(&self, _: &PodRef) {}
 
+    async fn storage(&self, _: &Pod, _: &PodStatus) -> StorageUsed {
+        StorageUsed::default()
+    }
+
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome {
         let Some((attempt, passed)) = self.progress(&aim).await else {
             return Outcome::Failure("the container has ended".to_owned());
         };
         let run = self.behaviour(aim.declared.name()).run(attempt);
-        let seconds = passed.as_secs();
         if passed < run.starts_after {
-            return Outcome::Failure(format!("assumed: still starting up after {seconds}s"));
+            return Outcome::Failure("assumed: it is still starting".to_owned());
         }
         if run.hangs_after.is_some_and(|hangs| passed >= hangs) {
             return Outcome::Failure("assumed: it hangs".to_owned());
@@ -139,7 +143,7 @@ impl Edges for SimulatedEdges {
         // The same check under two names has one answer.
         let readiness = aim.declared.container.readiness_probe.as_ref();
         if passed < run.ready_after && readiness.is_some_and(|readiness| is_same_check(readiness, probe)) {
-            return Outcome::Failure(format!("assumed: not ready after {seconds}s"));
+            return Outcome::Failure("assumed: it is not ready yet".to_owned());
         }
         Outcome::Success
     }

@@ -8,6 +8,7 @@ mod scenario;
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
@@ -95,9 +96,9 @@ async fn live(
     let mut deeds: Vec<(Duration, Deed)> = scenario.deeds.clone();
     deeds.sort_by_key(|(at, _)| *at);
     deeds.reverse();
-    loop {
+    'life: loop {
         let next_deed = deeds.last().map(|(at, _)| began + *at);
-        let seen = tokio::select! {
+        let first = tokio::select! {
             // Changes are seen in the moment of their making, and before time goes on.
             biased;
             event = pods.next() => event,
@@ -110,15 +111,24 @@ async fn live(
             }
             () = tokio::time::sleep_until(end) => break,
         };
-        // A reader that is this close never lags.
-        let Ok(event) = seen else { break };
-        let moment = moment(&event, clock.now());
-        if is_enough(&moment) {
-            break;
+        // What happened at once is told in the order of its making. A reader that is this close never lags.
+        let mut together: Vec<WatchEvent> = first.into_iter().collect();
+        while let Some(Ok(event)) = pods.next().now_or_never() {
+            together.push(event);
         }
-        let is_over = matches!(event.object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-        if !moment.is_event && (moment.is_gone || (is_over && deeds.is_empty())) {
-            end = end.min(Instant::now() + AFTERWARDS);
+        while let Some(Ok(event)) = events.next().now_or_never() {
+            together.push(event);
+        }
+        together.sort_by_key(|event| event.version);
+        for event in together {
+            let moment = moment(&event, clock.now());
+            if is_enough(&moment) {
+                break 'life;
+            }
+            let is_over = matches!(event.object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+            if !moment.is_event && (moment.is_gone || (is_over && deeds.is_empty())) {
+                end = end.min(Instant::now() + AFTERWARDS);
+            }
         }
     }
     tasks.shutdown().await;
@@ -154,7 +164,7 @@ fn start_node(scenario: &Arc<Scenario>, store: &Store, clock: &Clock, node: &str
         clock: clock.clone(),
         runtime: runtime.clone(),
     };
-    let recorder = Recorder::new(store.clone(), clock.clone(), node);
+    let recorder = Recorder::new(store.clone(), clock.clone(), node).unlimited();
     let kubelet = Kubelet::new(KubeletConfig {
         store: store.clone(),
         clock: clock.clone(),

@@ -423,7 +423,7 @@ pub(super) fn print(arguments: &Arguments, histories: &[History], printer: &mut 
                 if number > 0 || is_overview {
                     printer.line(&Line::new());
                 }
-                printer.lines(&lifecycle::lines(history, columns));
+                printer.lines(&lifecycle::lines(history, columns, matches!(form, Form::Wide)));
             }
         }
     }

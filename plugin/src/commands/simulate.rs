@@ -63,8 +63,8 @@ fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) {
         serde_json::to_value(record).unwrap_or_default()
     };
     match &arguments.output {
-        Form::Text | Form::Wide => {
-            printer.lines(&lifecycle::lines(history, columns));
+        form @ (Form::Text | Form::Wide) => {
+            printer.lines(&lifecycle::lines(history, columns, matches!(form, Form::Wide)));
             printer.lines(&answer_lines(assumed, answers, columns));
         }
         Form::Json => printer.document(&machine::json(&record())),

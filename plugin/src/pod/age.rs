@@ -45,12 +45,20 @@ pub fn precise(duration: SignedDuration) -> String {
     }
 }
 
-/// The time since a start, for an axis: like [`precise`], from `0s` on.
+/// The time since a start: `0s`, `240ms`, `1.4s`, `10m30s`, `2h5m`, `5d2h`.
 pub fn elapsed(duration: SignedDuration) -> String {
-    if duration.is_zero() {
-        return "0s".to_owned();
+    let seconds = duration.as_secs();
+    let pair = |major: i64, unit: &str, minor: i64, minor_unit: &str| match minor {
+        0 => format!("{major}{unit}"),
+        _ => format!("{major}{unit}{minor}{minor_unit}"),
+    };
+    match seconds {
+        ..=0 if duration.as_millis() <= 0 => "0s".to_owned(),
+        ..60 => precise(duration),
+        60..3_600 => pair(seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => pair(seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        _ => pair(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
     }
-    precise(duration)
 }
 
 /// A length that may have been measured in whole seconds alone: zero of them is less than one.
@@ -82,6 +90,21 @@ mod tests {
             (-5, "<invalid>"),
         ] {
             assert_eq!(human(SignedDuration::from_secs(seconds)), said);
+        }
+    }
+
+    #[test]
+    fn the_time_since_a_start_loses_no_seconds_in_the_first_hour() {
+        for (milliseconds, said) in [
+            (0, "0s"),
+            (240, "240ms"),
+            (1_430, "1.4s"),
+            (62_000, "1m2s"),
+            (630_000, "10m30s"),
+            (7_500_000, "2h5m"),
+            (180_000_000, "2d2h"),
+        ] {
+            assert_eq!(elapsed(SignedDuration::from_millis(milliseconds)), said);
         }
     }
 

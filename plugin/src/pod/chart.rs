@@ -157,7 +157,7 @@ fn container_row(history: &History, container: &Container, from: Timestamp, to: 
             None if run.is_over => begin,
             None => to,
         };
-        run_spans(run, container, begin, end, &mut spans);
+        run_spans(run, container, begin, end, history.is_whole, &mut spans);
         if let (Some(at), Some(well)) = (run.finished, run.ended_well()) {
             let sign = if well { Sign::Well } else { Sign::Badly };
             marks.push(Mark { at, sign });
@@ -197,8 +197,16 @@ fn push(spans: &mut Vec<Span>, from: Timestamp, to: Timestamp, look: Look) {
     }
 }
 
-fn run_spans(run: &Run, container: &Container, begin: Timestamp, end: Timestamp, spans: &mut Vec<Span>) {
-    let has_readiness = container.role != Role::Init && run.number == newest_number(container) || !run.ready.is_empty();
+fn run_spans(
+    run: &Run,
+    container: &Container,
+    begin: Timestamp,
+    end: Timestamp,
+    is_whole: bool,
+    spans: &mut Vec<Span>,
+) {
+    // Of a run before the present one, only who watched knows that it was not ready.
+    let has_readiness = is_whole || run.number == newest_number(container) || !run.ready.is_empty();
     if container.role == Role::Init || !has_readiness {
         spans.push(Span {
             from: begin,
@@ -224,7 +232,7 @@ fn run_spans(run: &Run, container: &Container, begin: Timestamp, end: Timestamp,
     }
 }
 
-/// Only of the present run is it known that it has not been ready.
+/// The number of the run that goes on, if one does.
 fn newest_number(container: &Container) -> i32 {
     match &container.state {
         State::Running { .. } => container.restarts(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::Facts;
 use super::condition::Condition;
@@ -27,8 +27,8 @@ pub struct History {
     pub failures: Vec<ProbeFailure>,
     /// Each time a container was killed, as the kubelet said it.
     pub kills: Vec<Kill>,
-    /// When its deletion was asked for.
-    pub asked_to_go: Option<Timestamp>,
+    /// When its deletion was asked for, and with which grace.
+    pub asked_to_go: Option<(Timestamp, Option<SignedDuration>)>,
     /// When the object went.
     pub gone: Option<Timestamp>,
     /// Whether it was watched from its creation on: then nothing has been missed.
@@ -111,7 +111,8 @@ impl History {
         self.note_failures(&events);
         self.note_kills(&events, seen);
         if let Some(termination) = &facts.termination {
-            self.asked_to_go = self.asked_to_go.or(seen).or(termination.requested());
+            let asked = seen.or(termination.requested());
+            self.asked_to_go = self.asked_to_go.or(asked.map(|at| (at, termination.grace)));
         }
         self.facts = facts;
         self.events = events;

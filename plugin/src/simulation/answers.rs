@@ -20,13 +20,16 @@ pub fn of(history: &History, behaviours: &BTreeMap<String, Behaviour>, horizon: 
         answers.extend(probes(history, container, behaviour));
         answers.extend(restarts(history, container));
     }
-    answers.extend(ending(history));
+    answers.extend(ending(history, behaviours));
     answers.extend(outcome(history, horizon));
     answers
 }
 
+/// A length without the milliseconds that the waking of a sleeper takes.
 fn words(duration: SignedDuration) -> String {
-    age::elapsed(duration)
+    let milliseconds = duration.as_millis();
+    let tenths = SignedDuration::from_millis(i64::try_from((milliseconds + 50) / 100).unwrap_or(0) * 100);
+    age::elapsed(if milliseconds < 1_000 { duration } else { tenths })
 }
 
 fn readiness(history: &History, horizon: Duration) -> String {
@@ -81,7 +84,7 @@ fn probes(history: &History, container: &Container, behaviour: Option<&Behaviour
                     times => format!("{times} times"),
                 };
                 let cause = match Duration::try_from(*after) {
-                    Ok(after) if after <= needs => format!("{start}, and has {budget}"),
+                    Ok(after) if after <= needs => format!("{start}, and has {budget} at least"),
                     _ => String::new(),
                 };
                 format!(
@@ -140,56 +143,53 @@ fn restarts(history: &History, container: &Container) -> Option<String> {
 }
 
 /// How the deletion went, container by container.
-fn ending(history: &History) -> Vec<String> {
-    let Some(asked) = history.asked_to_go else {
+fn ending(history: &History, behaviours: &BTreeMap<String, Behaviour>) -> Vec<String> {
+    let Some((asked, grace)) = history.asked_to_go else {
         return Vec::new();
     };
-    let grace = history
-        .facts
-        .termination
-        .as_ref()
-        .and_then(|termination| termination.grace)
-        .unwrap_or(SignedDuration::from_secs(history.facts.grace_seconds()));
-    let mut answers = Vec::new();
-    for container in history
+    let grace = grace.unwrap_or(SignedDuration::from_secs(history.facts.grace_seconds()));
+    let apps = history
         .facts
         .containers
         .iter()
-        .filter(|container| container.role != Role::Init)
-    {
-        let ended = history
-            .runs
-            .iter()
-            .rfind(|run| run.container == container.name && run.finished.is_some_and(|finished| finished >= asked));
-        let Some((run, finished)) = ended.and_then(|run| run.finished.map(|finished| (run, finished))) else {
-            continue;
-        };
-        let took = finished.duration_since(asked);
-        let left = grace - took;
-        let hook = container
-            .spec
-            .lifecycle
-            .as_ref()
-            .is_some_and(|hooks| hooks.pre_stop.is_some());
-        let with_hook = if hook { ", its preStop hook included" } else { "" };
-        answers.push(if run.exit_code == Some(137) && left <= SignedDuration::from_secs(1) {
-            format!(
-                "{}: the grace of {} is too short: it is killed (SIGKILL, exit code 137) {} after the deletion{with_hook}",
-                container.name,
-                words(grace),
-                words(took)
-            )
-        } else {
-            format!(
-                "{}: the grace of {} is long enough: it ends {} after the deletion{with_hook}, with {} to spare",
-                container.name,
-                words(grace),
-                words(took),
-                words(left.max(SignedDuration::ZERO))
-            )
-        });
+        .filter(|container| container.role != Role::Init);
+    apps.filter_map(|container| {
+        let mut ends = history.runs.iter().filter(|run| run.container == container.name);
+        let run = ends.rfind(|run| run.finished.is_some_and(|finished| finished >= asked))?;
+        let took = run.finished?.duration_since(asked);
+        let hook = hook_length(container, behaviours);
+        let name = &container.name;
+        let (grace_words, took_words) = (words(grace), words(took));
+        Some(match hook {
+            Some(hook) if hook >= grace => format!(
+                "{name}: the grace of {grace_words} is too short: its preStop hook takes {} and is cut off, and {name} has \
+                 2s to end by itself; it ends {took_words} after the deletion, with exit code {}",
+                words(hook),
+                run.exit_code.unwrap_or_default()
+            ),
+            _ if run.exit_code == Some(137) && took >= grace => format!(
+                "{name}: the grace of {grace_words} is too short: it is killed (SIGKILL, exit code 137) {took_words} after \
+                 the deletion"
+            ),
+            hook => format!(
+                "{name}: the grace of {grace_words} is long enough: it ends {took_words} after the deletion{}, with {} to \
+                 spare",
+                if hook.is_some() { ", its preStop hook included" } else { "" },
+                words((grace - took).max(SignedDuration::ZERO))
+            ),
+        })
+    })
+    .collect()
+}
+
+/// How long its preStop hook takes, if it has one.
+fn hook_length(container: &Container, behaviours: &BTreeMap<String, Behaviour>) -> Option<SignedDuration> {
+    let hook = container.spec.lifecycle.as_ref()?.pre_stop.as_ref()?;
+    if let Some(sleep) = &hook.sleep {
+        return Some(SignedDuration::from_secs(sleep.seconds));
     }
-    answers
+    let assumed = behaviours.get(&container.name).map(|behaviour| behaviour.pre_stop);
+    SignedDuration::try_from(assumed.unwrap_or_default()).ok()
 }
 
 fn outcome(history: &History, horizon: Duration) -> Option<String> {

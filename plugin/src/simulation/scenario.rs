@@ -37,10 +37,14 @@ pub fn plan(
     assumptions: &[Assumption],
     horizon: Duration,
 ) -> Result<Plan, UsageError> {
+    let is_deleted = assumptions
+        .iter()
+        .flat_map(|assumption| &assumption.clauses)
+        .any(|clause| matches!(clause, Clause::Delete { .. }));
     let mut assumed = Vec::new();
     let mut containers = BTreeMap::new();
     for (container, is_init) in all(pod) {
-        let (behaviour, words) = of_manifest(pod, container, is_init);
+        let (behaviour, words) = of_manifest(pod, container, is_init, is_deleted);
         let own: Vec<&Assumption> = assumptions
             .iter()
             .filter(|assumption| assumption.target == container.name || assumption.target == "*")
@@ -124,11 +128,11 @@ fn as_object(pod: &Pod) -> Value {
 }
 
 /// What the manifest itself says of a container.
-fn of_manifest(pod: &Pod, container: &Container, is_init: bool) -> (Behaviour, String) {
+fn of_manifest(pod: &Pod, container: &Container, is_init: bool, is_deleted: bool) -> (Behaviour, String) {
     let mut run = Run::default();
     let mut words;
     match command::of_container(container) {
-        Some(said) => words = as_said(pod, container, said, &mut run),
+        Some(said) => words = as_said(pod, container, said, &mut run, is_deleted),
         None if is_init => {
             run.lasts = Some(INIT);
             words = "ends well after 1s (nothing is known of its program)".to_owned();
@@ -149,7 +153,7 @@ fn of_manifest(pod: &Pod, container: &Container, is_init: bool) -> (Behaviour, S
 }
 
 /// A shell or a sleep that is process 1 of its namespace ignores the stop signal: it has no handler for it.
-fn as_said(pod: &Pod, container: &Container, said: Said, run: &mut Run) -> String {
+fn as_said(pod: &Pod, container: &Container, said: Said, run: &mut Run, is_deleted: bool) -> String {
     run.lasts = said.lasts;
     run.ends = Termination::exit(said.code);
     let spec = pod.spec.as_ref();
@@ -169,7 +173,12 @@ fn as_said(pod: &Pod, container: &Container, said: Said, run: &mut Run) -> Strin
         format!("{lives} (its command says so), and obeys its stop signal")
     } else {
         run.stops_after = None;
-        format!("{lives} (its command says so); as process 1 without a handler it ignores SIGTERM")
+        // Of interest only where it is asked to stop.
+        let ignores = match is_deleted {
+            true => "; as process 1 without a handler it ignores SIGTERM",
+            false => "",
+        };
+        format!("{lives} (its command says so){ignores}")
     }
 }
 

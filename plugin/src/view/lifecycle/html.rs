@@ -176,7 +176,7 @@ fn timeline(body: &mut String, history: &History) {
         let at = entry.moment();
         let after = at
             .zip(start)
-            .map(|(at, start)| format!("+{}", age::precise(at.max(start).duration_since(start))));
+            .map(|(at, start)| format!("+{}", age::elapsed(at.max(start).duration_since(start))));
         let class = match entry.mood {
             Mood::Good => "good",
             Mood::Neutral => "",

@@ -21,7 +21,9 @@ use crate::pod::{self, Facts, age};
 pub const PIPE_COLUMNS: usize = 100;
 
 /// The whole story, as far as it goes; `columns` are those of a terminal, if there is one.
-pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
+///
+/// Where much has happened, only `is_full` tells all of it.
+pub fn lines(history: &History, columns: Option<usize>, is_full: bool) -> Vec<Line> {
     let facts = &history.facts;
     let mut lines = vec![headline_of(history)];
     if facts.is_manifest() {
@@ -31,8 +33,12 @@ pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
         ));
         return lines;
     }
-    lines.extend(table::lines(history, columns));
-    lines.extend(summary(history, columns, history.gone.is_none()));
+    lines.extend(table::lines(history, columns, is_full));
+    lines.extend(summary(
+        history,
+        columns,
+        history.gone.is_none() && !history.is_simulated,
+    ));
     lines
 }
 

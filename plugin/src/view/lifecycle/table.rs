@@ -1,6 +1,6 @@
 //! The timeline as a table: when, how it is known, what happened.
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::tone;
 use crate::pod::age;
@@ -15,7 +15,7 @@ use crate::view::wrap::wrap;
 const SPACIOUS: usize = 72;
 
 /// The table; a terminal's lines are broken between words.
-pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
+pub fn lines(history: &History, columns: Option<usize>, is_full: bool) -> Vec<Line> {
     let start = history.start();
     let is_spacious = columns.is_none_or(|columns| columns >= SPACIOUS);
     let shows_time = is_spacious && !history.is_simulated;
@@ -30,7 +30,21 @@ pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
         }
         cells
     };
-    let rows: Vec<Vec<Line>> = history.entries.iter().map(prefix).collect();
+    let total = history.entries.len();
+    let hidden = if is_full || total <= FIRST + LAST {
+        0
+    } else {
+        total - FIRST - LAST
+    };
+    let shown = |number: usize| hidden == 0 || number < FIRST || number >= FIRST + hidden;
+    let entries: Vec<&Entry> = history
+        .entries
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| shown(*number))
+        .map(|(_, entry)| entry)
+        .collect();
+    let rows: Vec<Vec<Line>> = entries.iter().map(|entry| prefix(entry)).collect();
     let gaps = 3 * (header.len() - 1) + INDENT;
     let used: usize = (0..header.len() - 1)
         .map(|column| {
@@ -43,8 +57,13 @@ pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
         .sum();
     let room = columns.map(|columns| columns.saturating_sub(used + gaps).max(12));
     let mut table = Vec::new();
-    for (entry, cells) in history.entries.iter().zip(rows) {
+    for (index, (entry, cells)) in entries.iter().zip(rows).enumerate() {
         let blank = vec![Line::new(); cells.len()];
+        if hidden > 0 && index == FIRST {
+            let mut row = blank.clone();
+            row.push(Line::new().tone(Tone::Faint, format!("… {hidden} more; -o wide tells all")));
+            table.push(row);
+        }
         let words = match room {
             Some(room) => wrap(&entry.what, room),
             None => vec![entry.what.clone()],
@@ -59,6 +78,9 @@ pub fn lines(history: &History, columns: Option<usize>) -> Vec<Line> {
 }
 
 const INDENT: usize = 2;
+/// Of what is long, so much of its begin and its end is told.
+const FIRST: usize = 30;
+const LAST: usize = 12;
 
 fn when(at: Option<Timestamp>) -> Line {
     let words = at.map_or("?".to_owned(), moment::clock);
@@ -69,9 +91,11 @@ fn after(entry: &Entry, start: Option<Timestamp>, is_whole: bool) -> Line {
     let words = entry.moment().zip(start).map(|(at, start)| {
         let at = at.max(start);
         if is_whole {
-            format!("+{}", age::precise(at.duration_since(start)))
+            format!("+{}", age::elapsed(at.duration_since(start)))
         } else {
-            format!("+{}", age::between(start, at))
+            // Times in whole seconds stand beside finer ones: what followed must not seem earlier.
+            let seconds = SignedDuration::from_secs(at.as_second() - start.as_second());
+            format!("+{}", age::elapsed(seconds))
         }
     });
     Line::new().tone(Tone::Faint, words.unwrap_or_default())

@@ -72,6 +72,10 @@ impl Edges for SimulatedEdges {
         sandbox::sandbox_config(pod, &self.node, attempt)
     }
 
+    fn pod_resources(&self, pod: &Pod) -> Resources {
+        resources::of_pod(pod)
+    }
+
     fn resources(&self, pod: &Pod, declared: &Declared) -> Resources {
         resources::of(&self.node, pod, &declared.container)
     }

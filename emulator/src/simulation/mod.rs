@@ -23,6 +23,7 @@ use crate::{
     container_config::Node,
     controllers,
     events::Recorder,
+    features::Features,
     kubelet::{Kubelet, KubeletConfig},
     runtime::scripted::{Script, ScriptedImages, ScriptedRuntime},
     scheduler::Scheduler,
@@ -82,6 +83,7 @@ async fn live(
     create_node(&store, &scenario.pod, &node);
     let namespace = text(&scenario.pod["metadata"]["namespace"], "default").to_owned();
     provide_namespace(&store, &namespace, scenario.start);
+    provide_named(&store, &scenario.pod, &namespace, scenario.start);
     for companion in &scenario.companions {
         admit(&store, companion, &namespace, scenario.start)?;
     }
@@ -177,6 +179,7 @@ fn start_node(scenario: &Arc<Scenario>, store: &Store, clock: &Clock, node: &str
         // A real kubelet waits up to half as long again; this is the earliest.
         stretch: 1.0,
         static_pods: None,
+        features: Features::default(),
     });
     tasks.spawn(kubelet.run(std::future::pending()));
     let scheduler = Scheduler::new(store.clone(), clock.clone(), recorder, node);
@@ -233,6 +236,22 @@ fn provide_namespace(store: &Store, namespace: &str, now: Timestamp) {
     controllers::namespaces::provide(store, namespace, "", now);
 }
 
+/// The service account and the priority class that the pod names are there: they say nothing of its life.
+fn provide_named(store: &Store, pod: &Value, namespace: &str, now: Timestamp) {
+    controllers::priority_classes::ensure_built_in(store, now);
+    let account = text(&pod["spec"]["serviceAccountName"], "default");
+    let object = json!({"apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": {"name": account, "namespace": namespace}});
+    // One that is there already stays.
+    drop(store.create(Key::new(Resource::ServiceAccounts, namespace, account), object));
+    let class = text(&pod["spec"]["priorityClassName"], "");
+    if !class.is_empty() {
+        let object = json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": {"name": class}, "value": 0});
+        drop(store.create(Key::new(Resource::PriorityClasses, "", class), object));
+    }
+}
+
 /// Does what the API does to a new object, and stores it.
 fn admit(store: &Store, object: &Value, namespace: &str, now: Timestamp) -> Result<Key, SimulationError> {
     let kind = text(&object["kind"], "");
@@ -248,6 +267,7 @@ fn admit(store: &Store, object: &Value, namespace: &str, now: Timestamp) -> Resu
         namespace: &namespace,
         now,
         lookup: &lookup,
+        priority_classes: &store.list(Resource::PriorityClasses, None).0,
     };
     admit_create(resource, &mut object, &context).map_err(|rejection| refused(words(&rejection)))?;
     let name = text(&object["metadata"]["name"], "").to_owned();

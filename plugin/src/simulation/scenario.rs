@@ -74,7 +74,9 @@ pub fn plan(
         }
     }
     assumed.push(
-        "a node has room, volumes and sandbox take no time, images are there unless a pull is assumed".to_owned(),
+        "a node has room, ConfigMaps and Secrets are those of the file, all else that the pod names is there; volumes and \
+         sandbox take no time, and images are on the node unless a pull is assumed"
+            .to_owned(),
     );
     let scenario = Scenario {
         pod: as_object(pod),

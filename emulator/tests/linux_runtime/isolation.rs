@@ -180,7 +180,7 @@ async fn a_container_cannot_see_the_machine_through_the_pause_process() {
     };
     let id = machine.start(&sandbox, &config).await;
     machine.ended(&id).await;
-    assert_eq!(output(&config.log_path), ".shm\nnothing\n");
+    assert_eq!(output(&config.log_path), ".shm\npause\nnothing\n");
     machine.close().await;
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{node::Node, pod::Pod, pod_status::Verdict, resize::Pending};
 use crate::{
-    scheduler::fit::{self, Unfit},
+    scheduler::fit::{self, Short, Unfit},
     store::{Key, Resource},
 };
 
@@ -16,13 +16,21 @@ pub(super) fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
     operating_system(pod)?;
     let scheduled = pod.status.conditions.iter().flatten();
     let mut scheduled = scheduled.filter(|condition| condition.type_ == "PodScheduled" && condition.status == "True");
-    if pod.is_static || scheduled.next().is_some() {
-        // A static pod goes before all others; of the others the scheduler has just asked the same.
+    if scheduled.next().is_some() {
+        // The scheduler has just asked the same.
         return Ok(());
     }
     match unfit(node, pod) {
         None => Ok(()),
         Some(unfit) => verdict(&unfit).map_or(Ok(()), Err),
+    }
+}
+
+/// What a pod lacks, where that is resources and nothing else.
+pub(super) fn lacking(node: &Node, pod: &Pod) -> Vec<Short> {
+    match unfit(node, pod) {
+        Some(Unfit::Resources(short)) => short,
+        _ => Vec::new(),
     }
 }
 

@@ -16,6 +16,8 @@ mod node;
 pub mod phase;
 pub mod pod;
 pub mod pod_status;
+mod preempting;
+mod preemption;
 pub mod probe_state;
 mod probers;
 mod publish;
@@ -90,6 +92,8 @@ pub struct KubeletConfig {
 pub struct Kubelet {
     node: Arc<Node>,
     static_pods: Option<mpsc::Receiver<Vec<Value>>>,
+    /// Pods that have to make room for others, by UID.
+    preemptions: mpsc::UnboundedReceiver<String>,
     workers: HashMap<String, Handle>,
     tasks: JoinSet<String>,
     /// Static pods that wait for an older one of their name to end, by name.
@@ -107,7 +111,9 @@ struct Handle {
 impl Kubelet {
     /// A kubelet that does nothing yet.
     pub fn new(config: KubeletConfig) -> Self {
+        let (preempt, preemptions) = mpsc::unbounded_channel();
         Self {
+            preemptions,
             node: Arc::new(Node {
                 store: config.store,
                 clock: config.clock,
@@ -119,6 +125,7 @@ impl Kubelet {
                 host_ips: config.host_ips,
                 stretch: config.stretch,
                 features: config.features,
+                preempt,
             }),
             static_pods: config.static_pods,
             workers: HashMap::new(),
@@ -158,6 +165,7 @@ impl Kubelet {
                         Err(RecvError::Closed) => tokio::time::sleep(Duration::from_secs(1)).await,
                     },
                     pods = receive(&mut static_pods) => self.take_static(pods),
+                    Some(uid) = self.preemptions.recv() => self.preempt(&uid),
                     Some(done) = self.tasks.join_next() => {
                         if let Ok(uid) = done {
                             self.finished(&uid);
@@ -206,7 +214,10 @@ impl Kubelet {
         let uid = text(&meta["uid"]);
         match self.workers.get(&uid) {
             Some(worker) => {
-                worker.desired.send_replace(Desired { object, gone });
+                worker.desired.send_modify(|desired| {
+                    desired.object = object;
+                    desired.gone = gone;
+                });
             }
             None if gone => {}
             None => self.start(object),
@@ -218,7 +229,11 @@ impl Kubelet {
             // Admission lets no such object through.
             return;
         };
-        let (desired, wanted) = watch::channel(Desired { object, gone: false });
+        let (desired, wanted) = watch::channel(Desired {
+            object,
+            gone: false,
+            preempted: false,
+        });
         let calls = Calls::default();
         let uid = pod.uid.clone();
         self.workers.insert(
@@ -236,6 +251,13 @@ impl Kubelet {
             worker.run().await;
             uid
         });
+    }
+
+    /// Has a pod make room for another.
+    fn preempt(&self, uid: &str) {
+        if let Some(worker) = self.workers.get(uid) {
+            worker.desired.send_modify(|desired| desired.preempted = true);
+        }
     }
 
     /// Takes over the static pods that there are now.

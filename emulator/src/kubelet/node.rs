@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use super::edges::Edges;
 use crate::{
     clock::Clock,
@@ -30,6 +32,8 @@ pub(super) struct Node {
     pub(super) stretch: f64,
     /// Which features are on.
     pub(super) features: Features,
+    /// Takes the UIDs of pods that have to make room for others.
+    pub(super) preempt: UnboundedSender<String>,
 }
 
 impl Node {

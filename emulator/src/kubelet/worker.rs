@@ -54,12 +54,24 @@ pub(super) struct Desired {
     pub(super) object: Arc<Value>,
     /// The object no longer exists.
     pub(super) gone: bool,
+    /// It has to make room for another pod.
+    pub(super) preempted: bool,
 }
 
 impl Desired {
     /// Whether the pod is to be ended.
     pub(super) fn ends(&self) -> bool {
-        self.gone || self.object["metadata"]["deletionTimestamp"].is_string()
+        self.gone || self.is_deleted()
+    }
+
+    /// Whether its object is on its way out.
+    fn is_deleted(&self) -> bool {
+        self.object["metadata"]["deletionTimestamp"].is_string()
+    }
+
+    /// Whether its containers are to be ended.
+    fn stops(&self) -> bool {
+        self.ends() || self.preempted
     }
 
     /// The grace period that its deletion gives.
@@ -128,7 +140,7 @@ pub(super) struct Worker {
     messages: BTreeMap<ContainerId, String>,
     /// What the last sync went by.
     pub(super) looked_at: Option<RuntimeStatus>,
-    verdict: Option<Verdict>,
+    pub(super) verdict: Option<Verdict>,
     /// The sync before owes another.
     pub(super) one_more: bool,
     /// The start that failed last had brought its container up first.
@@ -208,7 +220,7 @@ impl Worker {
         let fresh = seen.status.sandboxes.is_empty() && seen.status.containers.is_empty();
         if fresh
             && !self.must_end()
-            && let Err(verdict) = super::admission::admit(&self.node, &self.pod)
+            && let Err(verdict) = super::preempting::admit(&self.node, &self.pod).await
         {
             self.node
                 .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
@@ -243,6 +255,9 @@ impl Worker {
             self.node
                 .pod_event(&self.pod, EventType::Normal, &verdict.reason, &verdict.message);
             self.verdict = Some(verdict);
+        }
+        if self.verdict.is_none() && self.desired.borrow().preempted && !self.desired.borrow().ends() {
+            self.preempted();
         }
         self.verdict.is_some() || self.desired.borrow().ends() || self.publisher.phase().is_terminal()
     }
@@ -352,7 +367,7 @@ impl Worker {
         let mut desired = self.desired.clone();
         async move {
             // Without a sender nobody will ask for it any more: the node itself is going down.
-            if desired.wait_for(Desired::ends).await.is_err() {
+            if desired.wait_for(Desired::stops).await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
@@ -450,7 +465,7 @@ impl Worker {
     /// Reads the newest version of the object; whether anything but its status is new.
     fn take_update(&mut self) -> bool {
         let desired = self.desired.borrow_and_update().clone();
-        if desired.gone {
+        if desired.gone || (desired.preempted && self.verdict.is_none()) {
             return true;
         }
         let differs = |field: &str| self.pod.object["metadata"][field] != desired.object["metadata"][field];

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{NodeSelectorTerm, PodSpec, Toleration};
 use serde_json::Value;
 
-use super::{pod_affinity::Repelled, selector, topology_spread::Spread};
+use super::{is_over, pod_affinity::Repelled, selector, topology_spread::Spread};
 use crate::quantity::{self, Amounts};
 
 /// A resource of which too little is left, in thousandths.
@@ -280,9 +280,4 @@ fn may_request(spec: &Value) -> bool {
         all.any(|container| container["resources"]["requests"].is_object())
     };
     of("containers") || of("initContainers") || spec["resources"].is_object() || spec["overhead"].is_object()
-}
-
-/// Whether the pod has ended: it holds nothing any more.
-fn is_over(pod: &Value) -> bool {
-    pod["status"]["phase"] == "Succeeded" || pod["status"]["phase"] == "Failed"
 }

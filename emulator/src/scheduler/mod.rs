@@ -2,6 +2,7 @@
 
 pub mod fit;
 mod pod_affinity;
+mod preemption;
 pub mod schedule;
 mod selector;
 mod topology_spread;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use self::schedule::{Decision, schedule};
 use crate::{
+    api::deletion::{self, Outcome},
     clock::Clock,
     events::{EventType, Recorder},
     store::{Change, Key, Resource, Store, StoreError, WatchEvent},
@@ -121,6 +123,8 @@ impl Scheduler {
                 "Scheduling is blocked due to non-empty scheduling gates".to_owned(),
             ),
             Decision::Unschedulable(message) => ("Unschedulable", message),
+            Decision::Preempts(victims, message) => return self.preempt(pod, &victims, &message),
+            Decision::Waits => return,
         };
         let before = condition(pod);
         if before.is_some_and(|before| before["reason"] == reason && before["message"] == message.as_str()) {
@@ -139,11 +143,56 @@ impl Scheduler {
         }
     }
 
+    /// Has others go for a pod, which waits for them.
+    fn preempt(&self, pod: &Arc<Value>, victims: &[Value], message: &str) {
+        let now = self.clock.now();
+        let written = self.store.modify(&key(pod), |object| {
+            still(object, pod)?;
+            let generation = object["metadata"]["generation"].clone();
+            set_condition(
+                object,
+                "False",
+                Some(("Unschedulable", message)),
+                Some(&generation),
+                now,
+            );
+            object["status"]["nominatedNodeName"] = json!(self.node);
+            Ok::<_, BindError>(())
+        });
+        if written.is_err() {
+            // It has changed meanwhile, and comes again.
+            return;
+        }
+        self.recorder
+            .scheduler_event(pod, "Scheduling", EventType::Warning, "FailedScheduling", message);
+        for victim in victims {
+            let marked = self.store.modify(&key(victim), |object| {
+                if object["metadata"]["uid"] != victim["metadata"]["uid"] {
+                    return Err(BindError::Changed);
+                }
+                disrupt(object, now);
+                if let Outcome::Marked(deleted) = deletion::delete(Resource::Pods, object, None, now) {
+                    *object = deleted;
+                }
+                Ok(())
+            });
+            if marked.is_ok() {
+                let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+                let message = format!("Preempted by pod {uid} on node {}", self.node);
+                self.recorder
+                    .scheduler_event(victim, "Preempting", EventType::Normal, "Preempted", &message);
+            }
+        }
+    }
+
     fn bind(&self, pod: &Arc<Value>) {
         let now = self.clock.now();
         let bound = self.store.modify(&key(pod), |object| {
             still(object, pod)?;
             object["spec"]["nodeName"] = json!(self.node);
+            if let Some(status) = object["status"].as_object_mut() {
+                status.shift_remove("nominatedNodeName");
+            }
             let generation = object["metadata"]["generation"].clone();
             set_condition(object, "True", None, Some(&generation), now);
             Ok::<_, BindError>(())
@@ -168,6 +217,7 @@ fn key(pod: &Value) -> Key {
     Key::new(Resource::Pods, text("namespace"), text("name"))
 }
 
+/// Whether the pod has ended: it holds nothing any more.
 fn is_over(pod: &Value) -> bool {
     pod["status"]["phase"] == "Succeeded" || pod["status"]["phase"] == "Failed"
 }
@@ -182,6 +232,22 @@ fn is_ours(pod: &Value) -> bool {
 fn still(object: &Value, pod: &Value) -> Result<(), BindError> {
     let same = object["metadata"]["uid"] == pod["metadata"]["uid"] && object["spec"] == pod["spec"] && is_ours(object);
     if same { Ok(()) } else { Err(BindError::Changed) }
+}
+
+/// Says on a pod why it goes.
+fn disrupt(pod: &mut Value, now: Timestamp) {
+    let mut conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.retain(|condition| condition["type"] != "DisruptionTarget");
+    conditions.push(json!({
+        "lastProbeTime": null,
+        "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "message": "default-scheduler: preempting to accommodate a higher priority pod",
+        "observedGeneration": pod["metadata"]["generation"],
+        "reason": "PreemptionByScheduler",
+        "status": "True",
+        "type": "DisruptionTarget",
+    }));
+    pod["status"]["conditions"] = Value::Array(conditions);
 }
 
 fn condition(pod: &Value) -> Option<&Value> {

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::fit::{Unfit, unfit};
+use super::{
+    fit::{Unfit, unfit},
+    preemption::{Preemption, preemption},
+};
 
 /// What becomes of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,10 @@ pub enum Decision {
     Bind,
     /// It waits; why.
     Unschedulable(String),
+    /// It waits until these have gone for it; why.
+    Preempts(Vec<Value>, String),
+    /// Nothing changes: others are going for it already.
+    Waits,
     /// Its scheduling gates hold it back.
     Gated,
 }
@@ -29,11 +36,22 @@ pub fn schedule(pod: &Value, node: Option<&Value>, pods_on_node: &[&Value]) -> D
         return Decision::Unschedulable("no nodes available to schedule pods".into());
     };
     if let Some(message) = volumes(pod) {
-        return Decision::Unschedulable(sentence(&message, false));
+        let helpless = "0/1 nodes are available: 1 Preemption is not helpful for scheduling";
+        return Decision::Unschedulable(sentence(&message, helpless));
     }
     match unfit(pod, node, pods_on_node) {
         None => Decision::Bind,
-        Some(unfit) => Decision::Unschedulable(sentence(&counted(&unfit), unfit.preemption_could_help())),
+        Some(unfit) => {
+            let reasons = counted(&unfit);
+            match preemption(pod, node, pods_on_node, &unfit) {
+                Preemption::Victims(victims) => {
+                    let victims = victims.into_iter().cloned().collect();
+                    Decision::Preempts(victims, format!("0/1 nodes are available: {reasons}."))
+                }
+                Preemption::Underway => Decision::Waits,
+                Preemption::Helpless(why) => Decision::Unschedulable(sentence(&reasons, &why)),
+            }
+        }
     }
 }
 
@@ -59,15 +77,8 @@ fn counted(unfit: &Unfit) -> String {
     all.join(", ")
 }
 
-fn sentence(reasons: &str, preemption_could_help: bool) -> String {
-    let preemption = if preemption_could_help {
-        "1 No preemption victims found for incoming pod"
-    } else {
-        "1 Preemption is not helpful for scheduling"
-    };
-    format!(
-        "0/1 nodes are available: {reasons}. no new claims to deallocate, preemption: 0/1 nodes are available: {preemption}."
-    )
+fn sentence(reasons: &str, preemption: &str) -> String {
+    format!("0/1 nodes are available: {reasons}. no new claims to deallocate, preemption: {preemption}.")
 }
 
 #[cfg(test)]

@@ -169,3 +169,63 @@ async fn a_pod_as_a_whole_is_resized_too() {
     assert_eq!(life.condition_now("PodResizeInProgress"), None);
     assert_eq!(life.last()["status"]["allocatedResources"]["cpu"], "2");
 }
+
+fn other(priority: i64, cpu: &str) -> Value {
+    json!({"metadata": {"name": "other", "namespace": "default", "uid": "u-2", "generation": 1}, "status": {"phase": "Pending"},
+        "spec": {"priority": priority, "containers": [{"name": "a", "image": "i", "resources": {"requests": {"cpu": cpu}}}]}})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_of_a_higher_priority_takes_the_place_of_another() {
+    let life = Life::new(Script::default());
+    let key = Key::new(Resource::Pods, "default", "other");
+    life.store.create(key.clone(), other(1, "3")).unwrap();
+    life.pass(3).await;
+    let mut versions = life.store.watch(Resource::Pods, None, life.store.version());
+    life.create(json!({"priority": 10, "containers": [{"name": "app", "resources": {"requests": {"cpu": "2"}}}]}));
+    life.pass(5).await;
+    assert_eq!(life.condition("PodScheduled"), ["False/Unschedulable", "True"]);
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+    assert_eq!(
+        life.facet(|pod| Some(pod["status"]["nominatedNodeName"].to_string())),
+        ["null", "\"emulator\"", "null"]
+    );
+    assert!(life.store.get(&key).is_none());
+    let mut conditions = Vec::new();
+    while let Ok(Ok(event)) = tokio::time::timeout(Duration::ZERO, versions.next()).await {
+        if event.key == key {
+            conditions.push(event.object["status"]["conditions"][0].clone());
+        }
+    }
+    assert!(
+        conditions
+            .iter()
+            .any(|condition| condition["type"] == "DisruptionTarget")
+    );
+    let events = life.events();
+    assert!(events.contains(&"FailedScheduling : 0/1 nodes are available: 1 Insufficient cpu.".to_owned()));
+    assert!(events.contains(&"Preempted : Preempted by pod u-1 on node emulator".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_node_makes_room_for_a_critical_pod() {
+    let life = Life::new(Script::default());
+    let key = Key::new(Resource::Pods, "default", "other");
+    life.store.create(key.clone(), other(1, "3")).unwrap();
+    life.pass(3).await;
+    life.create(json!({"nodeName": "emulator", "priority": 2_000_000_000,
+        "containers": [{"name": "app", "resources": {"requests": {"cpu": "2"}}}]}));
+    life.pass(5).await;
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+    let status = life.store.get(&key).unwrap()["status"].clone();
+    assert_eq!(
+        (&status["phase"], &status["reason"]),
+        (&json!("Failed"), &json!("Preempting"))
+    );
+    assert_eq!(status["message"], "Preempted in order to admit critical pod");
+    assert_eq!(status["conditions"][0]["reason"], "TerminationByKubelet");
+    assert!(
+        life.events()
+            .contains(&"Preempting : Preempted in order to admit critical pod".to_owned())
+    );
+}

@@ -10,24 +10,58 @@ use super::next::Next;
 use super::probe::Timing;
 use super::timeline::title;
 
-/// What a probe is about to do, the certain before the conditional.
-pub fn of(facts: &Facts, events: &[Event]) -> Vec<Next> {
-    if facts.termination.is_some() || facts.is_over() {
-        return Vec::new();
-    }
-    let mut failing = Vec::new();
-    let mut possible = Vec::new();
-    for container in &facts.containers {
-        let State::Running { since } = &container.state else {
-            continue;
-        };
-        match failing_liveness(facts, container, *since, events) {
-            Some(next) => failing.push(next),
-            None => possible.extend(possible_kill(facts, container)),
-        }
-    }
-    failing.extend(possible);
-    failing
+/// What liveness probes that fail are about to do, or are doing.
+pub fn failing(facts: &Facts, events: &[Event]) -> Vec<Next> {
+    running(facts)
+        .filter_map(|(container, since)| {
+            killed(facts, container, since, events).or_else(|| failing_liveness(facts, container, since, events))
+        })
+        .collect()
+}
+
+/// What those do that are well, once they are not.
+pub fn possible(facts: &Facts, events: &[Event]) -> Vec<Next> {
+    running(facts)
+        .filter(|(container, since)| {
+            killed(facts, container, *since, events).is_none()
+                && failing_liveness(facts, container, *since, events).is_none()
+        })
+        .filter_map(|(container, _)| possible_kill(facts, container))
+        .collect()
+}
+
+/// The containers that run, of a pod that is to go on, and since when.
+fn running(facts: &Facts) -> impl Iterator<Item = (&Container, Option<Timestamp>)> {
+    let goes_on = facts.termination.is_none() && !facts.is_over();
+    let containers = facts.containers.iter().filter(move |_| goes_on);
+    containers.filter_map(|container| match &container.state {
+        State::Running { since } => Some((container, *since)),
+        _ => None,
+    })
+}
+
+/// A container whose probe has had its say: it has its grace to end by itself.
+fn killed(facts: &Facts, container: &Container, since: Option<Timestamp>, events: &[Event]) -> Option<Next> {
+    let event = events.iter().rfind(|event| {
+        event.reason == "Killing"
+            && event.container() == Some(container.name.as_str())
+            && event.message.contains(" probe")
+    })?;
+    let at = event.last.filter(|last| since.is_none_or(|since| *last >= since))?;
+    let probe = match event.message.contains("startup probe") {
+        true => container.spec.startup_probe.as_ref(),
+        false => container.spec.liveness_probe.as_ref(),
+    };
+    let own = probe.and_then(|probe| probe.termination_grace_period_seconds);
+    let grace = SignedDuration::from_secs(own.unwrap_or(facts.grace_seconds()));
+    Some(Next {
+        at: at.checked_add(grace).ok(),
+        what: format!(
+            "{} is killed (SIGKILL) if it has not ended by then: its probe failed, and it has {} to stop",
+            title(facts, container),
+            age::human(grace)
+        ),
+    })
 }
 
 /// A liveness probe that has failed so lately that no try since can have succeeded.
@@ -123,7 +157,10 @@ mod tests {
         }))
         .unwrap();
         let facts = Facts::of(pod(), now.parse().unwrap());
-        let next = of(&facts, &[Event::of(&event)]).remove(0);
+        let events = [Event::of(&event)];
+        let mut all = failing(&facts, &events);
+        all.extend(possible(&facts, &events));
+        let next = all.remove(0);
         (next.at, next.what)
     }
 
@@ -137,6 +174,21 @@ mod tests {
         );
         assert_eq!(at, "2026-01-01T00:01:10Z".parse().ok());
         assert!(what.contains("once more: 2 of 3 failures"), "{what}");
+    }
+
+    #[test]
+    fn a_container_that_is_being_killed_has_its_grace() {
+        let facts = Facts::of(pod(), "2026-01-01T00:01:12Z".parse().unwrap());
+        let killing: Recorded = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "web.2"}, "reason": "Killing", "type": "Normal", "count": 1,
+            "message": "Container app failed liveness probe, will be restarted",
+            "involvedObject": {"kind": "Pod", "fieldPath": "spec.containers{app}"},
+            "firstTimestamp": "2026-01-01T00:01:10Z", "lastTimestamp": "2026-01-01T00:01:10Z",
+        }))
+        .unwrap();
+        let events = [Event::of(&killing)];
+        assert_eq!(failing(&facts, &events)[0].at, "2026-01-01T00:01:40Z".parse().ok());
+        assert!(possible(&facts, &events).is_empty());
     }
 
     #[test]

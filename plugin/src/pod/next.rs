@@ -24,13 +24,28 @@ pub struct Next {
 
 /// What is to be expected, with what the probes' failures tell.
 pub fn with_events(facts: &Facts, events: &[Event]) -> Vec<Next> {
-    let mut expected = of(facts);
-    expected.extend(budget::of(facts, events));
+    let mut expected = due(facts);
+    expected.extend(budget::failing(facts, events));
+    // What has a time comes in its order, and before what has none.
+    expected.sort_by_key(|next| (next.at.is_none(), next.at));
+    if expected.is_empty() && !facts.is_manifest() {
+        expected.push(steady(facts));
+    }
+    expected.extend(budget::possible(facts, events));
     expected
 }
 
 /// What is to be expected, the certain before the conditional.
 pub fn of(facts: &Facts) -> Vec<Next> {
+    let mut expected = due(facts);
+    if expected.is_empty() && !facts.is_manifest() {
+        expected.push(steady(facts));
+    }
+    expected
+}
+
+/// What is due, or waited for.
+fn due(facts: &Facts) -> Vec<Next> {
     let say = |at: Option<Timestamp>, what: String| Next { at, what };
     if facts.is_manifest() {
         return Vec::new();
@@ -91,9 +106,6 @@ pub fn of(facts: &Facts) -> Vec<Next> {
             .filter_map(|container| startup_budget(facts, container)),
     );
     expected.extend(deadline(facts));
-    if expected.is_empty() {
-        expected.push(say(None, steady(facts)));
-    }
     expected
 }
 
@@ -105,9 +117,16 @@ fn stop_signal(facts: &Facts, container: &Container) -> Option<Next> {
     let hook = container.spec.lifecycle.as_ref()?.pre_stop.as_ref()?;
     let requested = facts.termination.as_ref()?.requested();
     let title = title(facts, container);
+    let sleeps_until = |seconds| requested.and_then(|at| at.checked_add(SignedDuration::from_secs(seconds)).ok());
+    if let Some(sleep) = &hook.sleep
+        && sleeps_until(sleep.seconds).is_some_and(|until| until <= facts.now)
+    {
+        // It has had it.
+        return None;
+    }
     Some(match &hook.sleep {
         Some(sleep) => Next {
-            at: requested.and_then(|at| at.checked_add(SignedDuration::from_secs(sleep.seconds)).ok()),
+            at: sleeps_until(sleep.seconds),
             what: format!("{title} gets its stop signal: its preStop hook sleeps until then"),
         },
         None => Next {
@@ -185,16 +204,17 @@ fn deadline(facts: &Facts) -> Option<Next> {
     })
 }
 
-fn steady(facts: &Facts) -> String {
+fn steady(facts: &Facts) -> Next {
     let is_ready = facts
         .condition("Ready")
         .is_some_and(super::condition::Condition::is_true);
-    match (facts.restart_policy(), is_ready) {
+    let what = match (facts.restart_policy(), is_ready) {
         ("Always", true) => "nothing is due: the containers run, and are started again whenever they end".to_owned(),
         ("OnFailure", true) => {
             "nothing is due: the containers run until they end; only failures start them again".to_owned()
         }
         (_, true) => "nothing is due: the containers run until they end, and are not started again".to_owned(),
         (_, false) => "the containers get ready".to_owned(),
-    }
+    };
+    Next { at: None, what }
 }

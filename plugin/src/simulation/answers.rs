@@ -65,7 +65,10 @@ fn probes(history: &History, container: &Container, behaviour: Option<&Behaviour
         }
         let name = format!("{} probe", kind.to_lowercase());
         let kills = kills(history, container, &name);
-        let budget = words(Timing::of(probe).from_start());
+        let timing = Timing::of(probe);
+        // The tries that fail at once: the first right at the start, the others a period apart.
+        let least = i64::from(timing.delay) + i64::from(timing.period) * (i64::from(timing.failures.max(1)) - 1);
+        let budget = words(SignedDuration::from_secs(least));
         let start = match needs {
             Duration::ZERO => String::new(),
             needs => format!(

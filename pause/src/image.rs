@@ -91,12 +91,7 @@ impl Image {
     pub fn archive(&self, reference: &str) -> Vec<u8> {
         let annotations =
             json!({"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": tag(reference)});
-        // Podman takes no nested index from an archive: one architecture stands there by itself.
-        let top = match self.platforms.as_slice() {
-            [only] => only.descriptor(),
-            _ => self.index.descriptor(),
-        };
-        let mut top = top;
+        let mut top = self.index.descriptor();
         top["annotations"] = annotations;
         let entry = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [top]}).to_string();
         let mut archive = Tar::default();
@@ -110,13 +105,12 @@ impl Image {
         archive.finish()
     }
 
-    /// What an archive holds: with one architecture no index, as nothing would refer to it.
+    /// What an archive holds.
     fn blobs(&self) -> impl Iterator<Item = &Blob> {
-        let index = (self.platforms.len() != 1).then_some(&self.index);
         self.platforms
             .iter()
             .flat_map(|platform| [&platform.layer, &platform.config, &platform.manifest])
-            .chain(index)
+            .chain([&self.index])
     }
 }
 

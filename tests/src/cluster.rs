@@ -70,6 +70,12 @@ impl Cluster {
         self.folder.join("manifests")
     }
 
+    /// A file that the cluster's own programs see by the same path; it goes with the cluster.
+    #[must_use]
+    pub fn path_inside(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// A command that runs `program` in the cluster's network, with its kubeconfig.
     #[must_use]
     pub fn command(&self, program: &Path) -> Command {

@@ -10,6 +10,7 @@ mod inheritance;
 mod init;
 mod messages;
 mod orphans;
+mod peers;
 mod reproducible;
 mod signals;
 mod startup;

@@ -2,5 +2,6 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test ends where something that it needs fails")]
 
+mod archive;
 mod infra;
 mod seed;

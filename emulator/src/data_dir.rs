@@ -4,9 +4,13 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
+
+/// How long whoever looks at a lock may hold it.
+const A_LOOK: Duration = Duration::from_millis(100);
 
 /// An emulator that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,21 @@ pub struct DataDir {
 }
 
 impl DataDir {
+    /// Makes the folder where it is missing, readable by its owner alone.
+    ///
+    /// # Errors
+    /// `Io` where it can't be made.
+    pub fn make(path: &Path) -> Result<(), DataDirError> {
+        let made = match fs::metadata(path) {
+            Ok(there) if !there.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
+            _ => make_private(path),
+        };
+        made.map_err(|source| DataDirError::Io {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
     /// Makes the folder where it is missing, readable by its owner alone, and takes its lock.
     ///
     /// # Errors
@@ -55,7 +74,7 @@ impl DataDir {
             let path = path.to_owned();
             move |source| DataDirError::Io { path, source }
         };
-        make_private(path).map_err(failed(path))?;
+        Self::make(path)?;
         let path = path.canonicalize().map_err(failed(path))?;
         let lock_path = lock_path(&path);
         let mut lock = OpenOptions::new()
@@ -65,7 +84,15 @@ impl DataDir {
             .truncate(false)
             .open(&lock_path)
             .map_err(failed(&lock_path))?;
-        match lock.try_lock() {
+        let began = Instant::now();
+        let locked = loop {
+            match lock.try_lock() {
+                // Whoever only looks whether an emulator runs holds it for a moment.
+                Err(TryLockError::WouldBlock) if began.elapsed() < A_LOOK => std::thread::sleep(A_LOOK / 50),
+                locked => break locked,
+            }
+        };
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let running = read(&mut lock).map_err(failed(&lock_path))?;

@@ -118,8 +118,12 @@ impl Emulator {
         let signer = Signer::load_or_create(&folder.join("service-account.key"))
             .map_err(|error| machine("cannot start", &error))?;
         let signer = Arc::new(signer);
-        let store = Store::open(&data_dir.path().join("store.redb"))
-            .map_err(|error| machine("cannot open the store of objects", &error))?;
+        let objects = data_dir.path().join("store.redb");
+        let store = Store::open(&objects).map_err(|error| {
+            let what = format!("cannot open the store of objects {}", objects.display());
+            let hint = "if it is damaged, remove it: the emulator then starts without the objects";
+            EmulatorError::Machine(format!("{what}: {error}: {hint}"))
+        })?;
         let images = ImageStore::open(&data_dir.folder("images")?, options.map_images)
             .map_err(|error| machine("cannot open the images", &error))?;
         let images: Arc<dyn Images> = Arc::new(images);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -29,7 +29,15 @@ pub enum CredentialsError {
     #[error("cannot keep the credentials: {0}")]
     Io(#[from] io::Error),
     /// What is on disk is no CA.
-    #[error("the emulator's CA is damaged: {0}")]
+    #[error("the emulator's CA in {path} is damaged: {source}: remove the folder to have a new one made", path = .folder.display())]
+    Damaged {
+        /// The folder that it is in.
+        folder: PathBuf,
+        /// What is wrong.
+        source: rcgen::Error,
+    },
+    /// No certificate can be made.
+    #[error("cannot make certificates: {0}")]
     Certificate(#[from] rcgen::Error),
     /// They don't fit together.
     #[error("the emulator's certificates can't be used: {0}")]
@@ -56,7 +64,7 @@ impl Credentials {
     pub fn load_or_create(folder: &Path, now: Timestamp) -> Result<Self, CredentialsError> {
         make_private(folder)?;
         let (ca, key) = authority(folder, now)?;
-        let issuer = Issuer::from_ca_cert_pem(&ca, key)?;
+        let issuer = Issuer::from_ca_cert_pem(&ca, key).map_err(|source| damaged(folder, source))?;
         let (server_certificate, server_key) = signed(&issuer, server(), now)?;
         let (client_certificate, client_key) = signed(&issuer, client(), now)?;
         let config = server_config(&ca, &server_certificate, &server_key).map_err(CredentialsError::Tls)?;
@@ -69,11 +77,19 @@ impl Credentials {
     }
 }
 
+fn damaged(folder: &Path, source: rcgen::Error) -> CredentialsError {
+    CredentialsError::Damaged {
+        folder: folder.to_owned(),
+        source,
+    }
+}
+
 /// The certificate and the key of the CA.
 fn authority(folder: &Path, now: Timestamp) -> Result<(String, KeyPair), CredentialsError> {
     let (certificate_path, key_path) = (folder.join("ca.crt"), folder.join("ca.key"));
     if let (Ok(certificate), Ok(key)) = (fs::read_to_string(&certificate_path), fs::read_to_string(&key_path)) {
-        return Ok((certificate, KeyPair::from_pem(&key)?));
+        let key = KeyPair::from_pem(&key).map_err(|source| damaged(folder, source))?;
+        return Ok((certificate, key));
     }
     let key = KeyPair::generate()?;
     let mut parameters = CertificateParams::default();

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::kubeconfig;
 
-/// What `stop` needs in order to undo `start`; kept in the emulator's data folder.
-#[derive(Serialize, Deserialize)]
+/// What `stop` needs in order to undo one `start`; one a kubeconfig is kept in the emulator's data folder.
+#[derive(Clone, Serialize, Deserialize)]
 struct Switched {
     kubeconfig: PathBuf,
     server: String,
@@ -24,7 +24,7 @@ struct Switched {
 
 /// Why the kubeconfig was left as it is.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {verb} the kubeconfig {path}: {why}", path = .path.display())]
+#[error("cannot {verb} {path}: {why}", path = .path.display())]
 pub struct ContextError {
     verb: &'static str,
     path: PathBuf,
@@ -63,25 +63,27 @@ pub fn switch(data_dir: &Path, path: &Path, connection: &Connection) -> Result<(
     let (mut config, created) = match read(path) {
         Ok(config) => (config, false),
         Err(Unread::Missing) => (Value::Null, true),
-        Err(Unread::Bad(why)) => return Err(failed("read", why)),
+        Err(Unread::Bad(why)) => return Err(failed("read the kubeconfig", why)),
     };
-    let found = kubeconfig::add(&mut config, connection).map_err(|why| failed("read", why))?;
+    let found = kubeconfig::add(&mut config, connection).map_err(|why| failed("read the kubeconfig", why))?;
+    // By another shell's working directory the path would be another.
+    let kubeconfig = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut all = remembered(data_dir);
+    let known = all.iter().position(|before| before.kubeconfig == kubeconfig);
+    let known = known.map(|index| all.remove(index));
     // A start after a crash finds its own context: the one before it is the one remembered then.
-    let (previous, created) = match remembered(data_dir) {
-        Some(before) if found.as_deref() == Some(kubeconfig::NAME) && before.kubeconfig == path => {
-            (before.previous, before.created)
-        }
+    let (previous, created) = match known {
+        Some(before) if found.as_deref() == Some(kubeconfig::NAME) => (before.previous, before.created),
         _ => (found.filter(|name| name != kubeconfig::NAME), created),
     };
-    let switched = Switched {
-        kubeconfig: path.to_owned(),
+    all.push(Switched {
+        kubeconfig,
         server: connection.server.clone(),
         previous,
         created,
-    };
-    let text = serde_json::to_vec(&switched).map_err(|error| failed("write", error.to_string()))?;
-    replace(&memory(data_dir), &text).map_err(|error| failed("write", error.to_string()))?;
-    write(path, &config).map_err(|why| failed("write", why))
+    });
+    remember(data_dir, &all)?;
+    write(path, &config).map_err(|why| failed("write the kubeconfig", why))
 }
 
 /// Whether `path` has the emulator's context, and it is of the emulator at `server`.
@@ -89,14 +91,29 @@ pub fn leads_to(path: &Path, server: &str) -> bool {
     read(path).is_ok_and(|config| kubeconfig::leads_to(&config, server))
 }
 
-/// Takes the context out and restores the one before. Does nothing where none was written.
+/// Takes the context out of every kubeconfig that it was written into, and restores the one before.
 ///
 /// # Errors
-/// Where the file can't be read or written; it is then unchanged.
+/// The first file that can't be read or written; it is then unchanged.
 pub fn restore(data_dir: &Path) -> Result<(), ContextError> {
-    let Some(switched) = remembered(data_dir) else {
-        return Ok(());
-    };
+    let all = remembered(data_dir);
+    let (left, errors): (Vec<Switched>, Vec<ContextError>) = all
+        .into_iter()
+        .filter_map(|switched| Some((switched.clone(), take_back(&switched).err()?)))
+        .unzip();
+    match errors.into_iter().next() {
+        None => {
+            let _ = fs::remove_file(memory(data_dir)); // Left behind, it only makes the next `stop` look once more.
+            Ok(())
+        }
+        Some(error) => {
+            remember(data_dir, &left)?;
+            Err(error)
+        }
+    }
+}
+
+fn take_back(switched: &Switched) -> Result<(), ContextError> {
     let path = &switched.kubeconfig;
     let failed = |verb, why: String| ContextError {
         verb,
@@ -105,18 +122,17 @@ pub fn restore(data_dir: &Path) -> Result<(), ContextError> {
     };
     match read(path) {
         Err(Unread::Missing) => {}
-        Err(Unread::Bad(why)) => return Err(failed("read", why)),
+        Err(Unread::Bad(why)) => return Err(failed("read the kubeconfig", why)),
         Ok(mut config) => {
             if kubeconfig::remove(&mut config, &switched.server, switched.previous.as_deref()) {
                 if switched.created && kubeconfig::is_empty(&config) {
-                    fs::remove_file(path).map_err(|error| failed("remove", error.to_string()))?;
+                    fs::remove_file(path).map_err(|error| failed("remove the kubeconfig", error.to_string()))?;
                 } else {
-                    write(path, &config).map_err(|why| failed("write", why))?;
+                    write(path, &config).map_err(|why| failed("write the kubeconfig", why))?;
                 }
             }
         }
     }
-    let _ = fs::remove_file(memory(data_dir)); // Left behind, it only makes the next `stop` look once more.
     Ok(())
 }
 
@@ -124,8 +140,21 @@ fn memory(data_dir: &Path) -> PathBuf {
     data_dir.join("context.json")
 }
 
-fn remembered(data_dir: &Path) -> Option<Switched> {
-    serde_json::from_slice(&fs::read(memory(data_dir)).ok()?).ok()
+fn remembered(data_dir: &Path) -> Vec<Switched> {
+    let text = fs::read(memory(data_dir)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn remember(data_dir: &Path, all: &[Switched]) -> Result<(), ContextError> {
+    let path = memory(data_dir);
+    let written = serde_json::to_vec(all)
+        .map_err(io::Error::from)
+        .and_then(|text| replace(&path, &text));
+    written.map_err(|error| ContextError {
+        verb: "remember the context before in",
+        path,
+        why: error.to_string(),
+    })
 }
 
 enum Unread {
@@ -226,6 +255,18 @@ mod tests {
         let Ok(config) = read(&path) else { panic!("unreadable") };
         assert_eq!(config["current-context"], "work");
         assert_eq!(config["contexts"][0]["context"]["user"], "007");
+    }
+
+    #[test]
+    fn every_kubeconfig_that_was_switched_is_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["one", "two"].map(|name| folder.path().join(name));
+        for path in &paths {
+            switch(folder.path(), path, &connection()).unwrap();
+            assert!(leads_to(path, "https://127.0.0.1:7443") && !leads_to(path, "https://127.0.0.1:1"));
+        }
+        restore(folder.path()).unwrap();
+        assert!(paths.iter().all(|path| !path.exists()));
     }
 
     #[test]

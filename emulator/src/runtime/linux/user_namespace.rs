@@ -260,8 +260,11 @@ pub(super) fn check(config: &ContainerConfig) -> Result<(), RuntimeError> {
 /// What single IDs mean, in a sentence.
 pub(super) fn limitation() -> Option<String> {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    (is_rootless() && !is_mapped(&map, 1))
-        .then(|| "containers can run as user 0 only: this user has no further IDs in /etc/subuid".into())
+    (is_rootless() && !is_mapped(&map, 1)).then(|| {
+        "containers can run as user 0 only: this user needs a range of IDs in /etc/subuid and /etc/subgid, and the \
+             programs newuidmap and newgidmap (Debian's uidmap)"
+            .into()
+    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! `kubectl pod emulator keep`: cleans up behind a command that was killed.
 
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
-
-use emulator::data_dir::DataDir;
+use std::time::{Duration, Instant};
 
 use super::DataDirFlag;
 use crate::failure::Failure;
@@ -18,17 +15,13 @@ pub(super) fn run(flag: &DataDirFlag) -> Result<ExitCode, Failure> {
     let folder = flag.path();
     // Nothing is ever said; the end of the pipe is the end of the other process.
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-    if folder.is_dir() {
-        wait_until_free(&folder);
-        super::serve::clean_up(&folder)?;
-        std::fs::remove_dir_all(&folder).map_err(Failure::Folder)?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn wait_until_free(folder: &Path) {
-    let began = std::time::Instant::now();
-    while DataDir::running(folder).is_some() && began.elapsed() < SETTLE_TIMEOUT {
+    let began = Instant::now();
+    // A killed process has its files for a moment longer.
+    while super::serve::clean_up(&folder)?.is_none() && began.elapsed() < SETTLE_TIMEOUT {
         std::thread::sleep(Duration::from_millis(5));
+    }
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::Folder(error)),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }

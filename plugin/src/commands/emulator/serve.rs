@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use emulator::data_dir::DataDirError;
 use emulator::emulator::{Emulator, EmulatorError};
 
 use super::start;
@@ -36,10 +37,18 @@ pub(super) fn run(arguments: &start::Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Cleans up what an emulator that was killed left behind; returns whether there was anything.
-pub(super) fn clean_up(data_dir: &Path) -> Result<bool, Failure> {
+/// Cleans up what an emulator that was killed left behind; returns whether there was anything. Nothing where the folder
+/// is in use.
+pub(super) fn clean_up(data_dir: &Path) -> Result<Option<bool>, Failure> {
+    if !data_dir.is_dir() {
+        return Ok(Some(false));
+    }
     emulator::emulator::prepare_process(data_dir)?;
-    Ok(runtime()?.block_on(emulator::emulator::clean_up(data_dir))?)
+    match runtime()?.block_on(emulator::emulator::clean_up(data_dir)) {
+        Ok(left) => Ok(Some(left)),
+        Err(EmulatorError::DataDir(DataDirError::InUse { .. })) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, EmulatorError> {

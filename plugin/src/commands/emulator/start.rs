@@ -91,6 +91,7 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer) -> Result<ExitCode, Failure> {
     let data_dir = arguments.data_dir.path();
     if let Some(running) = process::running(&data_dir)? {
+        check_port(arguments.port, &running)?;
         return already_runs(&data_dir, &running, connection, printer);
     }
     if let Some(path) = arguments.static_pod_path.as_deref().filter(|path| !path.is_dir()) {
@@ -98,16 +99,14 @@ pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut 
         return Err(Failure::Emulator(why));
     }
     // Made here, not only by the emulator: its log lies in it.
-    let made = DataDir::open(&data_dir).map(drop);
-    let started = made
-        .map_err(Failure::from)
-        .and_then(|()| Ok(process::start(&data_dir, arguments.again())?));
+    DataDir::make(&data_dir)?;
+    let started = process::start(&data_dir, arguments.again());
     let answer = match started {
         Ok(answer) => answer,
         // Another `start` was faster.
         Err(error) => match process::running(&data_dir)? {
             Some(running) => return already_runs(&data_dir, &running, connection, printer),
-            None => return Err(error),
+            None => return Err(error.into()),
         },
     };
     let kubeconfig = context::path(connection.kubeconfig.as_deref());
@@ -122,6 +121,18 @@ pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut 
     printer.line(&Line::from(text.as_str()));
     say_switched(&kubeconfig, printer);
     Ok(ExitCode::SUCCESS)
+}
+
+/// One that runs keeps its port.
+fn check_port(wanted: u16, running: &Running) -> Result<(), Failure> {
+    if wanted == 0 || running.server.ends_with(&format!(":{wanted}")) {
+        return Ok(());
+    }
+    Err(Failure::Emulator(format!(
+        "the emulator already runs: {} (process {}): to start it on port {wanted}, stop it first with \
+         `kubectl pod emulator stop`",
+        running.server, running.pid
+    )))
 }
 
 /// Says so, and sees to it that this kubeconfig leads there too: the start before may not have come so far.

@@ -30,6 +30,16 @@ fn tabs_are_explained() {
 }
 
 #[test]
+fn a_key_that_is_there_twice() {
+    let said = described("apiVersion: v1\nkind: Pod\nmetadata: {name: a, name: b}\n");
+    assert!(
+        said.contains("error: no valid YAML: duplicate mapping key: name\n"),
+        "{said}"
+    );
+    assert!(said.contains("standard input:3:21"), "{said}");
+}
+
+#[test]
 fn an_empty_file() {
     insta::assert_snapshot!(described(""));
 }
@@ -110,4 +120,41 @@ fn terminal_escapes_are_shown_and_not_obeyed() {
     );
     assert!(said.contains("\\u{1b}[31mred"), "{said}");
     assert!(!said.contains('\u{1b}'), "{said}");
+}
+
+#[test]
+fn every_command_refuses_a_bad_file_in_the_same_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.yaml");
+    let name = path.to_str().unwrap();
+    for (text, said) in [
+        ("apiVersion: v1\nkind: Pod\nmetadata: [\n", "bad.yaml:3:11"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n", "bad.yaml:2:7"),
+        (
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: c}\n",
+            "spec.template",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b, prots: []}]}\n",
+            "unknown field \"spec.containers[0].prots\"",
+        ),
+        ("", "the file is empty"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let expected = transcript(&["describe", "-f", name], "");
+        assert!(
+            expected.starts_with("exit code: 1") && expected.contains(said),
+            "{expected}"
+        );
+        for command in [
+            &["explain", "-f", name][..],
+            &["lifecycle", "-f", name],
+            &["lifecycle", "--emulate", "-f", name],
+        ] {
+            assert_eq!(transcript(command, ""), expected, "{command:?}");
+        }
+        // And the same through a pipe.
+        let piped = transcript(&["describe", "-f", "-"], text);
+        assert_eq!(piped, expected.replace(name, "standard input"));
+    }
 }

@@ -129,7 +129,9 @@ pub fn parse(source: &Source) -> Result<Vec<Node>, Problem> {
     let nodes: Vec<Node> = serde_saphyr::from_multiple_with_options(&source.text, options).map_err(|error| {
         let place = error.location().map(|location| place(&location)).unwrap_or_default();
         let text = error.without_snippet().to_string();
-        let message = text.lines().next().unwrap_or("it cannot be read").to_owned();
+        let message = text.lines().next().unwrap_or("it cannot be read");
+        // How to tell the library to take it is of no use to who wrote the file.
+        let message = message.split(", set ").next().unwrap_or(message).to_owned();
         let problem = Problem::new(source, format!("no valid YAML: {}", without_place(&message))).at(place);
         match source.text.lines().nth(place.line.saturating_sub(1)) {
             Some(line) if line.contains('\t') => problem.help("YAML is indented with blanks, never with tabs"),

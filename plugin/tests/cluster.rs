@@ -380,3 +380,29 @@ fn the_beginning_of_a_name_describes_all_pods_that_begin_so() {
         "{said}"
     );
 }
+
+#[test]
+fn one_container_is_described_where_it_is_named() {
+    let server = one_pod();
+    let said = transcript(&["describe", "web", "-s", &server.url, "-c", "app"], "");
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    let refused = transcript(&["describe", "web", "-s", &server.url, "-c", "nope"], "");
+    assert!(
+        refused.ends_with("error: container nope is not valid for pod web out of: app\n"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn flags_that_would_do_nothing_are_refused() {
+    for (flags, said) in [
+        (vec!["--logs"], "--logs follows what containers write"),
+        (vec!["-c", "app", "-w"], "-c says whose output --logs shows"),
+    ] {
+        let refused = transcript(&[&["lifecycle", "web"], flags.as_slice()].concat(), "");
+        assert!(
+            refused.starts_with("exit code: 1") && refused.contains(said),
+            "{refused}"
+        );
+    }
+}

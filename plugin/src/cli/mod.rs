@@ -1,6 +1,7 @@
 //! What can be typed: subcommands and flags, as kubectl names them.
 
 pub mod connection;
+pub mod containers;
 pub mod duration;
 pub mod kubectl_only;
 pub mod number;

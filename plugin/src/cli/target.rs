@@ -9,7 +9,7 @@ pub struct TargetKind {
     pub resource: &'static str,
     /// The API group; empty for the core.
     pub group: &'static str,
-    /// The version that every server from 1.20 on serves.
+    /// The version that today's servers serve.
     pub version: &'static str,
     /// The kind, the singular and the short name.
     names: [&'static str; 3],

@@ -1,5 +1,6 @@
 //! What stands around a pod: fetched at once, each thing only if it is needed, and left out where it may not be read.
 
+use futures::StreamExt;
 use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
@@ -8,10 +9,12 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
+use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
 
 use super::error::ClusterError;
+use super::pods::PodAndEvents;
 use super::{Cluster, Kind};
 use crate::findings::needs::Needs;
 use crate::findings::reading::Reading;
@@ -22,6 +25,9 @@ use crate::pod::surroundings::{BudgetState, NodeState, OwnerState, ServiceState,
 /// The label that ties endpoints to their Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
+/// How many pods' surroundings are asked for at the same time: a server is not to be flooded.
+const AT_ONCE: usize = 16;
+
 impl Cluster {
     /// Completes what was read of a pod with what stands around it, where its state calls for that.
     pub async fn look_around(&self, reading: Reading) -> Reading {
@@ -31,6 +37,23 @@ impl Cluster {
         }
         let around = self.surroundings(&reading.facts.pod, &needs).await;
         reading.within(around)
+    }
+
+    /// Reads pods that were fetched, each within its surroundings, some of them at a time and in their order; `flags` are
+    /// those that commands to paste need to reach the same cluster.
+    pub async fn read(
+        &self,
+        found: Vec<Result<PodAndEvents, ClusterError>>,
+        flags: &[String],
+    ) -> Vec<Result<Reading, ClusterError>> {
+        let now = Timestamp::now();
+        let read = found.into_iter().map(|one| async move {
+            match one {
+                Ok(fetched) => Ok(self.look_around(Reading::of(fetched, now).with_flags(flags)).await),
+                Err(error) => Err(error),
+            }
+        });
+        futures::stream::iter(read).buffered(AT_ONCE).collect().await
     }
 
     /// Fetches what a pod's state calls for, in one round of requests. What cannot be read is said, and no error.

@@ -89,7 +89,17 @@ impl Cluster {
     }
 
     async fn object(&self, kind: &TargetKind, name: &str) -> Result<DynamicObject, ClusterError> {
-        let resource = resource(kind.group, kind.version, kind.resource, kind.short_name());
+        match self.object_of(kind, kind.version, name).await {
+            // Kubernetes 1.20 has jobs on a schedule in an older version alone.
+            Err(ClusterError::NoResourceType(_)) if kind.pods == PodsOf::Jobs => {
+                self.object_of(kind, "v1beta1", name).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn object_of(&self, kind: &TargetKind, version: &str, name: &str) -> Result<DynamicObject, ClusterError> {
+        let resource = resource(kind.group, version, kind.resource, kind.short_name());
         let api: Api<DynamicObject> = if kind.pods == PodsOf::Node {
             Api::all_with(self.client.clone(), &resource)
         } else {

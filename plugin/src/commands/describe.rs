@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use clap_complete::ArgValueCompleter;
-use k8s_openapi::jiff::Timestamp;
 
 use crate::cli::connection::Connection;
+use crate::cli::containers::Containers;
 use crate::cli::output::{self, Output};
 use crate::cli::selection::{Choice, Selection};
 use crate::cluster::Cluster;
@@ -27,7 +27,9 @@ use crate::view::text::Line;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl pod describe web                  # one pod
+  kubectl pod describe deploy/web           # all pods of a Deployment
   kubectl pod describe -l app=web           # all pods with a label
+  kubectl pod describe web -c app           # without the other containers
   kubectl pod describe web -o json          # for programs: the schema is kubectl-pod/v1
   kubectl pod describe -A -o custom-columns=POD:.name,STATUS:.status
   kubectl pod describe -A --exit-code -o name   # for scripts: is any pod not well?
@@ -36,6 +38,9 @@ pub struct Arguments {
     /// Which pods.
     #[command(flatten)]
     pub selection: Selection,
+    /// Which containers.
+    #[command(flatten)]
+    pub containers: Containers,
     #[arg(
         short,
         long,
@@ -94,7 +99,15 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     let mut readings = Vec::new();
     for one in found {
         match one {
-            Ok(reading) => readings.push(reading),
+            Ok(mut reading) => {
+                let names = reading.facts.containers.iter().map(|container| container.name.as_str());
+                arguments.containers.check(&reading.facts.name, names)?;
+                reading
+                    .facts
+                    .containers
+                    .retain(|container| arguments.containers.has(&container.name));
+                readings.push(reading);
+            }
             Err(error) => failures.push(error),
         }
     }
@@ -144,15 +157,7 @@ fn from_cluster(
         if found.is_empty() {
             printer.error_line(&Line::from(cluster.nothing_found(choice)));
         }
-        let now = Timestamp::now();
-        let flags = connection.as_typed();
-        let read = found.into_iter().map(|one| async {
-            match one {
-                Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now).with_flags(&flags)).await),
-                Err(error) => Err(error),
-            }
-        });
-        Ok(futures::future::join_all(read).await)
+        Ok(cluster.read(found, &connection.as_typed()).await)
     })
 }
 

@@ -167,6 +167,7 @@ pub async fn play(
         timeout: arguments.timeout,
         awaited: Some(Arc::clone(&began)),
         shows_logs: arguments.logs,
+        containers: arguments.containers.clone(),
         is_silent: arguments.output.is_document(),
         record: arguments.record.clone(),
     };

@@ -10,6 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::follow::{End, Follow, Followed, follow};
 use crate::cli::connection::Connection;
+use crate::cli::containers::Containers;
 use crate::cli::duration;
 use crate::cli::output::{self, Template};
 use crate::cli::selection::{Choice, Selection};
@@ -169,9 +170,12 @@ pub struct Arguments {
     /// Keep what the watch tells in a file that -f can read later; with -w or --until
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// Show what the containers write
+    /// Show what the containers write, or those that -c names; with -w, --until or --emulate
     #[arg(long)]
     pub logs: bool,
+    /// Whose output.
+    #[command(flatten)]
+    pub containers: Containers,
     /// Run the file in an emulator that lives as long as this command
     #[arg(long, requires = "filename")]
     pub emulate: bool,
@@ -201,6 +205,12 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     if arguments.watch && arguments.until.is_none() && arguments.output.is_document() {
         let name = arguments.output.name();
         return Err(UsageError::new(format!("-o {name} tells the end: with -w, it needs --until")).into());
+    }
+    if arguments.logs && !is_live && !arguments.emulate {
+        return Err(UsageError::new("--logs follows what containers write: add -w or --until").into());
+    }
+    if !arguments.logs && arguments.containers.is_some() {
+        return Err(UsageError::new("-c says whose output --logs shows: add --logs").into());
     }
     if arguments.timeout.is_some() && !is_live && !arguments.emulate && !arguments.simulate {
         return Err(UsageError::new("--timeout says how long to watch: add -w or --until").into());
@@ -305,6 +315,7 @@ fn live(
             until: arguments.until,
             timeout: arguments.timeout,
             shows_logs: arguments.logs,
+            containers: arguments.containers.clone(),
             is_silent: arguments.output.is_document(),
             record: arguments.record.clone(),
             ..of_choice(choice, &cluster).await?

@@ -5,3 +5,4 @@
 mod archive;
 mod infra;
 mod seed;
+mod workloads;

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use k8s_openapi::jiff::Timestamp;
-
 use crate::cli::connection::Connection;
 use crate::cli::selection::Choice;
 use crate::cluster::Cluster;
@@ -28,15 +26,7 @@ pub(super) fn named(
     let found = block_on(async {
         let cluster = Cluster::connect(connection).await?;
         let found = cluster.selected(choice).await;
-        let now = Timestamp::now();
-        let flags = connection.as_typed();
-        let read = found.into_iter().map(|one| async {
-            match one {
-                Ok(fetched) => Ok(cluster.look_around(Reading::of(fetched, now).with_flags(&flags)).await),
-                Err(error) => Err(error),
-            }
-        });
-        Ok(futures::future::join_all(read).await)
+        Ok(cluster.read(found, &connection.as_typed()).await)
     })?;
     let (mut readings, mut failures) = (Vec::new(), Vec::new());
     for one in found {

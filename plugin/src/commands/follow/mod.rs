@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use self::stories::Stories;
+use crate::cli::containers::Containers;
 use crate::cluster::Cluster;
 use crate::cluster::watch::Query;
 use crate::failure::Failure;
@@ -35,6 +36,8 @@ pub struct Follow {
     pub awaited: Option<Arc<Notify>>,
     /// Whether containers' output is shown.
     pub shows_logs: bool,
+    /// Whose.
+    pub containers: Containers,
     /// Whether nothing is told on the way: the caller tells the end.
     pub is_silent: bool,
     /// Where to record what the watch tells.

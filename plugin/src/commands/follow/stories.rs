@@ -14,7 +14,7 @@ use crate::cluster::error::ClusterError;
 use crate::cluster::watch::Change;
 use crate::failure::Failure;
 use crate::pod::Facts;
-use crate::pod::container::State;
+use crate::pod::container::{Container, State};
 use crate::pod::history::History;
 use crate::pod::outcome::Progress;
 use crate::pod::watched::{Told, Watched};
@@ -169,7 +169,8 @@ impl<'a> Stories<'a> {
         }
         let mut begun = Vec::new();
         for facts in self.watched.stories().map(|story| &story.history.facts) {
-            for container in &facts.containers {
+            let wanted = |container: &&Container| self.follow.containers.has(&container.name);
+            for container in facts.containers.iter().filter(wanted) {
                 let instance = container.status.as_ref().and_then(|status| status.container_id.clone());
                 let has_run = matches!(container.state, State::Running { .. } | State::Ended(_));
                 if let Some(instance) = instance

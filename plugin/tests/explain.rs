@@ -41,6 +41,29 @@ fn a_field_is_told_with_its_default_values_and_version() {
     }
 }
 
+#[test]
+fn a_description_ends_with_the_verdict_where_it_is_asked_to() {
+    let saved = |name: &str| format!("{}/tests/saved/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+    for (name, code) in [("seed-pod", 0), ("completes-never", 0), ("crashloop", 2), ("gated", 3)] {
+        let said = transcript(&["describe", "--exit-code", "-o", "name", "-f", &saved(name)], "");
+        assert!(said.starts_with(&format!("exit code: {code}\n")), "{name}: {said}");
+        let said = transcript(&["describe", "-o", "name", "-f", &saved(name)], "");
+        assert!(said.starts_with("exit code: 0\n"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn commands_to_paste_reach_the_cluster_that_was_asked() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("/pods/") => (200, vec![pod("web", "Failed", false).to_string()]),
+        _ => refusal(404, "NotFound", "not found"),
+    });
+    let said = transcript(&["explain", "pod/web", "--lang", "en", "-s", &server.url], "");
+    let command = format!("kubectl get pod web -o yaml -n default --server {}", server.url);
+    assert!(said.contains(&command), "{said}");
+}
+
 /// A pod that waits for a ConfigMap that does not exist, behind a Secret that nobody may read.
 fn waiting() -> Value {
     json!({

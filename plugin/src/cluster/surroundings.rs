@@ -12,6 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReferen
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject};
+use serde_json::Value;
 
 use super::error::ClusterError;
 use super::pods::PodAndEvents;
@@ -20,7 +22,7 @@ use crate::findings::needs::Needs;
 use crate::findings::reading::Reading;
 use crate::pod::condition::Condition;
 use crate::pod::reference::{self, Reference};
-use crate::pod::surroundings::{BudgetState, NodeState, OwnerState, ServiceState, Surroundings};
+use crate::pod::surroundings::{BudgetState, NodeState, OwnerState, ServiceState, Surroundings, Usage};
 
 /// The label that ties endpoints to their Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -59,7 +61,7 @@ impl Cluster {
     /// Fetches what a pod's state calls for, in one round of requests. What cannot be read is said, and no error.
     pub async fn surroundings(&self, pod: &Pod, needs: &Needs) -> Surroundings {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
-        let (node, references, services, budgets, owner) = tokio::join!(
+        let (node, references, services, budgets, owner, usage) = tokio::join!(
             self.node(needs.node.as_deref()),
             futures::future::join_all(
                 needs
@@ -70,6 +72,7 @@ impl Cluster {
             self.services(namespace, pod, needs.services),
             self.budgets(namespace, pod, needs.budgets),
             self.owner(namespace, needs.owner.as_ref()),
+            self.usage(namespace, pod, needs.usage),
         );
         let mut around = Surroundings::default();
         let mut unread = Vec::new();
@@ -85,8 +88,43 @@ impl Cluster {
         around.services = kept(services, "services", &mut unread).unwrap_or_default();
         around.budgets = kept(budgets, "poddisruptionbudgets", &mut unread).unwrap_or_default();
         around.owner = kept(owner, "owner", &mut unread).flatten();
+        around.usage = kept(usage, "metrics", &mut unread).unwrap_or_default();
         around.unread = unread;
         around
+    }
+
+    /// What the pod's containers use; nothing where the cluster measures nothing.
+    async fn usage(&self, namespace: &str, pod: &Pod, is_needed: bool) -> Result<Vec<Usage>, ClusterError> {
+        if !is_needed {
+            return Ok(Vec::new());
+        }
+        let metrics = ApiResource {
+            group: "metrics.k8s.io".to_owned(),
+            version: "v1beta1".to_owned(),
+            api_version: "metrics.k8s.io/v1beta1".to_owned(),
+            kind: "PodMetrics".to_owned(),
+            plural: "pods".to_owned(),
+        };
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &metrics);
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let measured = match self.limited(api.get(name)).await {
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            measured => measured?,
+        };
+        let text = |value: &Value, pointer: &str| {
+            let text = value.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let containers = measured.data.get("containers").and_then(Value::as_array);
+        Ok(containers
+            .into_iter()
+            .flatten()
+            .map(|container| Usage {
+                container: text(container, "/name"),
+                cpu: text(container, "/usage/cpu"),
+                memory: text(container, "/usage/memory"),
+            })
+            .collect())
     }
 
     async fn node(&self, name: Option<&str>) -> Result<Option<NodeState>, ClusterError> {

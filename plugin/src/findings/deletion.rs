@@ -3,6 +3,7 @@
 use super::command::{describe_node, here};
 use super::message::say;
 use super::{Finding, Severity, event};
+use crate::pod::container::{Role, State};
 use crate::pod::event::Event;
 use crate::pod::{Facts, age};
 
@@ -10,6 +11,20 @@ use crate::pod::{Facts, age};
 pub(super) fn rule(facts: &Facts, events: &[Event]) -> Option<Finding> {
     let termination = facts.termination.as_ref()?;
     let deadline = termination.deadline.to_string();
+    // Once all containers have ended, the grace is of no interest: what is left are the finalizers.
+    let has_ended = facts
+        .containers
+        .iter()
+        .filter(|container| container.role != Role::Ephemeral)
+        .all(|container| matches!(container.state, State::Ended(_)));
+    if has_ended && !termination.finalizers.is_empty() && !termination.is_overdue(facts.now) {
+        return Some(
+            Finding::new(Severity::Warning, "Terminating", say("deletion.held"))
+                .seen("metadata.finalizers", termination.finalizers.join(", "))
+                .because(say("deletion.finalizers"))
+                .then(say("deletion.finalizers.next")),
+        );
+    }
     if !termination.is_overdue(facts.now) {
         let left = age::human(termination.remaining(facts.now));
         let has_hook = facts.containers.iter().any(|container| {

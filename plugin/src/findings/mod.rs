@@ -23,6 +23,7 @@ pub mod reading;
 pub mod references;
 pub mod scheduling;
 pub mod services;
+pub mod usage;
 pub mod verdict;
 pub mod volumes;
 pub mod waiting;
@@ -208,6 +209,7 @@ pub fn within(facts: &Facts, events: &[Event], around: &Surroundings) -> Vec<Fin
     if !matches!(verdict(facts, &findings), Verdict::Healthy | Verdict::Done) {
         findings.extend(lint::findings(facts, &findings));
     }
+    findings.extend(usage::rule(facts, around));
     findings.extend(services::rule(facts, around));
     findings.extend(budget::rule(facts, around));
     findings.extend(owner::rule(facts, around, &findings));

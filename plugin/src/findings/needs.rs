@@ -18,6 +18,8 @@ pub struct Needs {
     pub budgets: bool,
     /// The controller of this kind and name.
     pub owner: Option<(String, String)>,
+    /// What the pod's containers use.
+    pub usage: bool,
 }
 
 impl Needs {
@@ -76,6 +78,8 @@ impl Needs {
             services: has_run && is_broken && facts.pod.metadata.labels.is_some(),
             budgets: facts.pod.metadata.labels.is_some() && (has_run && is_broken || topic(&["DisruptionTarget"])),
             owner: owner.filter(|_| is_broken),
+            usage: topic(&["OOMKilled", "137", "livenessProbe", "readinessProbe", "startupProbe"])
+                && has_limited(facts),
         }
     }
 
@@ -83,4 +87,13 @@ impl Needs {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Whether a container runs that has a limit to reach.
+fn has_limited(facts: &Facts) -> bool {
+    facts.containers.iter().any(|container| {
+        let resources = container.spec.resources.as_ref();
+        matches!(container.state, State::Running { .. })
+            && resources.is_some_and(|resources| resources.limits.as_ref().is_some_and(|limits| !limits.is_empty()))
+    })
 }

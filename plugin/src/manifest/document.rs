@@ -37,6 +37,14 @@ pub struct Document {
 }
 
 impl Document {
+    /// Whether it comes from a server: only that writes a UID.
+    pub fn is_saved(&self) -> bool {
+        self.node
+            .get("metadata")
+            .and_then(|metadata| metadata.get("uid"))
+            .is_some()
+    }
+
     /// The object in its type.
     ///
     /// # Errors
@@ -85,7 +93,10 @@ fn collect(source: &Source, node: Node, found: &mut Vec<Document>) -> Result<(),
         }
         return Ok(());
     }
-    if !KINDS.contains(&kind.as_str())
+    // Only a server writes a UID: what has one was saved, and may come from a newer Kubernetes.
+    let is_saved = node.get("metadata").and_then(|metadata| metadata.get("uid")).is_some();
+    if !is_saved
+        && !KINDS.contains(&kind.as_str())
         && let Some(meant) = nearest(&kind, KINDS)
     {
         return Err(Problem::new(source, format!("unknown kind {kind:?}"))
@@ -94,8 +105,6 @@ fn collect(source: &Source, node: Node, found: &mut Vec<Document>) -> Result<(),
             .help(format!("did you mean {meant}?")));
     }
     check_version(source, &node, &kind)?;
-    // Only a server writes a UID: what has one was saved, and may come from a newer Kubernetes.
-    let is_saved = node.get("metadata").and_then(|metadata| metadata.get("uid")).is_some();
     let strictness = if is_saved {
         Strictness::Lenient
     } else {

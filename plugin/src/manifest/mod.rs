@@ -6,6 +6,7 @@ pub mod document;
 pub mod effects;
 pub mod node;
 pub mod problem;
+pub mod saved_event;
 pub mod schema;
 pub mod source;
 
@@ -71,8 +72,10 @@ pub fn read(sources: &[Source]) -> Result<Vec<PodOfFile<'_>>, Problem> {
         for document in documents(source)? {
             match document.kind.as_str() {
                 "Pod" => pods.push((document.typed::<Pod>(source)?, source, document.clone())),
-                "Event" => events.push(document.typed::<Event>(source)?),
+                "Event" => events.push(saved_event::of(&document, source)?),
                 kind if COMPANIONS.contains(&kind) => {}
+                // What was saved along with pods (`kubectl get all -o yaml`) is of no use here, and no mistake.
+                _ if document.is_saved() => {}
                 _ => return Err(not_a_pod(source, &document)),
             }
             last = Some((source, document));
@@ -211,6 +214,16 @@ mod tests {
         assert_eq!(read[0].pod.metadata.name.as_deref(), Some("p"));
         let (_, companions) = one_pod(&[source(text)]).unwrap();
         assert_eq!(companions.len(), 1);
+    }
+
+    #[test]
+    fn what_was_saved_along_with_a_pod_is_passed_over() {
+        let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: n, uid: a}}\n\
+                    - {apiVersion: apps/v1, kind: Deployment, metadata: {name: d, uid: b}}\n\
+                    - {apiVersion: v1, kind: Pod, metadata: {name: p, uid: c}, spec: {containers: []}}\n";
+        let read = pods(&[source(text)]).unwrap();
+        assert_eq!(read.len(), 1);
+        assert_eq!(read[0].pod.metadata.name.as_deref(), Some("p"));
     }
 
     #[test]

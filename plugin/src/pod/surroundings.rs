@@ -18,6 +18,8 @@ pub struct Surroundings {
     pub budgets: Vec<BudgetState>,
     /// Who made the pod.
     pub owner: Option<OwnerState>,
+    /// What containers use now, where the cluster measures it.
+    pub usage: Vec<Usage>,
     /// What could not be read, and why: `nodes "n1": forbidden`.
     pub unread: Vec<String>,
 }
@@ -70,4 +72,15 @@ pub struct OwnerState {
     pub ready: i32,
     /// How many it wants.
     pub wanted: i32,
+}
+
+/// What a container uses.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// The container.
+    pub container: String,
+    /// CPU in cores, as it is measured: `250m`.
+    pub cpu: String,
+    /// Memory in bytes, as it is measured: `60Mi`.
+    pub memory: String,
 }

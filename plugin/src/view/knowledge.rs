@@ -14,7 +14,7 @@ pub fn entry(entry: &Entry, detail: Option<&Detail>, language: Language) -> Vec<
     let mut lines = vec![
         Line::new()
             .tone(Tone::Heading, entry.title.as_str())
-            .tone(Tone::Faint, format!("  ({})", entry.group)),
+            .tone(Tone::Faint, format!("  ({})", group_name(&entry.group, language))),
     ];
     lines.push(Line::new());
     lines.extend(wrapped(&entry.text, 2));
@@ -41,9 +41,9 @@ pub fn entry(entry: &Entry, detail: Option<&Detail>, language: Language) -> Vec<
 }
 
 /// Everything there is, by its kind.
-pub fn index(catalogue: &Catalogue) -> Vec<Line> {
+pub fn index(catalogue: &Catalogue, language: Language) -> Vec<Line> {
     let mut lines = vec![Line::from(
-        "kubectl pod explain TOPIC | FIELD.PATH | pod/NAME | -f FILE",
+        "kubectl pod explain TOPIC | FIELD.PATH | TYPE/NAME | -l LABELS | -A | -f FILE",
     )];
     let mut groups: Vec<&str> = Vec::new();
     for (_, entry) in catalogue.entries() {
@@ -53,7 +53,7 @@ pub fn index(catalogue: &Catalogue) -> Vec<Line> {
     }
     for group in groups {
         lines.push(Line::new());
-        lines.push(Line::new().tone(Tone::Heading, format!("{group}:")));
+        lines.push(Line::new().tone(Tone::Heading, format!("{}:", group_name(group, language))));
         let rows = catalogue
             .entries()
             .filter(|(_, entry)| entry.group == group)
@@ -63,6 +63,22 @@ pub fn index(catalogue: &Catalogue) -> Vec<Line> {
         lines.extend(table(2, &["", ""], rows).into_iter().skip(1));
     }
     lines
+}
+
+/// A kind of entries, as the reader calls it.
+fn group_name(group: &str, language: Language) -> String {
+    let name = match group {
+        "concept" => say("group.concept"),
+        "phase" => say("group.phase"),
+        "condition" => say("group.condition"),
+        "reason" => say("group.reason"),
+        "exit code" => say("group.exit-code"),
+        "status" => say("group.status"),
+        "scheduler message" => say("group.scheduler-message"),
+        "event" => say("group.event"),
+        other => return other.to_owned(),
+    };
+    name.in_language(language)
 }
 
 /// One field of a Pod.

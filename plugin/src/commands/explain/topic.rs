@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
     let catalogue = Catalogue::of(language);
     let topic = arguments.topic.join(" ");
     if topic.is_empty() {
-        printer.lines(&view::knowledge::index(catalogue));
+        printer.lines(&view::knowledge::index(catalogue, language));
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(found) = find(language, &topic, arguments.lang) {

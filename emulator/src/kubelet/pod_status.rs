@@ -97,6 +97,10 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
     if verdict.is_some() {
         now = Phase::Failed;
     }
+    // The last word changes no conditions: those of a pod that ends before it ever ran stay as they were
+    // (`status_manager.go`, `TerminatePod`).
+    let mut conditions = conditions(pod, seen, &statuses, now, previous);
+    conditions.extend(all_restarting(pod, seen, now, previous));
     if life == Life::Settled {
         settle(pod, &mut statuses);
         if !now.is_terminal() && !pod.is_static {
@@ -104,13 +108,10 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
         }
     }
     let hold_back = now.is_terminal() && !before.is_terminal() && life == Life::Running;
-    let mut conditions = conditions(pod, seen, &statuses, now, previous);
     if life > Life::Running && now.is_terminal() {
         // The sandbox has been stopped, or never was.
         conditions[0].holds = false;
     }
-    let restarting = all_restarting(pod, seen, now, previous);
-    conditions.extend(restarting);
     Computed {
         phase: now,
         resize: sources.resize.to_vec(),

@@ -137,3 +137,24 @@ async fn a_pre_stop_hook_that_outlives_the_grace_period_fails_with_its_container
     let message = "FailedPreStopHook spec.containers{app}: PreStopHook failed";
     assert!(life.events().contains(&message.to_owned()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_deleted_before_it_ever_ran_fails_and_keeps_its_conditions() {
+    let images = ScriptedImages::without(&["nowhere:1"]);
+    let life = Life::with(Script::default(), images, ScriptedEdges::default());
+    life.create(json!({"containers": [{"name": "app", "image": "nowhere:1", "imagePullPolicy": "Never"}]}));
+    life.pass(6).await;
+    life.delete(2);
+    life.pass(3).await;
+    assert_eq!(life.phases(), ["Pending", "Failed", "<deleted>"]);
+    assert_eq!(life.condition("Ready"), ["False/ContainersNotReady"]);
+    assert_eq!(
+        life.states("app"),
+        [
+            CREATING,
+            "waiting:ErrImageNeverPull",
+            CREATING,
+            "terminated:ContainerStatusUnknown(137)"
+        ]
+    );
+}

@@ -9,6 +9,7 @@ mod disk_usage;
 pub mod emulator;
 pub mod events;
 pub mod features;
+pub mod host_ports;
 pub mod image;
 pub mod kubelet;
 pub mod network;

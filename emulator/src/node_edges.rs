@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 use crate::{
     container_config::{self, Node, Subject, files, resources, sandbox},
     disk_usage,
+    host_ports::HostPorts,
     kubelet::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
         eviction::{StorageUsed, Volume},
@@ -48,6 +49,10 @@ impl NodeEdges {
 impl Edges for NodeEdges {
     fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig {
         sandbox::sandbox_config(pod, &self.node, attempt)
+    }
+
+    async fn bind_ports(&self, pod: &Pod) -> Result<HostPorts, String> {
+        HostPorts::bind(&pod.host_ports(), &self.runtime).await
     }
 
     fn pod_resources(&self, pod: &Pod) -> Resources {

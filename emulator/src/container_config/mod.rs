@@ -89,7 +89,6 @@ pub(super) fn config_error(message: impl Into<String>) -> StartFailure {
 /// What is missing or contradicts itself, with the container's Waiting reason.
 pub fn container_config(subject: &Subject<'_>) -> Result<ContainerConfig, StartFailure> {
     let container = &subject.declared.container;
-    refuse_host_ports(subject)?;
     refuse_user_namespaces(subject)?;
     let env = env::environment(subject)?;
     let lookup = |name: &str| {
@@ -145,20 +144,6 @@ fn refuse_user_namespaces(subject: &Subject<'_>) -> Result<(), StartFailure> {
             "hostUsers: false is not supported by the emulator: user namespaces are not made for pods",
         )),
         _ => Ok(()),
-    }
-}
-
-/// Ports of the node are not forwarded: said on the pod, so that nobody waits for a connection that never comes.
-fn refuse_host_ports(subject: &Subject<'_>) -> Result<(), StartFailure> {
-    let ports = subject.declared.container.ports.iter().flatten();
-    let forwarded = ports
-        .filter_map(|port| port.host_port)
-        .find(|port| *port > 0 && !subject.pod.host_network());
-    match forwarded {
-        None => Ok(()),
-        Some(port) => Err(config_error(format!(
-            "hostPort {port} is not supported by the emulator: use hostNetwork, or kubectl port-forward"
-        ))),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     start_failure::StartFailure,
 };
 use crate::{
+    host_ports::HostPorts,
     image::Image,
     runtime::{ContainerConfig, ContainerId, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig},
 };
@@ -78,6 +79,9 @@ pub struct Aim<'a> {
 pub trait Edges: Send + Sync + 'static {
     /// What the pod's sandbox is made from.
     fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig;
+
+    /// Takes the ports of the node that lead to a pod.
+    async fn bind_ports(&self, pod: &Pod) -> Result<HostPorts, String>;
 
     /// The limits of a pod as a whole.
     fn pod_resources(&self, pod: &Pod) -> Resources;

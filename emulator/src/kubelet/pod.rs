@@ -19,6 +19,17 @@ pub enum Kind {
     Ephemeral,
 }
 
+/// A port of the node that leads to one of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// `hostPort`.
+    pub host: u16,
+    /// `containerPort`.
+    pub container: u16,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: String,
+}
+
 /// One container of a pod's spec.
 #[derive(Clone, Debug)]
 pub struct Declared {
@@ -159,6 +170,25 @@ impl Pod {
     /// `spec.hostNetwork`.
     pub fn host_network(&self) -> bool {
         self.spec.host_network == Some(true)
+    }
+
+    /// The ports of the node that lead to it; with the node's own network there are none to lead.
+    pub fn host_ports(&self) -> Vec<HostPort> {
+        if self.host_network() {
+            return Vec::new();
+        }
+        let all = self.of(&[Kind::Sidecar, Kind::Regular]);
+        let ports = all.flat_map(|declared| declared.container.ports.iter().flatten());
+        ports
+            .filter_map(|port| {
+                let number = |number: i32| u16::try_from(number).ok().filter(|number| *number > 0);
+                Some(HostPort {
+                    host: number(port.host_port?)?,
+                    container: number(port.container_port)?,
+                    protocol: port.protocol.clone().unwrap_or_else(|| "TCP".to_owned()),
+                })
+            })
+            .collect()
     }
 
     /// `spec.terminationGracePeriodSeconds`, 30 where it is absent.

@@ -315,7 +315,16 @@ impl Worker {
             self.stop_sandboxes().await;
         }
         let config = self.node.edges.sandbox_config(&self.pod, attempt);
-        if let Err(error) = self.node.runtime.run_sandbox(&config).await {
+        let made = match self.node.edges.bind_ports(&self.pod).await {
+            Ok(ports) => {
+                self.ports = Some(ports);
+                let made = self.node.runtime.run_sandbox(&config).await;
+                made.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = made {
+            self.ports = None;
             let message = format!("Failed to create pod sandbox: {error}");
             self.node
                 .pod_event(&self.pod, EventType::Warning, "FailedCreatePodSandBox", &message);
@@ -323,6 +332,7 @@ impl Worker {
         }
         // That the sandbox stands is told before images are pulled.
         let seen = self.observe().await.map_err(|_| Halt::Failed(None))?;
+        self.lead_ports(&seen);
         self.publish(&seen, Life::Running);
         Ok(seen)
     }

@@ -35,6 +35,7 @@ use super::{
 };
 use crate::{
     events::EventType,
+    host_ports::HostPorts,
     runtime::{ContainerId, ContainerState, PodStatus as RuntimeStatus, RuntimeError},
 };
 
@@ -148,6 +149,8 @@ pub(super) struct Worker {
     /// The container whose postStart hook ran last.
     pub(super) hooked: Option<ContainerId>,
     pub(super) resizes: Resizes,
+    /// Ports of the node that lead to the pod's sandbox.
+    pub(super) ports: Option<HostPorts>,
 }
 
 impl Worker {
@@ -172,6 +175,7 @@ impl Worker {
             one_more: false,
             ended_within: false,
             hooked: None,
+            ports: None,
             node,
         }
     }
@@ -228,6 +232,15 @@ impl Worker {
             self.settle().await;
             return false;
         }
+        if seen.sandbox().is_some_and(|sandbox| sandbox.ready) {
+            match self.node.edges.bind_ports(&self.pod).await {
+                Ok(ports) => self.ports = Some(ports),
+                Err(error) => self
+                    .node
+                    .pod_event(&self.pod, EventType::Warning, "FailedCreatePodSandBox", &error),
+            }
+            self.lead_ports(&seen);
+        }
         self.probers = Some(Probers::start(
             self.node.clone(),
             &self.pod,
@@ -243,6 +256,14 @@ impl Worker {
             wait.min(REWRITE)
         } else {
             wait
+        }
+    }
+
+    /// Lets the pod's ports of the node lead to its sandbox.
+    pub(super) fn lead_ports(&self, seen: &Seen) {
+        let address = seen.sandbox().and_then(|sandbox| sandbox.ips.first().copied());
+        if let (Some(ports), Some(address)) = (&self.ports, address) {
+            ports.lead_to(address);
         }
     }
 
@@ -533,6 +554,7 @@ impl Worker {
     }
 
     pub(super) async fn stop_sandboxes(&mut self) {
+        self.ports = None;
         let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
             return;
         };

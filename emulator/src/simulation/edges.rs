@@ -15,6 +15,7 @@ use super::scenario::{Behaviour, Scenario};
 use crate::{
     clock::Clock,
     container_config::{Node, Subject, env, resources, sandbox},
+    host_ports::HostPorts,
     kubelet::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
         eviction::StorageUsed,
@@ -70,6 +71,10 @@ impl SimulatedEdges {
 impl Edges for SimulatedEdges {
     fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig {
         sandbox::sandbox_config(pod, &self.node, attempt)
+    }
+
+    async fn bind_ports(&self, _: &Pod) -> Result<HostPorts, String> {
+        Ok(HostPorts::none())
     }
 
     fn pod_resources(&self, pod: &Pod) -> Resources {

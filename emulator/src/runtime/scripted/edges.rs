@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 use tokio::time::Instant;
 
 use crate::{
+    host_ports::HostPorts,
     kubelet::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
         eviction::StorageUsed,
@@ -104,6 +105,10 @@ impl Edges for ScriptedEdges {
             sysctls: BTreeMap::new(),
             resources: Resources::default(),
         }
+    }
+
+    async fn bind_ports(&self, _: &Pod) -> Result<HostPorts, String> {
+        Ok(HostPorts::none())
     }
 
     fn pod_resources(&self, _: &Pod) -> Resources {

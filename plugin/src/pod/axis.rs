@@ -6,6 +6,8 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// Nothing shorter is folded.
 const LEAST_FOLD: f64 = 60.0;
+/// What is not folded stands for this many seconds at least.
+const LEAST_LINEAR: f64 = 1.0;
 /// A stretch is folded when it and all longer ones are so many times longer than all others.
 const FOLD_RATIO: f64 = 20.0;
 
@@ -51,7 +53,14 @@ impl Axis {
         let linear: f64 = lengths.iter().filter(|length| **length < threshold).sum();
         let folds_width = f64::from(u32::try_from(folds).unwrap_or(u32::MAX));
         let fold = fold.min(width / 2.0 / folds_width.max(1.0));
-        let scale = (width - fold * folds_width) / linear.max(f64::MIN_POSITIVE);
+        // Beside what is folded, a moment stays a moment: less than a second does not fill the axis.
+        let least = if folds > 0 { LEAST_LINEAR } else { f64::MIN_POSITIVE };
+        let scale = (width - fold * folds_width) / linear.max(least);
+        let fold = if folds > 0 {
+            (width - linear * scale) / folds_width
+        } else {
+            fold
+        };
         let mut left = 0.0;
         let mut stretches: Vec<Stretch> = Vec::new();
         for (pair, length) in moments.windows(2).zip(&lengths) {
@@ -164,6 +173,14 @@ mod tests {
         assert_eq!(axis.folds().collect::<Vec<_>>(), [(96.0, 100.0)]);
         assert_eq!(axis.position(at(3)), 48.0);
         assert_eq!(axis.position(at(5 * 86_400)), 100.0);
+    }
+
+    #[test]
+    fn a_moment_before_a_fold_does_not_fill_the_axis() {
+        let soon = at(0).checked_add(SignedDuration::from_micros(5)).unwrap();
+        let axis = Axis::of([at(0), soon, at(3600)], 100.0, 4.0).unwrap();
+        assert!(axis.position(soon) < 0.1, "{axis:?}");
+        assert_eq!(axis.position(at(3600)), 100.0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a chart of a pod's life shows: a row for each stage, each container, and the probes that failed.
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::age;
@@ -261,11 +261,8 @@ fn note(history: &History, container: &Container, own: &[&Run], to: Timestamp) -
         State::Waiting { reason, .. } => reason.clone(),
         State::Running { since } => {
             let since = own.last().and_then(|run| run.started).or(*since);
-            let age = since.map(|since| age::between(since, to)).unwrap_or_default();
-            match container.is_ready() || container.role == Role::Init {
-                true => format!("running {age}"),
-                false => format!("running {age}, not ready"),
-            }
+            let age = since.map(|since| age::elapsed(SignedDuration::from_secs(to.as_second() - since.as_second())));
+            format!("running {}", age.unwrap_or_default())
         }
         State::Ended(ended) if ended.never_started => "did not start".to_owned(),
         State::Ended(ended) => {
@@ -285,7 +282,13 @@ fn note(history: &History, container: &Container, own: &[&Run], to: Timestamp) -
         1 => ", 1 run expired".to_owned(),
         several => format!(", {several} runs expired"),
     };
-    format!("{state}{restarts}{unknown}")
+    let is_unready = matches!(container.state, State::Running { .. }) && !container.is_ready();
+    let unready = if is_unready && container.role != Role::Init {
+        ", not ready"
+    } else {
+        ""
+    };
+    format!("{state}{restarts}{unready}{unknown}")
 }
 
 fn failures(history: &History, container: &Container) -> Option<Row> {
@@ -310,7 +313,7 @@ fn failures(history: &History, container: &Container) -> Option<Row> {
             .map(|event| event.count)
             .sum();
         if count > 0 {
-            notes.push(format!("{} failed {count}x", probe.to_lowercase()));
+            notes.push(format!("{} {count}x", probe.to_lowercase()));
         }
     }
     (!marks.is_empty()).then(|| Row {
@@ -362,7 +365,7 @@ mod tests {
     fn failures_of_probes_have_a_row_of_their_own() {
         let probes = row("liveness-http", "  probes");
         assert_eq!(probes.marks.len(), 2);
-        assert_eq!(probes.note, "liveness failed 2x");
+        assert_eq!(probes.note, "liveness 2x");
     }
 
     #[test]

@@ -137,8 +137,19 @@ impl Watched {
 
     /// The lives so far, as of `now`.
     pub fn histories(&self, now: Timestamp) -> Vec<History> {
+        self.first(self.stories.len(), now)
+    }
+
+    /// How many pods there are.
+    pub fn count(&self) -> usize {
+        self.stories.len()
+    }
+
+    /// The lives of the first of them.
+    pub fn first(&self, most: usize, now: Timestamp) -> Vec<History> {
         self.stories
             .values()
+            .take(most)
             .map(|story| {
                 let mut history = story.history.clone();
                 history.facts = Facts::of(story.pod.clone(), now);

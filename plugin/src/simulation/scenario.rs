@@ -74,7 +74,7 @@ pub fn plan(
         }
     }
     assumed.push(
-        "a node has room, ConfigMaps and Secrets are those of the file, all else that the pod names is there; volumes and \
+        "a node fits it and has room, ConfigMaps and Secrets are those of the file, all else that the pod names is there; volumes and \
          sandbox take no time, and images are on the node unless a pull is assumed"
             .to_owned(),
     );

@@ -1,6 +1,7 @@
 //! What has been seen of the pods that are followed, told as it comes.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Event as Recorded, Pod};
 use k8s_openapi::jiff::Timestamp;
@@ -22,6 +23,7 @@ use crate::recording::{self, Recorder};
 use crate::view::lifecycle::{self, live};
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
+use crate::view::width;
 
 pub(super) struct Stories<'a> {
     cluster: &'a Cluster,
@@ -33,7 +35,12 @@ pub(super) struct Stories<'a> {
     lines: mpsc::Sender<(String, String)>,
     has_all_pods: bool,
     has_all_events: bool,
+    /// When the terminal was drawn last.
+    drawn: Option<Instant>,
 }
+
+/// A terminal is drawn no more often than this, however much happens.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
 impl<'a> Stories<'a> {
     pub(super) fn new(
@@ -53,6 +60,7 @@ impl<'a> Stories<'a> {
             lines,
             has_all_pods: false,
             has_all_events: false,
+            drawn: None,
         })
     }
 
@@ -221,9 +229,15 @@ impl<'a> Stories<'a> {
         if self.follow.is_silent || !self.printer.can_draw() || !self.watched.is_live() {
             return;
         }
-        let histories = self.watched.histories(Timestamp::now());
-        let frame = live::frame(&histories, self.follow.name.is_some() || histories.len() == 1);
+        // What is told takes the drawing away; it comes back at once, or with the next second.
+        if self.drawn.is_some_and(|drawn| drawn.elapsed() < LEAST_PAUSE) {
+            return;
+        }
+        let histories = self.watched.first(width::rows(), Timestamp::now());
+        let is_one = self.follow.name.is_some() || self.watched.count() == 1;
+        let frame = live::frame(&histories, self.watched.count(), is_one);
         self.printer.frame(&frame);
+        self.drawn = Some(Instant::now());
     }
 
     /// Whether there is nothing left to wait for: all pods are there, or one cannot get there any more.

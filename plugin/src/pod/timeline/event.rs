@@ -23,7 +23,8 @@ pub(super) fn entry(facts: &Facts, event: &Event) -> Option<Entry> {
         "BackOff" if message.starts_with("Back-off restarting") => return None,
         "Pulling" => (pull, about(message), Mood::Neutral),
         "Pulled" if message.contains("already present") => return None,
-        "Pulled" => (pull, about(message), Mood::Good),
+        // How long it took is told; that it waited as long for others, and its size, are left to the event.
+        "Pulled" => (pull, about(message.split(" (").next().unwrap_or(message)), Mood::Good),
         // It comes before the end that it causes, whichever run that ends.
         "Killing" => (
             container.map_or(rank::EVENT, |container| rank::start(container, 0) + 2),

@@ -6,11 +6,13 @@ use crate::view::text::Line;
 use crate::view::width;
 use crate::view::wrap::clip;
 
-/// The lines to draw: no wider than the terminal, and lower, so that what is told above stays in sight.
-pub fn frame(histories: &[History], is_one: bool) -> Vec<Line> {
+/// The lines to draw of the first of `total` pods: no wider than the terminal, and lower, so that what is told above stays
+/// in sight.
+pub fn frame(histories: &[History], total: usize, is_one: bool) -> Vec<Line> {
     let columns = width::columns(true).unwrap_or(PIPE_COLUMNS);
     let rows = width::rows();
-    fitted(lines(histories, is_one, columns), columns, rows)
+    let beyond = total - histories.len().min(total);
+    fitted(lines(histories, is_one, columns), beyond, columns, rows)
 }
 
 fn lines(histories: &[History], is_one: bool, columns: usize) -> Vec<Line> {
@@ -35,10 +37,10 @@ fn lines(histories: &[History], is_one: bool, columns: usize) -> Vec<Line> {
 }
 
 /// Leaves out what does not fit, and says so.
-fn fitted(lines: Vec<Line>, columns: usize, rows: usize) -> Vec<Line> {
+fn fitted(lines: Vec<Line>, beyond: usize, columns: usize, rows: usize) -> Vec<Line> {
     // One column and three rows stay free: terminals break a full line, and scroll a full page.
     let most = rows.saturating_sub(3).max(1);
-    let hidden = lines.len().saturating_sub(most);
+    let hidden = lines.len().saturating_sub(most) + beyond;
     let mut shown: Vec<Line> = lines
         .into_iter()
         .take(most)
@@ -61,7 +63,7 @@ mod tests {
         for (columns, rows) in [(20, 5), (40, 10), (80, 24), (200, 50)] {
             for names in [&["crashloop"][..], &["seed-init", "liveness-http", "gated"]] {
                 let histories: Vec<History> = names.iter().map(|name| saved::history(name)).collect();
-                let frame = fitted(lines(&histories, names.len() == 1, columns), columns, rows);
+                let frame = fitted(lines(&histories, names.len() == 1, columns), 0, columns, rows);
                 assert!(frame.len() < rows, "{columns}x{rows}: {frame:?}");
                 assert!(
                     frame.iter().all(|line| line.width() < columns),

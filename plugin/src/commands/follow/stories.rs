@@ -153,18 +153,17 @@ impl<'a> Stories<'a> {
         if self.follow.is_silent {
             return;
         }
+        let columns = width::columns(self.printer.is_terminal());
         for told in told {
             for entry in &told.entries {
                 // What was there before we came happened when it is recorded; what comes now happens now.
                 let moment = entry.moment().unwrap_or_else(Timestamp::now);
-                let line = lifecycle::live_line(entry, moment, told.start);
-                let line = match self.follow.name {
-                    Some(_) => line,
-                    None => Line::new()
-                        .tone(Tone::Heading, format!("{}/{}  ", told.namespace, told.name))
-                        .join(line),
+                let pod = match self.follow.name {
+                    Some(_) => None,
+                    None => Some(format!("{}/{}", told.namespace, told.name)),
                 };
-                self.printer.line(&line);
+                self.printer
+                    .lines(&lifecycle::live_lines(entry, moment, told.start, pod, columns));
             }
         }
         self.printer.flush();

@@ -127,8 +127,15 @@ pub fn answer_lines(assumed: &[String], answers: &[String], columns: Option<usiz
     lines
 }
 
-/// One entry for a live view: its time, the time since the pod was created, and what happened.
-pub fn live_line(entry: &Entry, seen: Timestamp, start: Option<Timestamp>) -> Line {
+/// One entry for a live view: its time, the time since the pod was created, and what happened; `pod` names the pod, where
+/// there are several. On a terminal, it is broken between words.
+pub fn live_lines(
+    entry: &Entry,
+    seen: Timestamp,
+    start: Option<Timestamp>,
+    pod: Option<String>,
+    columns: Option<usize>,
+) -> Vec<Line> {
     let elapsed = start
         .map(|start| seen.duration_since(start).as_secs_f64().max(0.0))
         .unwrap_or_default();
@@ -137,10 +144,28 @@ pub fn live_line(entry: &Entry, seen: Timestamp, start: Option<Timestamp>) -> Li
         0 => format!("+{elapsed:.0}s    "),
         _ => format!("+{elapsed:.3}s"),
     };
-    Line::new()
-        .tone(Tone::Faint, format!("{:<12}  {elapsed:>9}  ", moment::clock(seen)))
-        .join(what(entry))
+    let prefix = pod
+        .map(|pod| Line::new().tone(Tone::Heading, format!("{pod}  ")))
+        .unwrap_or_default()
+        .tone(Tone::Faint, format!("{:<12}  {elapsed:>9}  ", moment::clock(seen)));
+    let room = columns.map(|columns| columns.saturating_sub(prefix.width()));
+    let Some(room) = room.filter(|room| *room >= LEAST_ROOM) else {
+        return vec![prefix.join(what(entry))];
+    };
+    let indent = Line::from(" ".repeat(prefix.width()));
+    let mut lines: Vec<Line> = super::wrap::wrap(&what(entry).words(), room)
+        .into_iter()
+        .map(|words| indent.clone().tone(tone(entry.mood), words))
+        .collect();
+    if let Some(first) = lines.first_mut() {
+        let words = first.spans().last().map(|span| span.text.clone()).unwrap_or_default();
+        *first = prefix.tone(tone(entry.mood), words);
+    }
+    lines
 }
+
+/// In less room than this, breaking lines makes them harder to read.
+const LEAST_ROOM: usize = 24;
 
 fn tone(mood: Mood) -> Tone {
     match mood {

@@ -108,6 +108,18 @@ fn what_a_pod_refers_to_is_looked_up_where_it_is_permitted() {
 }
 
 #[test]
+fn a_type_and_a_name_are_pods_and_a_topic_of_two_words_is_none() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        _ => (200, vec![pod("web", "Succeeded", false).to_string()]),
+    });
+    let said = transcript(&["explain", "pod", "web", "--lang", "en", "-s", &server.url], "");
+    assert!(said.contains("default/web"), "{said}");
+    let said = transcript(&["explain", "pod", "infra", "container", "--lang", "en"], "");
+    assert!(said.contains("Pod infra container (pause)"), "{said}");
+}
+
+#[test]
 fn a_pod_that_is_well_costs_one_round_of_requests() {
     let server = Server::start(|path, _| {
         if path.contains("/events") {

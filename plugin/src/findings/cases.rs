@@ -243,3 +243,44 @@ fn a_warning_that_no_rule_knows_is_told_where_nothing_else_explains_the_pod() {
     assert_eq!(told(&reading), [(Severity::Warning, "OddThing")]);
     assert_eq!(reading.verdict, Verdict::OnItsWay);
 }
+
+/// Whatever a cluster says, and wherever it stops saying it, it is read without a crash, and what is broken stays so.
+#[test]
+fn no_message_is_too_odd_to_be_read() {
+    let messages = [
+        "0/4 nodes are available: 1 Insufficient cpu, 3 node(s) had untolerated taint {a: b, c}. preemption: 0/4 nodes are available.",
+        "failed to create containerd task: OCI runtime create failed: exec: \"/no/such\": stat /no/such: no such file",
+        "The node was low on resource: memory. Container app was using 900Mi, request is 64Mi, has larger consumption of memory. ",
+        "MountVolume.SetUp failed for volume \"config\" : configmap \"settings\" not found, unmounted volumes=[a b]",
+        "couldn't find key 파드 in Secret prod/db: \"{container}\" {{}} \u{1b}[31m",
+        "back-off 5m0s restarting failed container=app pod=web_shop(u)",
+    ];
+    for message in messages {
+        let ends = message.char_indices().map(|(end, _)| end).step_by(3);
+        for part in ends.map(|end| &message[..end]) {
+            let waiting = |reason: &str| {
+                let state = json!({"waiting": {"reason": reason, "message": part}});
+                json!({"phase": "Pending", "conditions": ready(false),
+                    "containerStatuses": container(state, json!({}), 0, false)})
+            };
+            for reason in [
+                "RunContainerError",
+                "CreateContainerConfigError",
+                "ImagePullBackOff",
+                "CrashLoopBackOff",
+                "Odd",
+            ] {
+                assert_eq!(
+                    read(json!({}), waiting(reason), json!([])).verdict,
+                    Verdict::Broken,
+                    "{reason}: {part}"
+                );
+            }
+            let failed = json!({"phase": "Failed", "reason": "Evicted", "message": part});
+            assert_eq!(read(json!({}), failed, json!([])).verdict, Verdict::Broken, "{part}");
+            let unplaced = json!({"phase": "Pending", "spec": {"nodeName": ""},
+                "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": part}]});
+            assert_eq!(read(json!({}), unplaced, json!([])).verdict, Verdict::Broken, "{part}");
+        }
+    }
+}

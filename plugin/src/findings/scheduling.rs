@@ -25,9 +25,10 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
     let message = condition
         .and_then(|condition| condition.message.clone())
         .or_else(|| told.map(|event| event.message.clone()));
-    let Some(message) = message else {
+    if condition.is_none() && told.is_none() {
         return Vec::new();
-    };
+    }
+    let message = message.unwrap_or_default();
     let (topic, what) = match condition.and_then(|condition| condition.reason.as_deref()) {
         Some("SchedulerError") => ("SchedulerError", say("scheduling.error")),
         _ => ("Unschedulable", say("scheduling.none")),

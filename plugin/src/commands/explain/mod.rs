@@ -12,6 +12,7 @@ use clap_complete::ArgValueCompleter;
 use crate::cli::connection::Connection;
 use crate::cli::selection::{Choice, Selection};
 use crate::cli::switch;
+use crate::cli::target::TargetKind;
 use crate::completion;
 use crate::failure::Failure;
 use crate::knowledge::Catalogue;
@@ -79,11 +80,18 @@ impl Arguments {
         })
     }
 
-    /// Whether pods are meant, and not what is known. Some topics have a slash: `Init:N/M`.
+    /// Whether pods are meant, and not what is known.
     fn names_pods(&self) -> bool {
         let has_selector = self.selector.is_some() || self.field_selector.is_some();
-        let names_one = self.topic.first().is_some_and(|word| word.contains('/'))
-            && Catalogue::of(Language::English).find(&self.topic.join(" ")).is_none();
+        // `pod web` and `pod/web` are pods, `pod infra container` and `Init:N/M` are topics.
+        let begins_with_kind = self.topic.len() > 1 && TargetKind::named(&self.topic[0]).is_some();
+        let has_slash = self.topic.first().is_some_and(|word| word.contains('/'));
+        let topic = self.topic.join(" ");
+        let is_topic = || {
+            let mut languages = [Language::English, Language::Korean].into_iter();
+            languages.any(|language| Catalogue::of(language).find(&topic).is_some())
+        };
+        let names_one = (begins_with_kind || has_slash) && !is_topic();
         names_one || has_selector || self.all_namespaces || !self.filename.is_empty()
     }
 }

@@ -184,6 +184,36 @@ fn a_deleted_pod_is_what_some_wait_for() {
 }
 
 #[test]
+fn a_pod_that_went_while_the_watch_was_broken_is_seen_to_be_gone() {
+    let server = Server::start(|path, before| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("watch=true") && before == 0 => {
+            let expired =
+                json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
+            (200, vec![change("ERROR", &expired)])
+        }
+        path if path.contains("watch=true") => (200, vec![]),
+        _ if before == 0 => list("PodList", &[pod("web", "Running", true)], None),
+        _ => list("PodList", &[], None),
+    });
+    let said = transcript(
+        &[
+            "lifecycle",
+            "web",
+            "--until",
+            "Deleted",
+            "--timeout",
+            "20s",
+            "-s",
+            &server.url,
+        ],
+        "",
+    );
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    assert!(said.contains("deleted"), "{said}");
+}
+
+#[test]
 fn a_forgotten_version_is_mended_by_reading_everything_again() {
     let server = Server::start(|path, before| match path {
         path if path.contains("/events") => list("EventList", &[], None),

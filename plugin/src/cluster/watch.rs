@@ -12,6 +12,8 @@ use super::{Cluster, Kind};
 /// Something that the watch tells.
 #[derive(Debug)]
 pub enum Change<K> {
+    /// All objects that there are follow, up to the next `Synced`: one that was told before and is not among them has gone.
+    Begun,
     /// An object as it is now.
     Present(Box<K>),
     /// An object that is gone, as it was last.
@@ -113,6 +115,7 @@ impl Cluster {
         query: &Query,
         sender: &mpsc::Sender<Change<K>>,
     ) -> Result<Result<String, ClusterError>, mpsc::error::SendError<Change<K>>> {
+        sender.send(Change::Begun).await?;
         let mut params = query.params();
         params.limit = self.page;
         let api = self.api::<K>(query.namespace.as_deref());

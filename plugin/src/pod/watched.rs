@@ -2,7 +2,7 @@
 //!
 //! Pure: a live watch, a recording and a simulation all come through here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use k8s_openapi::api::core::v1::{Event as Recorded, Pod};
 use k8s_openapi::jiff::Timestamp;
@@ -80,6 +80,16 @@ impl Watched {
         let story = self.stories.get_mut(&key)?;
         told.entries.push(story.history.end(now));
         Some(told)
+    }
+
+    /// Those that have gone while nobody looked: all pods that there are have been told, by their UIDs.
+    pub fn lost(&self, uids: &HashSet<String>) -> Vec<Pod> {
+        let is_told = |pod: &Pod| pod.metadata.uid.as_ref().is_some_and(|uid| uids.contains(uid));
+        let there = self.stories.values().filter(|story| !story.is_gone);
+        there
+            .map(|story| story.pod.clone())
+            .filter(|pod| !is_told(pod))
+            .collect()
     }
 
     /// An event as it is now. Those that expire stay told.
@@ -261,6 +271,17 @@ mod tests {
         let told = watched.go_live(at(60));
         assert!(told[0].entries.iter().all(|entry| entry.seen.is_none()));
         assert!(!watched.histories(at(60))[0].is_whole);
+    }
+
+    #[test]
+    fn a_pod_that_went_while_nobody_looked_is_lost_once() {
+        let mut watched = Watched::default();
+        watched.go_live(at(0));
+        watched.present(pod(0, running(1), json!({})), at(1));
+        assert!(watched.lost(&HashSet::from(["u".to_owned()])).is_empty());
+        let lost = watched.lost(&HashSet::new()).remove(0);
+        watched.gone(lost, at(9));
+        assert!(watched.lost(&HashSet::new()).is_empty());
     }
 
     #[test]

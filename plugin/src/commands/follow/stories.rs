@@ -35,6 +35,8 @@ pub(super) struct Stories<'a> {
     lines: mpsc::Sender<(String, String)>,
     has_all_pods: bool,
     has_all_events: bool,
+    /// While all pods are being told: those that have been, by their UIDs.
+    listed: Option<HashSet<String>>,
     /// When the terminal was drawn last.
     drawn: Option<Instant>,
 }
@@ -60,6 +62,7 @@ impl<'a> Stories<'a> {
             lines,
             has_all_pods: false,
             has_all_events: false,
+            listed: None,
             drawn: None,
         })
     }
@@ -67,7 +70,11 @@ impl<'a> Stories<'a> {
     pub(super) fn pod_changed(&mut self, change: Change<Pod>) -> Result<(), Failure> {
         let now = Timestamp::now();
         match change {
+            Change::Begun => self.listed = Some(HashSet::new()),
             Change::Present(pod) => {
+                if let Some(listed) = &mut self.listed {
+                    listed.extend(pod.metadata.uid.clone());
+                }
                 if let Some(recorder) = &mut self.recorder {
                     recorder.object(now, recording::Change::Present, &*pod)?;
                 }
@@ -75,13 +82,7 @@ impl<'a> Stories<'a> {
                 self.tell(told.into_iter().collect());
                 self.follow_outputs();
             }
-            Change::Gone(pod) => {
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.object(now, recording::Change::Deleted, &*pod)?;
-                }
-                let told = self.watched.gone(*pod, now);
-                self.tell(told.into_iter().collect());
-            }
+            Change::Gone(pod) => self.gone(*pod, now)?,
             Change::Synced => {
                 self.has_all_pods = true;
                 if let Some(name) = &self.follow.name
@@ -94,6 +95,10 @@ impl<'a> Stories<'a> {
                         code: 404,
                     }));
                 }
+                let listed = self.listed.take().unwrap_or_default();
+                for lost in self.watched.lost(&listed) {
+                    self.gone(lost, now)?;
+                }
                 self.go_live(now)?;
             }
             Change::Interrupted(error) => {
@@ -102,6 +107,15 @@ impl<'a> Stories<'a> {
             }
             Change::Refused(error) => return Err(Failure::Cluster(error)),
         }
+        Ok(())
+    }
+
+    fn gone(&mut self, pod: Pod, now: Timestamp) -> Result<(), Failure> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.object(now, recording::Change::Deleted, &pod)?;
+        }
+        let told = self.watched.gone(pod, now);
+        self.tell(told.into_iter().collect());
         Ok(())
     }
 
@@ -122,6 +136,7 @@ impl<'a> Stories<'a> {
                 self.go_live(now)?;
             }
             // The pods' own watch reports interruptions; their story does not wait for the events.
+            Change::Begun => {}
             Change::Synced | Change::Interrupted(_) => {
                 self.has_all_events = true;
                 self.go_live(now)?;

@@ -88,3 +88,67 @@ async fn connect(mut client: TcpStream, pod: SocketAddr, runtime: SharedRuntime)
         let _ = copy_bidirectional(&mut client, &mut stream).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::api::streaming::echo_runtime::Echo;
+
+    fn port(host: u16, container: u16, protocol: &str) -> HostPort {
+        HostPort {
+            host,
+            container,
+            protocol: protocol.to_owned(),
+        }
+    }
+
+    /// A port that nobody has just now.
+    async fn free() -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        listener.local_addr().unwrap().port()
+    }
+
+    #[tokio::test]
+    async fn a_port_leads_to_the_pod_while_it_is_held() {
+        let pod = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let container = pod.local_addr().unwrap().port();
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = pod.accept().await.unwrap();
+            stream.write_all(b"hello").await.unwrap();
+        });
+        let runtime: SharedRuntime = Arc::new(Echo::at(0));
+        let host = free().await;
+        let ports = HostPorts::bind(&[port(host, container, "TCP")], &runtime)
+            .await
+            .unwrap();
+        ports.lead_to(Ipv4Addr::LOCALHOST.into());
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, host)).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "hello");
+        answering.await.unwrap();
+        let taken = HostPorts::bind(&[port(host, container, "TCP")], &runtime)
+            .await
+            .unwrap_err();
+        assert!(
+            taken.starts_with(&format!("hostPort {host} can't be taken on 127.0.0.1: ")),
+            "{taken}"
+        );
+        drop(ports);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, host)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn other_protocols_are_named() {
+        let runtime: SharedRuntime = Arc::new(Echo::at(0));
+        assert_eq!(
+            HostPorts::bind(&[port(53, 53, "UDP")], &runtime).await.unwrap_err(),
+            "hostPort 53 of protocol UDP is not supported by the emulator: only TCP is"
+        );
+    }
+}

@@ -7,6 +7,7 @@ mod deletion;
 mod discovery;
 mod editing;
 mod measuring;
+mod node;
 mod reading;
 mod refusals;
 mod running;

@@ -17,18 +17,18 @@ use tokio::{
 use crate::runtime::*;
 
 /// `echo` gives back its input until it ends, `fail` complains and exits with 3, `size` tells its terminal's size.
-pub(in crate::api) struct Echo {
+pub(crate) struct Echo {
     /// Where `connect` leads to.
     port: u16,
     /// Where the container's log is.
-    pub(in crate::api) log_path: PathBuf,
+    pub(crate) log_path: PathBuf,
     /// Whether the container has ended.
-    pub(in crate::api) ended: AtomicBool,
+    pub(crate) ended: AtomicBool,
 }
 
 impl Echo {
     /// One whose `connect` leads to this port.
-    pub(in crate::api) fn at(port: u16) -> Self {
+    pub(crate) fn at(port: u16) -> Self {
         Self {
             port,
             log_path: PathBuf::new(),

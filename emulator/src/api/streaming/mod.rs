@@ -12,7 +12,7 @@ mod websocket_command;
 mod websocket_tunnel;
 
 #[cfg(test)]
-pub(super) mod echo_runtime;
+pub(crate) mod echo_runtime;
 #[cfg(test)]
 mod tests;
 

@@ -157,6 +157,15 @@ pub fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Result<Conn
     }
 }
 
+/// There is no emulator to stop where there is none to start.
+///
+/// # Errors
+/// `StillRunning`, always.
+#[cfg(not(unix))]
+pub fn stop(_data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
+    Err(ProcessError::StillRunning(running.pid))
+}
+
 /// Asks the emulator to stop and waits until it has cleaned up and let go of its data folder.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The emulator as a whole: what it is started with, how its parts are put together, and what it leaves.
+//! An emulator that runs: how its parts are put together, and what it leaves.
 
 use std::{
     io,
@@ -7,20 +7,19 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
 
+use super::{Connection, EmulatorError, KUBERNETES_VERSION, NODE, Options};
 use crate::{
     api,
     clock::Clock,
     container_config::Node,
     controllers,
-    data_dir::{DataDir, DataDirError, Running},
+    data_dir::{DataDir, Running},
     events::Recorder,
-    features::Features,
     image::{ImageStore, Images},
     kubelet::{Kubelet, KubeletConfig},
     node_edges::NodeEdges,
@@ -35,56 +34,9 @@ use crate::{
     volumes::{self, Volumes},
 };
 
-/// The node's name.
-pub const NODE: &str = "emulator";
-
-/// The Kubernetes that the emulator is faithful to.
-pub const KUBERNETES_VERSION: &str = "v1.36.0";
-
 /// How many times its back-off a retry waits. A real kubelet waits 1 to 1.5 times, never less than once; a little more
 /// than once keeps a retry from being seen earlier than the real one's earliest.
 const STRETCH: f64 = 1.1;
-
-/// How to start.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where everything is kept: objects, images, containers, credentials. One emulator a folder.
-    pub data_dir: PathBuf,
-    /// The port on 127.0.0.1; 0 takes the one used before, or a free one.
-    pub port: u16,
-    /// The node's directory of static pods (`staticPodPath`).
-    pub static_pod_path: Option<PathBuf>,
-    /// The image whose entrypoint holds the sandboxes; the built-in pause where absent.
-    pub pod_infra_container_image: Option<String>,
-    /// `FROM=TO`: a container that asks for FROM gets TO.
-    pub map_images: Vec<(String, String)>,
-    /// Which features of Kubernetes are on.
-    pub features: Features,
-}
-
-/// What a client needs in order to connect.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Connection {
-    /// `https://127.0.0.1:PORT`.
-    pub server: String,
-    /// The CA's certificate, PEM.
-    pub certificate_authority: String,
-    /// The client's certificate, PEM.
-    pub client_certificate: String,
-    /// The client's key, PEM. Never printed.
-    pub client_key: String,
-}
-
-/// Why the emulator could not start, or stop, or load; a sentence for the user.
-#[derive(Debug, thiserror::Error)]
-pub enum EmulatorError {
-    /// The data folder can't be used.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// Something of this machine: a port, a disk, a kernel.
-    #[error("{0}")]
-    Machine(String),
-}
 
 fn machine(what: &str, error: &dyn std::fmt::Display) -> EmulatorError {
     EmulatorError::Machine(format!("{what}: {error}"))

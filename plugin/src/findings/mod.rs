@@ -21,6 +21,8 @@ pub mod probes;
 pub mod readiness;
 pub mod reading;
 pub mod references;
+pub mod sandbox;
+pub mod scheduler_message;
 pub mod scheduling;
 pub mod services;
 pub mod usage;

@@ -57,12 +57,20 @@ pub fn index(catalogue: &Catalogue, language: Language) -> Vec<Line> {
         let rows = catalogue
             .entries()
             .filter(|(_, entry)| entry.group == group)
-            .map(|(name, entry)| vec![Line::from(name), Line::from(first_sentence(&entry.text))])
+            .map(|(name, entry)| vec![Line::from(names(name, entry)), Line::from(first_sentence(&entry.text))])
             .collect();
         // The heading says what the columns are.
         lines.extend(table(2, &["", ""], rows).into_iter().skip(1));
     }
     lines
+}
+
+/// The name of an entry, and the one that it has in another script.
+fn names(name: &str, entry: &Entry) -> String {
+    match entry.also.iter().find(|also| !also.is_ascii()) {
+        Some(also) => format!("{name}, {also}"),
+        None => name.to_owned(),
+    }
 }
 
 /// A kind of entries, as the reader calls it.

@@ -11,6 +11,8 @@ pub(crate) mod deletion;
 pub mod discovery;
 mod event_form;
 mod eviction;
+mod label_selector;
+mod list_options;
 pub mod logs;
 mod managed;
 mod merge_keys;

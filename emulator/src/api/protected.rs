@@ -18,7 +18,7 @@ pub(super) fn refusal(resource: Resource, name: &str) -> Option<Status> {
         _ => return None,
     };
     let mut status = Status::forbidden(format!("{} \"{name}\" is forbidden: {why}", resource.qualified()));
-    status.details = Some(json!({"name": name, "kind": resource.plural()}));
+    status.details = Some(Box::new(json!({"name": name, "kind": resource.plural()})));
     Some(status)
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::answer::ok;
+use super::list_options;
 use super::request::Asked;
 use super::status::Status;
 use super::target::Target;
@@ -29,19 +30,40 @@ pub(super) fn get(api: &Api, target: &Target, name: &str, asked: &Asked) -> Resu
 
 /// A collection, in pages where they are asked for.
 pub(super) fn list(api: &Api, target: &Target, asked: &Asked) -> Result<Response<Body>, Status> {
+    list_options::check(target.resource, &asked.query, false)?;
     let selector = asked.selector(target)?;
-    let (objects, newest) = api.store.list(target.resource, target.namespace.as_deref());
-    if let Some(version) = asked.version()? {
-        if version > newest {
-            return Err(Status::too_large_version(version, newest));
-        }
-        if asked.query.get("resourceVersionMatch") == Some("Exact") && version != newest {
-            return Err(Status::expired(format!(
-                "The resourceVersion for the provided list is too old: {version}"
-            )));
-        }
-    }
+    let namespace = target.namespace.as_deref();
+    let version = asked.version()?.filter(|version| *version > 0);
     let page = asked.query.get("continue").map(Page::read).transpose()?;
+    let newest = api.store.version();
+    if page.is_some() && version.is_some() {
+        return Err(Status::bad_request(
+            "specifying resource version is not allowed when using continue",
+        ));
+    }
+    if let Some(version) = version.filter(|version| *version > newest) {
+        return Err(Status::too_large_version(version, newest));
+    }
+    let exact = asked.query.get("resourceVersionMatch") == Some("Exact");
+    let (objects, version) = match (&page, version) {
+        // Every page shows the moment of the first: a watch from there misses nothing.
+        (
+            Some(Page {
+                version: Some(at),
+                after,
+            }),
+            _,
+        ) => {
+            let objects = api.store.list_at(target.resource, namespace, *at);
+            (objects.map_err(|_| continue_expired(after))?, *at)
+        }
+        (_, Some(version)) if exact => {
+            let objects = api.store.list_at(target.resource, namespace, version);
+            let expired = |_| Status::expired("The resourceVersion for the provided list is too old.");
+            (objects.map_err(expired)?, version)
+        }
+        _ => api.store.list(target.resource, namespace),
+    };
     let mut objects: Vec<Arc<Value>> = objects.into_iter().filter(|object| selector.matches(object)).collect();
     if let Some(page) = &page {
         objects.retain(|object| place(object) > page.after);
@@ -51,21 +73,35 @@ pub(super) fn list(api: &Api, target: &Target, asked: &Asked) -> Result<Response
         .get("limit")
         .and_then(|limit| limit.parse::<usize>().ok())
         .filter(|limit| *limit > 0);
-    // Every page carries the version of the first: a watch from there misses nothing.
-    let version = page.map_or(newest, |page| page.version);
     let mut metadata = json!({"resourceVersion": version.to_string()});
     if let Some(limit) = limit.filter(|limit| *limit < objects.len()) {
-        metadata["remainingItemCount"] = (objects.len() - limit).into();
+        // How many more a selector would take is not said, as in Kubernetes.
+        if selector.is_empty() {
+            metadata["remainingItemCount"] = (objects.len() - limit).into();
+        }
         objects.truncate(limit);
         let after = objects.last().map(|object| place(object)).unwrap_or_default();
+        let version = Some(version);
         metadata["continue"] = Page { version, after }.written().into();
     }
-    Ok(ok(&asked.shape(target).list(
-        target.resource,
-        &objects,
-        metadata,
-        api.clock.now(),
-    )))
+    let shape = asked.shape(target);
+    Ok(ok(&shape.list(target.resource, &objects, metadata, api.clock.now())))
+}
+
+/// The refusal of a page whose moment is forgotten, with a token for what is there now.
+fn continue_expired(after: &(String, String)) -> Status {
+    let page = Page {
+        version: None,
+        after: after.clone(),
+    };
+    let mut status = Status::expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+         without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
+         results. Continuing with the provided token results in an inconsistent list - objects that were created, \
+         modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+    );
+    status.metadata = Some(Box::new(json!({"continue": page.written()})));
+    status
 }
 
 /// Where an object stands in a list.
@@ -76,7 +112,8 @@ fn place(object: &Value) -> (String, String) {
 
 /// Where the next page begins.
 struct Page {
-    version: u64,
+    /// The moment that it shows; the present one where absent.
+    version: Option<u64>,
     after: (String, String),
 }
 
@@ -92,10 +129,13 @@ impl Page {
             let value: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
             let text = |field: &str| value[field].as_str().map(str::to_owned);
             Some(Self {
-                version: value["rv"].as_u64()?,
+                version: match &value["rv"] {
+                    Value::Null => None,
+                    version => Some(version.as_u64()?),
+                },
                 after: (text("namespace")?, text("name")?),
             })
         };
-        read().ok_or_else(|| Status::bad_request("continue key is not valid"))
+        read().ok_or_else(|| Status::bad_request("invalid continue token: continue key is not valid"))
     }
 }

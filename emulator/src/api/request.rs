@@ -33,7 +33,8 @@ impl Asked {
             .await
             .map_err(|error| Status::bad_request(format!("cannot read the request's body: {error}")))?;
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        if let Some(json) = protobuf::to_json(&body) {
+        let json = protobuf::to_json(&body).map_err(|error| Status::bad_request(error.to_string()))?;
+        if let Some(json) = json {
             body = json.to_string().into();
             parts
                 .headers

@@ -20,7 +20,7 @@ const LIFETIME: i64 = 3600;
 
 /// The answer to a review of a kind.
 pub(super) fn review(kind: &str, user: &User, asked: &Asked) -> Response<Body> {
-    // kubectl asks in protobuf: what it asked about does not matter, since every user may all or nothing.
+    // What is asked about does not matter: every user may all or nothing.
     let given: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     let spec = Some(given["spec"].clone())
         .filter(Value::is_object)

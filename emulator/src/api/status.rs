@@ -17,7 +17,9 @@ pub struct Status {
     /// What people read.
     pub message: String,
     /// Which object, and what of it is wrong.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
+    /// What a list can be gone on with, where the client's token is too old.
+    pub metadata: Option<Box<Value>>,
 }
 
 impl Status {
@@ -27,11 +29,12 @@ impl Status {
             reason,
             message: message.into(),
             details: None,
+            metadata: None,
         }
     }
 
     fn about(mut self, resource: Resource, name: &str) -> Self {
-        self.details = Some(details(resource.group(), resource.plural(), name));
+        self.details = Some(Box::new(details(resource.group(), resource.plural(), name)));
         self
     }
 
@@ -48,7 +51,7 @@ impl Status {
     /// There is none of a kind that is not stored.
     pub fn not_found_in(kind: &str, name: &str) -> Self {
         Self {
-            details: Some(json!({"name": name, "kind": kind})),
+            details: Some(Box::new(json!({"name": name, "kind": kind}))),
             ..Self::new(404, "NotFound", format!("{kind} \"{name}\" not found"))
         }
     }
@@ -71,7 +74,7 @@ impl Status {
     /// The object is not the one that the client knows.
     pub fn conflict(resource: Resource, name: &str, why: &str) -> Self {
         Self {
-            details: Some(details(resource.group(), resource.plural(), name)),
+            details: Some(Box::new(details(resource.group(), resource.plural(), name))),
             ..Self::conflict_on(resource.qualified(), name, why)
         }
     }
@@ -80,7 +83,7 @@ impl Status {
     pub fn conflict_on(kind: &str, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}");
         Self {
-            details: Some(json!({"name": name, "kind": kind})),
+            details: Some(Box::new(json!({"name": name, "kind": kind}))),
             ..Self::new(409, "Conflict", message)
         }
     }
@@ -109,7 +112,7 @@ impl Status {
             })
             .collect();
         Self {
-            details: Some(json!({"causes": causes})),
+            details: Some(Box::new(json!({"causes": causes}))),
             ..Self::new(409, "Conflict", message)
         }
     }
@@ -162,7 +165,7 @@ impl Status {
         let message = format!("Too large resource version: {asked}, current: {newest}");
         let causes = json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
         Self {
-            details: Some(json!({"causes": causes, "retryAfterSeconds": 1})),
+            details: Some(Box::new(json!({"causes": causes, "retryAfterSeconds": 1}))),
             ..Self::new(504, "Timeout", message)
         }
     }
@@ -182,7 +185,7 @@ impl Status {
                     .iter()
                     .map(|error| json!({"reason": error.reason(), "message": error.body(), "field": error.path}))
                     .collect();
-                status.details = Some(json!({"name": name, "kind": kind, "causes": causes}));
+                status.details = Some(Box::new(json!({"name": name, "kind": kind, "causes": causes})));
             }
             _ => {}
         }
@@ -209,8 +212,11 @@ impl Status {
             "message": self.message,
             "reason": self.reason,
         });
+        if let Some(metadata) = &self.metadata {
+            value["metadata"] = Value::clone(metadata);
+        }
         if let Some(details) = &self.details {
-            value["details"] = details.clone();
+            value["details"] = Value::clone(details);
         }
         value["code"] = self.code.into();
         value

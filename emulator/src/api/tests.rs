@@ -422,3 +422,93 @@ async fn classes_of_priority_are_made_and_guarded() {
         ["high", "system-cluster-critical", "system-node-critical"]
     );
 }
+
+#[tokio::test]
+async fn later_pages_show_the_moment_of_the_first() {
+    let (api, _folder) = api();
+    for name in ["a", "b", "c"] {
+        make(&api, name).await;
+    }
+    let first = ask(&api, "GET", &format!("{MAPS}?limit=1"), Value::Null).await.1;
+    assert_eq!(first["metadata"]["remainingItemCount"], 2);
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let (code, _) = ask(&api, "DELETE", &format!("{MAPS}/b"), Value::Null).await;
+    assert_eq!(code, 200);
+    make(&api, "d").await;
+    let rest = ask(&api, "GET", &format!("{MAPS}?continue={token}"), Value::Null)
+        .await
+        .1;
+    assert_eq!(names(&rest), ["b", "c"]);
+    assert_eq!(
+        rest["metadata"]["resourceVersion"],
+        first["metadata"]["resourceVersion"]
+    );
+    let both = ask(
+        &api,
+        "GET",
+        &format!("{MAPS}?continue={token}&resourceVersion=1"),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(both.0, 400);
+    let broken = ask(&api, "GET", &format!("{MAPS}?continue=x"), Value::Null).await.1;
+    assert_eq!(broken["message"], "invalid continue token: continue key is not valid");
+}
+
+#[tokio::test]
+async fn a_page_whose_moment_is_forgotten_has_expired_and_can_be_gone_on_from() {
+    let (api, _folder) = api();
+    for name in ["a", "b", "c"] {
+        make(&api, name).await;
+    }
+    let first = ask(&api, "GET", &format!("{MAPS}?limit=1"), Value::Null).await.1;
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let version = first["metadata"]["resourceVersion"].as_str().unwrap();
+    // More than the history keeps.
+    for number in 0..5000 {
+        let key = Key::new(Resource::Nodes, "", format!("n{number}"));
+        api.store.create(key, json!({})).unwrap();
+    }
+    let (code, expired) = ask(&api, "GET", &format!("{MAPS}?limit=1&continue={token}"), Value::Null).await;
+    assert_eq!((code, &expired["reason"]), (410, &json!("Expired")));
+    let token = expired["metadata"]["continue"].as_str().unwrap();
+    let rest = ask(&api, "GET", &format!("{MAPS}?continue={token}"), Value::Null)
+        .await
+        .1;
+    assert_eq!(names(&rest), ["b", "c"]);
+    let exact = format!("{MAPS}?resourceVersion={version}&resourceVersionMatch=Exact");
+    let (code, expired) = ask(&api, "GET", &exact, Value::Null).await;
+    assert_eq!(
+        (code, expired["message"].as_str()),
+        (410, Some("The resourceVersion for the provided list is too old."))
+    );
+}
+
+#[tokio::test]
+async fn a_watch_begins_with_what_the_client_wishes() {
+    let (api, _folder) = api();
+    make(&api, "a").await;
+    let streamed = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+    let kinds = |events: &[Value]| -> Vec<String> {
+        events
+            .iter()
+            .map(|event| event["type"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all = watched(&api, &format!("{MAPS}?{streamed}&allowWatchBookmarks=true")).await;
+    assert_eq!(kinds(&all), ["ADDED", "BOOKMARK"]);
+    assert_eq!(
+        all[1]["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"],
+        "true"
+    );
+    assert_eq!(kinds(&watched(&api, &format!("{MAPS}?{streamed}")).await), ["ADDED"]);
+    let none = "sendInitialEvents=false&resourceVersionMatch=NotOlderThan";
+    assert_eq!(
+        kinds(&watched(&api, &format!("{MAPS}?{none}")).await),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        kinds(&watched(&api, &format!("{MAPS}?resourceVersion=0")).await),
+        ["ADDED"]
+    );
+}

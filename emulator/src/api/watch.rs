@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Api;
 use super::answer::text;
+use super::list_options;
 use super::request::Asked;
 use super::selector::Selector;
 use super::shape::Shape;
@@ -50,12 +51,12 @@ pub(super) fn watch(api: &Arc<Api>, target: &Target, asked: &Asked) -> Result<Re
         selector = Selector::named(name);
     }
     let version = asked.version()?;
-    let initial = asked.query.flag("sendInitialEvents");
-    if initial && asked.query.get("resourceVersionMatch") != Some("NotOlderThan") {
-        return Err(Status::unprocessable(
-            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        ));
-    }
+    list_options::check(target.resource, &asked.query, true)?;
+    // Absent, and given as false, are two different wishes.
+    let wished = asked
+        .query
+        .get("sendInitialEvents")
+        .map(|_| asked.query.flag("sendInitialEvents"));
     let newest = api.store.version();
     if let Some(version) = version.filter(|version| *version > newest) {
         return Err(Status::too_large_version(version, newest));
@@ -78,12 +79,12 @@ pub(super) fn watch(api: &Arc<Api>, target: &Target, asked: &Asked) -> Result<Re
     };
     let namespace = target.namespace.clone();
     // From no version or 0, and where it is wished, the watch begins with what there is.
-    let from = if initial {
-        None
-    } else {
-        version.filter(|version| *version > 0)
+    let from = match wished {
+        Some(true) => None,
+        Some(false) => Some(version.filter(|version| *version > 0).unwrap_or(newest)),
+        None => version.filter(|version| *version > 0),
     };
-    tokio::spawn(watcher.run(namespace, from, initial, end));
+    tokio::spawn(watcher.run(namespace, from, wished == Some(true), end));
     let body = Body::from_stream(poll_fn(move |context| {
         receiver.poll_recv(context).map(|part| part.map(Ok::<_, Infallible>))
     }));
@@ -101,7 +102,7 @@ impl Watcher {
                         return;
                     }
                 }
-                if initial && self.bookmark(version, true).await.is_err() {
+                if initial && self.bookmarks && self.bookmark(version, true).await.is_err() {
                     return;
                 }
                 version

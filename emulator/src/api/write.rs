@@ -182,11 +182,11 @@ fn store_new(api: &Api, target: &Target, object: Value, dry_run: bool) -> Result
             let mut status = Status::forbidden(format!(
                 "{plural} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated"
             ));
-            status.details = Some(json!({"name": name, "kind": plural, "causes": [{
+            status.details = Some(Box::new(json!({"name": name, "kind": plural, "causes": [{
                 "reason": "NamespaceTerminating",
                 "message": format!("namespace {namespace} is being terminated"),
                 "field": "metadata.namespace",
-            }]}));
+            }]})));
             return Err(status);
         }
     }

@@ -52,12 +52,8 @@ impl History {
         }
     }
 
-    /// The first change after `version` that `wanted` takes.
-    pub(super) fn next(
-        &self,
-        version: u64,
-        wanted: impl Fn(&WatchEvent) -> bool,
-    ) -> Result<Option<WatchEvent>, Expired> {
+    /// Every change after `version`, the oldest first.
+    pub(super) fn since(&self, version: u64) -> Result<impl DoubleEndedIterator<Item = &WatchEvent>, Expired> {
         if version < self.start {
             return Err(Expired {
                 asked: version,
@@ -65,8 +61,16 @@ impl History {
             });
         }
         let from = self.events.partition_point(|(event, _)| event.version <= version);
-        let found = self.events.range(from..).find(|(event, _)| wanted(event));
-        Ok(found.map(|(event, _)| event.clone()))
+        Ok(self.events.range(from..).map(|(event, _)| event))
+    }
+
+    /// The first change after `version` that `wanted` takes.
+    pub(super) fn next(
+        &self,
+        version: u64,
+        wanted: impl Fn(&WatchEvent) -> bool,
+    ) -> Result<Option<WatchEvent>, Expired> {
+        Ok(self.since(version)?.find(|event| wanted(event)).cloned())
     }
 }
 

@@ -156,6 +156,35 @@ impl Store {
         (objects, state.version)
     }
 
+    /// The same as it was at an earlier version.
+    ///
+    /// # Errors
+    /// `Expired` where not all changes since are kept.
+    pub fn list_at(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<Vec<Arc<Value>>, Expired> {
+        let state = self.lock();
+        let wanted = |key: &Key| key.resource == resource && namespace.is_none_or(|n| key.namespace == n);
+        let first = Key::new(resource, namespace.unwrap_or_default(), "");
+        let mut objects: BTreeMap<&Key, Arc<Value>> = state
+            .objects
+            .range(first..)
+            .take_while(|(key, _)| wanted(key))
+            .map(|(key, object)| (key, object.clone()))
+            .collect();
+        // The newest change is taken back first.
+        for event in state.history.since(version)?.rev().filter(|event| wanted(&event.key)) {
+            match &event.previous {
+                Some(previous) => objects.insert(&event.key, previous.clone()),
+                None => objects.remove(&event.key),
+            };
+        }
+        Ok(objects.into_values().collect())
+    }
+
     /// Adds an object; sets its `metadata.resourceVersion` and nothing else.
     ///
     /// # Errors
@@ -297,6 +326,35 @@ mod tests {
         let mut watch = store.watch(Resource::Pods, None, 2);
         store.create(key("c"), json!({})).unwrap();
         assert_eq!(watch.next().await.unwrap().version, 3);
+    }
+
+    #[test]
+    fn an_earlier_moment_is_seen_as_it_was() {
+        let store = Store::in_memory();
+        store
+            .create(key("a"), json!({"metadata": {"name": "a"}, "n": 1}))
+            .unwrap();
+        store.create(key("b"), json!({"metadata": {"name": "b"}})).unwrap();
+        let changed = store.modify::<StoreError>(&key("a"), |object| {
+            object["n"] = json!(2);
+            Ok(())
+        });
+        changed.unwrap();
+        store.delete(&key("b"), None).unwrap();
+        store.create(key("c"), json!({"metadata": {"name": "c"}})).unwrap();
+        let at = |version| -> Vec<(String, Value)> {
+            let objects = store.list_at(Resource::Pods, None, version).unwrap();
+            let seen = objects
+                .iter()
+                .map(|object| (object["metadata"]["name"].to_string(), object["n"].clone()));
+            seen.collect()
+        };
+        let [a, b, c] = ["\"a\"", "\"b\"", "\"c\""].map(str::to_owned);
+        assert_eq!(at(1), [(a.clone(), json!(1))]);
+        assert_eq!(at(2), [(a.clone(), json!(1)), (b, Value::Null)]);
+        assert_eq!(at(4), [(a.clone(), json!(2))]);
+        assert_eq!(at(5), [(a, json!(2)), (c, Value::Null)]);
+        assert!(store.list_at(Resource::Nodes, None, 1).unwrap().is_empty());
     }
 
     #[test]

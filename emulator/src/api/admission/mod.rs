@@ -31,6 +31,7 @@ use crate::{
     store::{Key, Resource},
 };
 
+pub(super) use self::names::{label_value, qualified};
 pub use self::{
     decode::{Decoded, FieldValidation, decode, decode_document},
     defaults::apply as apply_defaults,

@@ -71,7 +71,7 @@ fn is_qualified_part(text: &str) -> bool {
 }
 
 /// Why a text is no qualified name (`example.com/Name`): the form of label keys.
-pub(super) fn qualified(text: &str) -> Vec<String> {
+pub(in crate::api) fn qualified(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let parts: Vec<&str> = text.split('/').collect();
     let name = match parts.as_slice() {
@@ -106,7 +106,7 @@ pub(super) fn qualified(text: &str) -> Vec<String> {
 }
 
 /// Why a text is no label's value.
-pub(super) fn label_value(text: &str) -> Vec<String> {
+pub(in crate::api) fn label_value(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if text.len() > 63 {
         wrong.push(too_long(63));

@@ -1,0 +1,59 @@
+//! debug: in the pod, in a copy of it, on the node; run and its end.
+
+use tests::kubectl::Version;
+use tests::output::Output;
+
+use crate::World;
+
+crate::with_either_kubectl! { copies one_off_pods }
+
+#[test]
+fn a_container_joins_the_processes_of_another() {
+    let world = World::with_sleeper(Version::Current);
+    let debug = "debug sleeper --image=busybox:1 --image-pull-policy=Never --target=main --container=look -i -- cat /proc/1/cmdline";
+    let said = world.kubectl.says(debug);
+    assert!(said.contains("echo started"), "{said}");
+    let state = "get pod sleeper -o jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.reason}";
+    world.kubectl.until(state, |reason| reason == "Completed");
+    let missing = debug
+        .replace("--target=main", "--target=other")
+        .replace("--container=look", "--container=again");
+    let refused = world.kubectl.run(&missing).failed();
+    assert!(
+        refused.contains("spec.ephemeralContainers[1].targetContainerName: Not found: \"other\""),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_node_is_looked_at_from_a_pod() {
+    let world = World::new(Version::Current);
+    let said = world
+        .kubectl
+        .says("debug node/emulator --image=busybox:1 --image-pull-policy=Never -i -- ls /host/proc/1");
+    assert!(said.contains("cmdline"), "{said}");
+}
+
+fn copies(version: Version) {
+    let world = World::with_sleeper(version);
+    let words = ["sh", "-c", "read line; echo heard $line"];
+    let line = "debug sleeper --copy-to=copy --image=busybox:1 --container=look -i --";
+    let line: Vec<&str> = line.split(' ').chain(words).collect();
+    let output = Output::with_input(&mut world.kubectl.command_of(&line), "this\n");
+    assert!(output.stdout.contains("heard this"), "{output:#?}");
+    let containers = world
+        .kubectl
+        .says("get pod copy -o jsonpath={.spec.containers[*].name}");
+    assert_eq!(containers, "main look");
+}
+
+fn one_off_pods(version: Version) {
+    let world = World::new(version);
+    let line = "run one-off --image=busybox:1 --image-pull-policy=Never --restart=Never --rm -i --";
+    let words = ["sh", "-c", "read line; echo heard $line; exit 3"];
+    let line: Vec<&str> = line.split(' ').chain(words).collect();
+    let output = Output::with_input(&mut world.kubectl.command_of(&line), "this\n");
+    assert_eq!(output.code, 3, "{output:#?}");
+    assert!(output.stdout.contains("heard this"), "{output:#?}");
+    assert_eq!(world.kubectl.says("get pods -o name"), "");
+}

@@ -87,6 +87,7 @@ impl Default for Podman {
 
 impl Drop for Podman {
     fn drop(&mut self) {
+        let _ = self.says(&["rm", "--all", "--force", "--time", "1"]);
         let _ = self.says(&["pod", "rm", "--all", "--force", "--time", "1"]);
     }
 }

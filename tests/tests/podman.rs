@@ -47,3 +47,60 @@ fn it_is_pid_1_of_a_shared_pid_namespace_and_reaps_there() {
     let lines: Vec<&str> = said.lines().map(|line| line.trim_matches('\0')).collect();
     assert_eq!(lines, ["/pause", "0"], "{said}");
 }
+
+#[test]
+fn it_holds_what_kube_play_makes() {
+    let podman = Podman::new();
+    let _ = podman.says(&["load", "-i", &busybox_archive().to_string_lossy()]);
+    let pod = "apiVersion: v1
+kind: Pod
+metadata: {name: played}
+spec:
+  containers:
+  - name: main
+    image: docker.io/library/busybox:1
+    imagePullPolicy: Never
+    command: ['sh', '-c', \"trap 'exit 0' TERM; while :; do sleep 0.1; done\"]
+";
+    let manifest = podman.path("pod.yaml");
+    fs::write(&manifest, pod).unwrap();
+    let _ = podman.says(&["kube", "play", "--network", "none", &manifest]);
+    let pid = podman.infra("played");
+    let proc = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    assert_eq!(proc("cmdline"), "/pause\0");
+    let start = Instant::now();
+    let _ = podman.says(&["kube", "down", &manifest]);
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "pause has 10 s: {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn it_needs_no_user_of_its_own_no_writable_root_and_no_more_calls_than_the_default_profile_lets_through() {
+    let podman = Podman::new();
+    let run = "run --detach --network none --read-only --read-only-tmpfs=false --cap-drop all --name alone localhost/pause:test";
+    let _ = podman.says(&run.split(' ').collect::<Vec<_>>());
+    let pid = podman.says(&["inspect", "--format", "{{.State.Pid}}", "alone"]);
+    let proc = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let status = proc("status");
+    for line in [
+        "Uid:\t65535\t65535\t65535\t65535",
+        "Gid:\t65535\t65535\t65535\t65535",
+        "CapEff:\t0000000000000000",
+        // A filter.
+        "Seccomp:\t2",
+    ] {
+        assert!(status.contains(line), "no {line} in {status}");
+    }
+    let mounts = proc("mountinfo");
+    let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/")).unwrap();
+    let options = root.split(' ').nth(5).unwrap();
+    assert!(options.starts_with("ro"), "{root}");
+    let _ = podman.says(&["stop", "--time", "30", "alone"]);
+    let code = podman.says(&["inspect", "--format", "{{.State.ExitCode}}", "alone"]);
+    let log = podman.says(&["logs", "alone"]);
+    assert_eq!(code, "0", "{log}");
+    let _ = podman.says(&["rm", "alone"]);
+}

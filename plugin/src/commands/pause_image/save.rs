@@ -22,17 +22,19 @@ pub(super) struct Arguments {
 /// Writes the archive.
 pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<(), PauseImageError> {
     name::check(&arguments.name)?;
-    let archive = image()?.archive(&arguments.name);
+    let image = image()?;
+    let archive = image.archive(&arguments.name);
     let path = arguments.file.display().to_string();
     std::fs::write(&arguments.file, &archive).map_err(|source| PauseImageError::Write {
         path: path.clone(),
         source,
     })?;
     let said = format!(
-        "Wrote {} ({}) to {path}: {} bytes",
+        "Wrote {} ({}) to {path}: {} bytes, {}",
         arguments.name,
         architectures(),
-        archive.len()
+        archive.len(),
+        image.index.digest
     );
     printer.line(&Line::from(said.as_str()));
     Ok(())

@@ -11,7 +11,7 @@ kind: Pod
 metadata: {name: shared}
 spec:
   shareProcessNamespace: true
-  terminationGracePeriodSeconds: 60
+  terminationGracePeriodSeconds: 600
   securityContext:
     seccompProfile: {type: RuntimeDefault}
   containers:
@@ -105,10 +105,11 @@ fn a_deletion_does_not_wait_out_its_grace_period() {
     let kubectl = namespace.kubectl(Version::Current);
     with_shared_pod(&kubectl);
     let start = Instant::now();
-    kubectl.does("delete pod shared");
+    kubectl.does("delete pod shared --timeout=120s");
+    // A busy machine takes its time, but never this much.
     assert!(
-        start.elapsed() < Duration::from_secs(20),
-        "{:?} of 60 s",
+        start.elapsed() < Duration::from_secs(120),
+        "{:?} of 600 s",
         start.elapsed()
     );
 }

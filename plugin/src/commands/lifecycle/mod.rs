@@ -1,5 +1,8 @@
 //! `kubectl pod lifecycle`: what happened to a pod, when, and what comes next.
 
+mod form;
+mod tell;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,11 +11,12 @@ use clap::Args;
 use clap_complete::ArgValueCompleter;
 use k8s_openapi::jiff::Timestamp;
 
-use super::follow::{End, Follow, Followed, follow};
+pub use self::form::Form;
+pub(super) use self::tell::{finish, print};
+use super::follow::{Follow, follow};
 use crate::cli::connection::Connection;
 use crate::cli::containers::Containers;
 use crate::cli::duration;
-use crate::cli::output::{self, Template};
 use crate::cli::selection::{Choice, Selection};
 use crate::cli::switch;
 use crate::cli::usage::UsageError;
@@ -28,82 +32,8 @@ use crate::pod::event;
 use crate::pod::history::History;
 use crate::pod::outcome::Until;
 use crate::recording;
-use crate::view::lifecycle::html::{self, Chapter};
-use crate::view::lifecycle::record::{LifecycleListRecord, LifecycleRecord};
-use crate::view::lifecycle::{self, several, svg};
-use crate::view::machine;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
-use crate::view::width;
-use crate::{findings, view};
-
-/// The forms of the story.
-#[derive(Clone, Debug, Default)]
-pub enum Form {
-    /// For people; several pods in one table.
-    #[default]
-    Text,
-    /// For people; several pods with all their stories.
-    Wide,
-    /// For programs.
-    Json,
-    /// For programs and people.
-    Yaml,
-    /// `pod/NAME`, one a line.
-    Name,
-    /// The chart as a picture.
-    Svg,
-    /// One web page, to attach to an incident.
-    Html,
-    /// What a template takes out of the story for programs.
-    Template(Template),
-}
-
-impl Form {
-    /// Reads the value of `-o`.
-    ///
-    /// # Errors
-    /// What is wrong with it, in kubectl's words.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "text" | "" => Ok(Self::Text),
-            "wide" => Ok(Self::Wide),
-            "json" => Ok(Self::Json),
-            "yaml" => Ok(Self::Yaml),
-            "name" => Ok(Self::Name),
-            "svg" => Ok(Self::Svg),
-            "html" => Ok(Self::Html),
-            other => match Template::parse(other) {
-                Some(template) => template.map(Self::Template),
-                None => Err(output::no_form(
-                    other,
-                    &["text", "wide", "json", "yaml", "name", "svg", "html"],
-                )),
-            },
-        }
-    }
-
-    /// What it is called.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Wide => "wide",
-            Self::Json => "json",
-            Self::Yaml => "yaml",
-            Self::Name => "name",
-            Self::Svg => "svg",
-            Self::Html => "html",
-            Self::Template(Template::JsonPath(_)) => "jsonpath",
-            Self::Template(Template::JsonPathAsJson(_)) => "jsonpath-as-json",
-            Self::Template(_) => "custom-columns",
-        }
-    }
-
-    /// Whether the story is told at its end alone.
-    pub fn is_document(&self) -> bool {
-        !matches!(self, Self::Text | Self::Wide)
-    }
-}
 
 /// What `lifecycle` takes.
 #[derive(Debug, Args)]
@@ -366,104 +296,4 @@ async fn of_choice(choice: &Choice, cluster: &Cluster) -> Result<Follow, Failure
         }),
         Choice::Files(_) => Err(UsageError::new("a file does not change").into()),
     }
-}
-
-/// Tells the end, and makes it the exit code.
-pub(super) fn finish(arguments: &Arguments, followed: &Followed, printer: &mut Printer) -> ExitCode {
-    let columns = width::columns(printer.is_terminal());
-    match followed.pods.as_slice() {
-        pods if arguments.output.is_document() => print(arguments, pods, printer),
-        [history] => {
-            let goes_on = !arguments.emulate && history.gone.is_none();
-            printer.lines(&lifecycle::summary(history, columns, goes_on));
-        }
-        several => {
-            printer.line(&Line::new());
-            printer.lines(&several::lines(several, columns));
-            printer.lines(&several::percentile_lines(several));
-        }
-    }
-    let state = arguments.until.map(|until| format!("{until:?}")).unwrap_or_default();
-    let mut complain = |words: String| {
-        printer.error_line(&Line::new().tone(Tone::Bad, "error:").plain(" ").plain(words));
-    };
-    match &followed.end {
-        End::Reached => ExitCode::SUCCESS,
-        End::Lost(why) => {
-            complain(format!("{state} cannot be reached any more: {why}"));
-            ExitCode::from(2)
-        }
-        End::TimedOut => {
-            let names: Vec<String> = followed
-                .pods
-                .iter()
-                .map(|history| format!("pods/{}", history.facts.name))
-                .collect();
-            complain(format!("timed out waiting for the condition on {}", names.join(", ")));
-            ExitCode::from(3)
-        }
-        End::Interrupted => ExitCode::from(130),
-    }
-}
-
-pub(super) fn print(arguments: &Arguments, histories: &[History], printer: &mut Printer) {
-    let columns = width::columns(printer.is_terminal());
-    match &arguments.output {
-        Form::Template(template) => {
-            printer.document(&machine::templated(template, &record(histories), !arguments.no_headers));
-        }
-        Form::Json => printer.document(&machine::json(&record(histories))),
-        Form::Yaml => printer.document(&machine::yaml(&record(histories))),
-        Form::Svg => printer.document(&svg::document(histories)),
-        Form::Html => printer.document(&page(histories)),
-        Form::Name => {
-            for history in histories {
-                printer.line(&Line::from(format!("pod/{}", history.facts.name)));
-            }
-        }
-        form @ (Form::Text | Form::Wide) => {
-            let is_overview = histories.len() > 1;
-            if is_overview {
-                printer.lines(&several::lines(histories, columns));
-                printer.lines(&several::percentile_lines(histories));
-            }
-            if is_overview && matches!(form, Form::Text) {
-                return;
-            }
-            for (number, history) in histories.iter().enumerate() {
-                if number > 0 || is_overview {
-                    printer.line(&Line::new());
-                }
-                printer.lines(&lifecycle::lines(history, columns, matches!(form, Form::Wide)));
-            }
-        }
-    }
-}
-
-fn record(histories: &[History]) -> serde_json::Value {
-    let value = match histories {
-        [history] => serde_json::to_value(LifecycleRecord::of(history)),
-        histories => serde_json::to_value(LifecycleListRecord::of(histories)),
-    };
-    value.unwrap_or_default()
-}
-
-fn page(histories: &[History]) -> String {
-    let chapters: Vec<Chapter<'_>> = histories
-        .iter()
-        .map(|history| {
-            let facts = &history.facts;
-            let found = findings::of(facts, &history.events);
-            let lines = match facts.is_manifest() || history.gone.is_some() {
-                true => Vec::new(),
-                false => view::findings::lines(findings::verdict(facts, &found), &found),
-            };
-            Chapter {
-                history,
-                title: "Findings",
-                findings: lines,
-            }
-        })
-        .collect();
-    html::page(&chapters, Timestamp::now())
 }

@@ -1,0 +1,107 @@
+//! Lives that are simulated.
+
+use serde_json::json;
+
+use super::*;
+
+fn scenario(spec: Value) -> Scenario {
+    Scenario {
+        pod: json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}),
+        companions: Vec::new(),
+        containers: Default::default(),
+        deeds: Vec::new(),
+        start: Timestamp::from_second(1_800_000_000).unwrap(),
+        horizon: Duration::from_secs(3600),
+    }
+}
+
+fn lived(scenario: Scenario) -> Vec<(i64, Arc<Value>, bool)> {
+    let start = scenario.start.as_second();
+    let mut seen = Vec::new();
+    simulate(scenario, |moment| {
+        if !moment.is_event {
+            seen.push((moment.at.as_second() - start, moment.object.clone(), moment.is_gone));
+        }
+        false
+    })
+    .unwrap();
+    seen
+}
+
+#[test]
+fn a_day_of_a_pod_that_runs_takes_no_time() {
+    let mut scenario = scenario(json!({"containers": [{"name": "a", "image": "i:1"}]}));
+    scenario.horizon = Duration::from_secs(24 * 3600);
+    let began = std::time::Instant::now();
+    let seen = lived(scenario);
+    assert_eq!(seen.last().unwrap().1["status"]["phase"], "Running");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_deletion_takes_as_long_as_the_container_does() {
+    let mut scenario = scenario(json!({"containers": [{"name": "a", "image": "i:1"}]}));
+    let run = Run {
+        stops_after: Some(Duration::from_secs(12)),
+        ..Run::default()
+    };
+    scenario.containers.insert(
+        "a".into(),
+        Behaviour {
+            runs: vec![run],
+            ..Behaviour::default()
+        },
+    );
+    scenario.deeds = vec![(Duration::from_secs(60), Deed::Delete { grace: None })];
+    let seen = lived(scenario);
+    let (at, _, is_gone) = seen.last().unwrap();
+    assert!(*is_gone);
+    assert_eq!(*at, 72);
+}
+
+#[test]
+fn what_the_api_would_refuse_is_refused_in_its_words() {
+    let error = simulate(scenario(json!({"containers": [{"name": "a"}]})), |_| false).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Pod \"p\" is invalid: spec.containers[0].image: Required value"
+    );
+}
+
+#[test]
+fn a_missing_config_map_keeps_the_container_from_starting() {
+    let spec = json!({"containers": [{"name": "a", "image": "i:1", "envFrom": [{"configMapRef": {"name": "c"}}]}]});
+    let seen = lived(scenario(spec.clone()));
+    let waiting = &seen.last().unwrap().1["status"]["containerStatuses"][0]["state"]["waiting"];
+    assert_eq!(waiting["reason"], "CreateContainerConfigError");
+    assert_eq!(waiting["message"], "configmap \"c\" not found");
+    let mut with = scenario(spec);
+    with.companions = vec![json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}})];
+    assert_eq!(lived(with).last().unwrap().1["status"]["phase"], "Running");
+}
+
+#[test]
+fn gates_open_when_they_are_opened() {
+    let mut scenario = scenario(json!({"schedulingGates": [{"name": "x.com/g"}], "readinessGates":
+        [{"conditionType": "x.com/r"}], "containers": [{"name": "a", "image": "i:1"}]}));
+    scenario.deeds = vec![
+        (Duration::from_secs(10), Deed::OpenGate { name: "x.com/g".into() }),
+        (
+            Duration::from_secs(30),
+            Deed::Condition {
+                kind: "x.com/r".into(),
+                status: true,
+            },
+        ),
+    ];
+    let seen = lived(scenario);
+    let first = |wanted: &dyn Fn(&Value) -> bool| seen.iter().find(|(_, pod, _)| wanted(pod)).map(|(at, ..)| *at);
+    assert_eq!(first(&|pod| pod["status"]["phase"] == "Running"), Some(10));
+    let ready = |pod: &Value| {
+        let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions
+            .iter()
+            .any(|one| one["type"] == "Ready" && one["status"] == "True")
+    };
+    assert_eq!(first(&ready), Some(30));
+}

@@ -1,5 +1,6 @@
 //! Pause as the infra container below containerd and the kubelet.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use tests::cluster::Cluster;
@@ -52,6 +53,16 @@ fn every_sandbox_is_made_from_the_image_and_the_kubelet_was_given_its_name() {
     assert!(containers.contains("localhost/pause:test"), "{containers}");
     let images = kubectl.says("get node node -o jsonpath={.status.images[*].names}");
     assert!(images.contains("localhost/pause:test"), "{images}");
+    let root = format!("--root-dir={}", cluster.path_inside("pods").display());
+    let lines = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let line = fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&line).into_owned())
+    });
+    let kubelet: Vec<String> = lines.filter(|line| line.contains(&root)).collect();
+    assert!(
+        kubelet.len() == 1 && kubelet[0].contains("\0--pod-infra-container-image=localhost/pause:test"),
+        "{kubelet:?}"
+    );
 }
 
 #[test]

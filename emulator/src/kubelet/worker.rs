@@ -24,6 +24,7 @@ use super::{
     phase::Phase,
     pod::{Declared, Pod},
     pod_status::{Computed, Life, Verdict, compute, started},
+    preemption,
     probe_state::{Finding, ProbeKind, Results, Target},
     probers::{Probers, View},
     publish::Publisher,
@@ -425,7 +426,8 @@ impl Worker {
         if let Some(deadline) = at_deadline {
             wake = wake.min(deadline);
         }
-        let watches_storage = eviction::has_limits(&self.pod);
+        // Critical pods are not evicted.
+        let watches_storage = eviction::has_limits(&self.pod) && !preemption::is_critical(&self.pod.object);
         let mut look = Instant::now() + eviction::PERIOD;
         loop {
             let calls = self.calls.clone();

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{OUTPUT_MAX, USER_AGENT, address, dial_error, insecure};
+use super::{OUTPUT_MAX, USER_AGENT, address, dial_error, first_line::Kept, insecure};
 use crate::{
     kubelet::edges::{Aim, Outcome},
     runtime::SharedRuntime,
@@ -133,6 +133,7 @@ impl Request {
             request = request.header(name, value);
         }
         let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
+        let (stream, first) = Kept::new(stream);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;
@@ -143,7 +144,9 @@ impl Request {
             driver.abort();
         }
         response.map_err(|error| {
-            if error.is_incomplete_message() || error.is_canceled() {
+            if let Some(fault) = first.fault() {
+                fault
+            } else if error.is_incomplete_message() || error.is_canceled() {
                 "EOF".to_owned()
             } else {
                 error.to_string()

@@ -2,6 +2,7 @@
 //! (`pkg/probe`, `pkg/kubelet/prober/prober.go`, `pkg/kubelet/lifecycle/handlers.go`).
 
 mod exec;
+mod first_line;
 mod grpc;
 mod hook;
 mod http;

@@ -108,6 +108,64 @@ fn what_a_pod_refers_to_is_looked_up_where_it_is_permitted() {
 }
 
 #[test]
+fn who_does_without_a_pod_that_is_not_ready_is_told() {
+    let mut web = pod("web-1-a", "Running", false);
+    web["metadata"]["labels"] = json!({"app": "web"});
+    web["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "r", "controller": true}]);
+    web["spec"]["containers"][0]["readinessProbe"] = json!({"httpGet": {"path": "/", "port": 80}});
+    web["status"]["containerStatuses"] = json!([{"name": "app", "ready": false, "restartCount": 0, "image": "",
+        "imageID": "", "state": {"running": {"startedAt": "2026-01-01T00:00:01Z"}}}]);
+    let server = Server::start(move |path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("/replicasets/web-1") => {
+            let owner = json!({"metadata": {"name": "web-1", "ownerReferences": [{"apiVersion": "apps/v1",
+                "kind": "Deployment", "name": "web", "uid": "d", "controller": true}]},
+                "spec": {"replicas": 2, "selector": {}, "template": {}}, "status": {"replicas": 2, "readyReplicas": 1}});
+            (200, vec![owner.to_string()])
+        }
+        path if path.contains("/services") => list(
+            "ServiceList",
+            &[
+                json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}}}),
+                json!({"metadata": {"name": "other"}, "spec": {"selector": {"app": "other"}}}),
+            ],
+            None,
+        ),
+        path if path.contains("/endpointslices") => list(
+            "EndpointSliceList",
+            &[
+                json!({"metadata": {"name": "web-x", "labels": {"kubernetes.io/service-name": "web"}}, "addressType": "IPv4",
+                "endpoints": [{"addresses": ["192.0.2.1"], "conditions": {"ready": true}},
+                    {"addresses": ["192.0.2.2"], "conditions": {"ready": false}}]}),
+            ],
+            None,
+        ),
+        path if path.contains("/poddisruptionbudgets") => list(
+            "PodDisruptionBudgetList",
+            &[
+                json!({"metadata": {"name": "web"}, "spec": {"selector": {"matchLabels": {"app": "web"}}},
+                "status": {"disruptionsAllowed": 0, "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 2}}),
+            ],
+            None,
+        ),
+        path if path.contains("/pods/") => (200, vec![web.to_string()]),
+        _ => refusal(404, "NotFound", "the server could not find the requested resource"),
+    });
+    let said = transcript(&["explain", "pod/web-1-a", "--lang", "en", "-s", &server.url], "");
+    for part in [
+        "container app is not ready: its readiness probe fails",
+        "the Service web does without this pod: 1 of 2 endpoints are ready",
+        "the disruption budget web allows no eviction now",
+        "ReplicaSet/web-1 has 1 of 2 pods ready",
+        "kubectl rollout history deployment/web -n default",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("other"), "{said}");
+}
+
+#[test]
 fn a_type_and_a_name_are_pods_and_a_topic_of_two_words_is_none() {
     let server = Server::start(|path, _| match path {
         path if path.contains("/events") => list("EventList", &[], None),

@@ -62,28 +62,30 @@ fn no_scheduler(facts: &Facts, events: &[Event]) -> Option<Finding> {
         .spec()
         .and_then(|spec| spec.scheduler_name.clone())
         .unwrap_or_else(|| "default-scheduler".to_owned());
-    let severity = if waited > UNTAKEN {
-        Severity::Error
-    } else {
-        Severity::Note
-    };
-    Some(
-        Finding::new(
-            severity,
-            "PodScheduled",
-            say("creation.no-scheduler").with("waited", age::human(waited)),
-        )
-        .seen("spec.schedulerName", scheduler.as_str())
-        .because(say("creation.no-scheduler.cause").with("scheduler", scheduler))
-        .run(kubectl(&[
-            "get",
-            "pods",
-            "-n",
-            "kube-system",
-            "-l",
-            "component=kube-scheduler",
-        ])),
+    let is_late = waited > UNTAKEN;
+    let severity = if is_late { Severity::Error } else { Severity::Note };
+    let finding = Finding::new(
+        severity,
+        "PodScheduled",
+        say("creation.no-scheduler").with("waited", age::human(waited)),
     )
+    .seen("spec.schedulerName", scheduler.as_str());
+    Some(if is_late {
+        finding
+            .because(say("creation.no-scheduler.cause").with("scheduler", scheduler))
+            .run(kubectl(&[
+                "get",
+                "pods",
+                "-n",
+                "kube-system",
+                "-l",
+                "component=kube-scheduler",
+            ]))
+    } else {
+        finding
+            .because(say("creation.new"))
+            .run(here(facts, &["get", "pod", &facts.name, "-w"]))
+    })
 }
 
 /// A node was chosen, and its kubelet says nothing.

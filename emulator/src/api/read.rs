@@ -8,7 +8,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::Api;
-use super::answer::ok;
+use super::answer::{ok, text};
 use super::list_options;
 use super::request::Asked;
 use super::status::Status;
@@ -85,7 +85,8 @@ pub(super) fn list(api: &Api, target: &Target, asked: &Asked) -> Result<Response
         metadata["continue"] = Page { version, after }.written().into();
     }
     let shape = asked.shape(target);
-    Ok(ok(&shape.list(target.resource, &objects, metadata, api.clock.now())))
+    let list = shape.list_written(target.resource, &objects, metadata, api.clock.now());
+    Ok(text("application/json", list))
 }
 
 /// The refusal of a page whose moment is forgotten, with a token for what is there now.

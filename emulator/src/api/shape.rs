@@ -88,6 +88,40 @@ impl Shape {
         }
     }
 
+    /// One object in this form, as text. Whole objects are written as they are: most answers are of them.
+    pub(super) fn one_written(
+        self,
+        resource: Resource,
+        object: &Arc<Value>,
+        now: Timestamp,
+        with_columns: bool,
+    ) -> String {
+        match self {
+            Self::Whole => object.to_string(),
+            _ => self.one(resource, object, now, with_columns).to_string(),
+        }
+    }
+
+    /// A list in this form, as text: hundreds of whole objects are not copied first.
+    pub(super) fn list_written(
+        self,
+        resource: Resource,
+        objects: &[Arc<Value>],
+        metadata: Value,
+        now: Timestamp,
+    ) -> String {
+        if self != Self::Whole {
+            return self.list(resource, objects, metadata, now).to_string();
+        }
+        let items: Vec<String> = objects.iter().map(|object| object.to_string()).collect();
+        format!(
+            "{{\"kind\":\"{}List\",\"apiVersion\":\"{}\",\"metadata\":{metadata},\"items\":[{}]}}",
+            resource.kind(),
+            resource.api_version(),
+            items.join(",")
+        )
+    }
+
     /// A list in this form.
     pub(super) fn list(self, resource: Resource, objects: &[Arc<Value>], metadata: Value, now: Timestamp) -> Value {
         match self {
@@ -170,6 +204,24 @@ mod tests {
             ),
         ] {
             assert_eq!(Shape::of(accept, None), shape, "{accept}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_made() {
+        let objects: Vec<Arc<Value>> = ["a", "b"]
+            .map(|name| Arc::new(json!({"kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "]}"}})))
+            .into();
+        let now = Timestamp::UNIX_EPOCH;
+        for shape in [Shape::Whole, Shape::Metadata("meta.k8s.io/v1")] {
+            for objects in [&objects[..], &objects[..1], &[]] {
+                let metadata = json!({"resourceVersion": "5"});
+                let written = shape.list_written(Resource::ConfigMaps, objects, metadata.clone(), now);
+                let made = shape.list(Resource::ConfigMaps, objects, metadata, now);
+                assert_eq!(written, made.to_string());
+            }
+            let one = shape.one(Resource::ConfigMaps, &objects[0], now, true).to_string();
+            assert_eq!(shape.one_written(Resource::ConfigMaps, &objects[0], now, true), one);
         }
     }
 

@@ -158,10 +158,9 @@ impl Watcher {
 
     async fn send(&mut self, kind: &str, object: &Arc<Value>) -> Result<(), Gone> {
         let now = self.api.clock.now();
-        let shown = self.shape.one(self.resource, object, now, self.with_columns);
+        let shown = self.shape.one_written(self.resource, object, now, self.with_columns);
         self.with_columns = false;
-        let line = json!({"type": kind, "object": shown});
-        self.line(&line).await
+        self.line(&format!("{{\"type\":\"{kind}\",\"object\":{shown}}}")).await
     }
 
     async fn bookmark(&mut self, version: u64, ends_initial_events: bool) -> Result<(), Gone> {
@@ -174,7 +173,7 @@ impl Watcher {
         self.line(&json!({"type": "BOOKMARK", "object": object})).await
     }
 
-    async fn line(&mut self, value: &Value) -> Result<(), Gone> {
+    async fn line(&mut self, value: &impl std::fmt::Display) -> Result<(), Gone> {
         let mut line = value.to_string();
         line.push('\n');
         self.sender.send(line.into()).await.map_err(|_| Gone)

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use emulator::{
     kubelet::{backoff::Backoff, container_status::Statuses, phase::phase, pod::Pod, restart::restarts},
-    simulation::{Behaviour, Run, Scenario, Termination, simulate},
+    simulation::{Behaviour, Deed, Run, Scenario, Termination, simulate},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ContainerStatus;
@@ -229,8 +229,65 @@ fn check_order(life: &Life, init: usize, apps: usize) -> Result<(), TestCaseErro
     Ok(())
 }
 
+/// A pod that is deleted after a minute, with what its container does then, all in seconds.
+fn deleted(grace: u64, hook: u64, stops_after: Option<u64>) -> Scenario {
+    let lifecycle = match hook {
+        0 => Value::Null,
+        seconds => json!({"preStop": {"sleep": {"seconds": seconds}}}),
+    };
+    let mut container = json!({"name": "app", "image": "i:1"});
+    if !lifecycle.is_null() {
+        container["lifecycle"] = lifecycle;
+    }
+    // The API allows no hook that sleeps longer than the pod's own grace; a deletion may give less.
+    let spec = json!({"terminationGracePeriodSeconds": 100, "containers": [container]});
+    let run = Run {
+        stops_after: stops_after.map(Duration::from_secs),
+        stops: Termination::exit(0),
+        ..Run::default()
+    };
+    let behaviour = Behaviour {
+        runs: vec![run],
+        ..Behaviour::default()
+    };
+    Scenario {
+        pod: json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}),
+        companions: Vec::new(),
+        containers: BTreeMap::from([("app".to_owned(), behaviour)]),
+        deeds: vec![(
+            Duration::from_secs(60),
+            Deed::Delete {
+                grace: i64::try_from(grace).ok(),
+            },
+        )],
+        start: Timestamp::from_second(1_800_000_000).unwrap(),
+        horizon: Duration::from_secs(HORIZON),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Hook and stop signal share the grace; whatever is left of it, a container has two seconds for its stop signal.
+    #[test]
+    fn a_deletion_takes_hook_and_stop_and_no_more_than_the_grace(
+        grace in 1..40_u64,
+        hook in 0..50_u64,
+        stops_after in prop::option::weighted(0.8, 0..50_u64),
+    ) {
+        let scenario = deleted(grace, hook, stops_after);
+        let asked = scenario.start.as_second() + 60;
+        let life = Life::of(scenario);
+        let hooked = hook.min(grace);
+        let left = (grace - hooked).max(2);
+        let obeys = stops_after.filter(|after| *after < left);
+        let expected = i64::try_from(hooked + obeys.unwrap_or(left)).unwrap();
+        let ended = life.ended("app");
+        prop_assert_eq!(ended.len(), 1);
+        let took = ended[0].finished.as_second() - asked;
+        prop_assert!((took - expected).abs() <= 1, "{took}s instead of {expected}s");
+        prop_assert_eq!(ended[0].code, if obeys.is_some() { 0 } else { 137 });
+    }
 
     #[test]
     fn a_simulated_life_is_the_one_that_the_decisions_ask_for(scenario in scenario()) {

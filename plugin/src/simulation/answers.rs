@@ -119,6 +119,9 @@ fn kills(history: &History, container: &Container, probe: &str) -> Vec<(SignedDu
         .collect()
 }
 
+/// So many restarts are told, and the last.
+const SAID: usize = 5;
+
 fn restarts(history: &History, container: &Container) -> Option<String> {
     let start = history.start()?;
     let runs: Vec<&Run> = history
@@ -129,15 +132,18 @@ fn restarts(history: &History, container: &Container) -> Option<String> {
     if runs.is_empty() {
         return None;
     }
-    let said: Vec<String> = runs
+    let mut said: Vec<String> = runs
         .iter()
         .enumerate()
-        .filter(|(index, _)| *index < 5 || *index + 1 == runs.len())
+        .filter(|(index, _)| *index < SAID || *index + 1 == runs.len())
         .map(|(_, run)| {
             let at = run.started.or(run.finished).map(|at| words(at.duration_since(start)));
             format!("{} at +{}", run.number, at.unwrap_or_default())
         })
         .collect();
+    if runs.len() > SAID + 1 {
+        said.insert(SAID, "…".to_owned());
+    }
     let total = match runs.len() {
         1 => "1 restart".to_owned(),
         several => format!("{several} restarts"),

@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something that it needs fails")]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use tests::emulator::Emulator;
 use tests::kubectl::{Kubectl, Version};
@@ -253,4 +258,52 @@ fn a_token_and_a_plugin_log_in_as_whom_they_say() {
             "{said}"
         );
     }
+}
+
+/// A proxy that connects whoever asks, and counts how often it was asked.
+fn proxy() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let count = Arc::clone(&count);
+            thread::spawn(move || connect_through(client, &count));
+        }
+    });
+    (url, asked)
+}
+
+fn connect_through(mut client: TcpStream, asked: &AtomicUsize) {
+    let mut reader = BufReader::new(client.try_clone().unwrap());
+    let mut request = String::new();
+    reader.read_line(&mut request).unwrap();
+    while reader.read_line(&mut String::new()).is_ok_and(|length| length > 2) {}
+    let Some(target) = request.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()) else {
+        return;
+    };
+    asked.fetch_add(1, Ordering::Relaxed);
+    let mut server = TcpStream::connect(target).unwrap();
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    thread::spawn(move || std::io::copy(&mut answers, &mut back));
+    // Ends when the client does.
+    let _ = std::io::copy(&mut client, &mut server);
+}
+
+#[test]
+fn the_server_is_reached_through_a_proxy_where_one_is_named() {
+    let world = World::new();
+    let (url, asked) = proxy();
+    let describe = |flags: &[&str]| {
+        let words = [&["describe", "web", "-o", "name"], flags].concat();
+        let mut command = world.emulator.plugin_command(&words);
+        assert_eq!(Output::of(command.env("HTTPS_PROXY", &url)).succeeded(), "pod/web\n");
+    };
+    // This machine itself is reached without the proxy of the environment.
+    describe(&[]);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    describe(&["--proxy-url", &url]);
+    assert_ne!(asked.load(Ordering::Relaxed), 0);
 }

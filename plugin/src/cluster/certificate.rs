@@ -39,7 +39,8 @@ pub(super) fn tls_words(error: &rustls::Error, server: &str) -> String {
         }
         CertificateError::Revoked => "certificate has been revoked".to_owned(),
         other if other.to_string().contains("CaUsedAsEndEntity") => {
-            "certificate is that of an authority, and not one for a server".to_owned()
+            "certificate signed by unknown authority (it is one of an authority itself, and none for a server)"
+                .to_owned()
         }
         other => other.to_string(),
     };

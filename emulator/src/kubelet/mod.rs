@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod conditions;
 pub mod container_status;
 pub mod edges;
+mod ending;
 pub mod eviction;
 mod image_pull;
 mod kill;

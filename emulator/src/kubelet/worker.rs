@@ -19,7 +19,6 @@ use super::{
     edges::VolumePaths,
     eviction,
     image_pull::Pulls,
-    kill::Killer,
     node::Node,
     phase::Phase,
     pod::{Declared, Pod},
@@ -47,7 +46,7 @@ const RESYNC: Duration = Duration::from_secs(75);
 const RETRY_RESIZE: Duration = Duration::from_secs(1);
 
 /// What a full disk did not take is written again after this time.
-const REWRITE: Duration = Duration::from_secs(1);
+pub(super) const REWRITE: Duration = Duration::from_secs(1);
 
 /// The pod as it is wanted.
 #[derive(Clone, Debug)]
@@ -77,7 +76,7 @@ impl Desired {
     }
 
     /// The grace period that its deletion gives.
-    fn grace(&self) -> Option<i64> {
+    pub(super) fn grace(&self) -> Option<i64> {
         let asked = self.object["metadata"]["deletionGracePeriodSeconds"].as_i64();
         // A static pod's file can be gone without any deletion; then the pod's own grace period counts.
         let is_static = self.object["metadata"]["annotations"]["kubernetes.io/config.source"] == "file";
@@ -125,11 +124,11 @@ impl MadeFrom {
 /// The worker of one pod.
 pub(super) struct Worker {
     pub(super) node: Arc<Node>,
-    desired: watch::Receiver<Desired>,
+    pub(super) desired: watch::Receiver<Desired>,
     calls: Calls,
     pub(super) pod: Arc<Pod>,
     pub(super) publisher: Publisher,
-    probers: Option<Probers>,
+    pub(super) probers: Option<Probers>,
     pub(super) failures: StartFailures,
     pub(super) crashes: Backoff,
     pub(super) pulls: Pulls,
@@ -395,22 +394,6 @@ impl Worker {
         }
     }
 
-    /// Ends a pod that uses more storage than its limits allow; whether it does.
-    async fn evict_for_storage(&mut self) -> bool {
-        let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
-            return false;
-        };
-        let used = self.node.edges.storage(&self.pod, &status).await;
-        let Some(message) = eviction::over_limit(&self.pod, &used) else {
-            return false;
-        };
-        let verdict = Verdict::evicted(message);
-        self.node
-            .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
-        self.verdict = Some(verdict);
-        true
-    }
-
     /// Waits for a reason to sync again, at most `wait`. With `more` there is one already.
     async fn pause(&mut self, wait: Duration, more: bool) {
         if more || self.runtime_has_changed().await {
@@ -486,7 +469,7 @@ impl Worker {
     }
 
     /// Reads the newest version of the object; whether anything but its status is new.
-    fn take_update(&mut self) -> bool {
+    pub(super) fn take_update(&mut self) -> bool {
         let desired = self.desired.borrow_and_update().clone();
         if desired.gone || (desired.preempted && self.verdict.is_none()) {
             return true;
@@ -510,96 +493,5 @@ impl Worker {
             .publisher
             .take_conditions(&self.pod, &desired.object["status"]["conditions"]);
         spec_changed || meta_changed || gates
-    }
-
-    /// Kills what runs and stops the sandboxes.
-    async fn end(&mut self) {
-        self.take_update();
-        let mut again = false;
-        loop {
-            let seen = match self.observe().await {
-                Ok(seen) => seen,
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    continue;
-                }
-            };
-            self.publish(&seen, Life::Running);
-            let of_verdict = self.verdict.as_ref().and_then(|verdict| verdict.grace);
-            let grace = of_verdict.or(self.desired.borrow_and_update().grace());
-            let mut desired = self.desired.clone();
-            let killer = Killer {
-                node: &self.node,
-                pod: &self.pod,
-                seen: &seen,
-                grace,
-                again,
-            };
-            let shorter = desired.wait_for(|desired| {
-                let new = desired.grace();
-                new.is_some_and(|new| grace.is_none_or(|grace| new < grace))
-            });
-            tokio::select! {
-                () = killer.everything() => break,
-                Ok(_) = shorter => {}
-            }
-            again = true;
-            self.take_update();
-        }
-        self.stop_sandboxes().await;
-        if let Some(probers) = &mut self.probers {
-            probers.stop();
-        }
-        if let Ok(seen) = self.observe().await {
-            self.publish(&seen, Life::Ended);
-        }
-    }
-
-    pub(super) async fn stop_sandboxes(&mut self) {
-        self.ports = None;
-        let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
-            return;
-        };
-        for sandbox in &status.sandboxes {
-            if let Err(error) = self.node.runtime.stop_sandbox(&sandbox.id).await {
-                let message = format!("error killing pod: failed to stop sandbox: {error}");
-                self.node
-                    .pod_event(&self.pod, EventType::Warning, "FailedKillPod", &message);
-            }
-        }
-    }
-
-    /// Writes the last status, and removes pod and object once its deletion has been asked for.
-    async fn settle(&mut self) {
-        if let Ok(seen) = self.observe().await {
-            self.publish(&seen, Life::Settled);
-            while self.publisher.is_owing() && !self.desired.borrow().ends() {
-                tokio::time::sleep(REWRITE).await;
-                self.publish(&seen, Life::Settled);
-            }
-        }
-        self.node.edges.tear_down(&self.pod.reference()).await;
-        let mut desired = self.desired.clone();
-        if desired.wait_for(Desired::ends).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        self.take_update();
-        self.forget().await;
-        while !self.publisher.remove(&self.node, &self.pod) {
-            tokio::time::sleep(REWRITE).await;
-        }
-    }
-
-    async fn forget(&self) {
-        let pod = self.pod.reference();
-        let Ok(status) = self.node.runtime.pod_status(&pod).await else {
-            return;
-        };
-        for sandbox in &status.sandboxes {
-            // One that can't be removed now is an orphan at the next start.
-            drop(self.node.runtime.stop_sandbox(&sandbox.id).await);
-            drop(self.node.runtime.remove_sandbox(&sandbox.id).await);
-        }
-        self.node.edges.forget(&pod).await;
     }
 }

@@ -1,0 +1,120 @@
+//! How a pod ends: its containers are killed, its last status is written, and what it had is given back.
+
+use std::time::Duration;
+
+use super::{
+    eviction,
+    kill::Killer,
+    pod_status::{Life, Verdict},
+    worker::{Desired, REWRITE, Worker},
+};
+use crate::events::EventType;
+
+impl Worker {
+    /// Ends a pod that uses more storage than its limits allow; whether it does.
+    pub(super) async fn evict_for_storage(&mut self) -> bool {
+        let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
+            return false;
+        };
+        let used = self.node.edges.storage(&self.pod, &status).await;
+        let Some(message) = eviction::over_limit(&self.pod, &used) else {
+            return false;
+        };
+        let verdict = Verdict::evicted(message);
+        self.node
+            .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
+        self.verdict = Some(verdict);
+        true
+    }
+
+    /// Kills what runs and stops the sandboxes.
+    pub(super) async fn end(&mut self) {
+        self.take_update();
+        let mut again = false;
+        loop {
+            let seen = match self.observe().await {
+                Ok(seen) => seen,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            self.publish(&seen, Life::Running);
+            let of_verdict = self.verdict.as_ref().and_then(|verdict| verdict.grace);
+            let grace = of_verdict.or(self.desired.borrow_and_update().grace());
+            let mut desired = self.desired.clone();
+            let killer = Killer {
+                node: &self.node,
+                pod: &self.pod,
+                seen: &seen,
+                grace,
+                again,
+            };
+            let shorter = desired.wait_for(|desired| {
+                let new = desired.grace();
+                new.is_some_and(|new| grace.is_none_or(|grace| new < grace))
+            });
+            tokio::select! {
+                () = killer.everything() => break,
+                Ok(_) = shorter => {}
+            }
+            again = true;
+            self.take_update();
+        }
+        self.stop_sandboxes().await;
+        if let Some(probers) = &mut self.probers {
+            probers.stop();
+        }
+        if let Ok(seen) = self.observe().await {
+            self.publish(&seen, Life::Ended);
+        }
+    }
+
+    pub(super) async fn stop_sandboxes(&mut self) {
+        self.ports = None;
+        let Ok(status) = self.node.runtime.pod_status(&self.pod.reference()).await else {
+            return;
+        };
+        for sandbox in &status.sandboxes {
+            if let Err(error) = self.node.runtime.stop_sandbox(&sandbox.id).await {
+                let message = format!("error killing pod: failed to stop sandbox: {error}");
+                self.node
+                    .pod_event(&self.pod, EventType::Warning, "FailedKillPod", &message);
+            }
+        }
+    }
+
+    /// Writes the last status, and removes pod and object once its deletion has been asked for.
+    pub(super) async fn settle(&mut self) {
+        if let Ok(seen) = self.observe().await {
+            self.publish(&seen, Life::Settled);
+            while self.publisher.is_owing() && !self.desired.borrow().ends() {
+                tokio::time::sleep(REWRITE).await;
+                self.publish(&seen, Life::Settled);
+            }
+        }
+        self.node.edges.tear_down(&self.pod.reference()).await;
+        let mut desired = self.desired.clone();
+        if desired.wait_for(Desired::ends).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.take_update();
+        self.forget().await;
+        while !self.publisher.remove(&self.node, &self.pod) {
+            tokio::time::sleep(REWRITE).await;
+        }
+    }
+
+    async fn forget(&self) {
+        let pod = self.pod.reference();
+        let Ok(status) = self.node.runtime.pod_status(&pod).await else {
+            return;
+        };
+        for sandbox in &status.sandboxes {
+            // One that can't be removed now is an orphan at the next start.
+            drop(self.node.runtime.stop_sandbox(&sandbox.id).await);
+            drop(self.node.runtime.remove_sandbox(&sandbox.id).await);
+        }
+        self.node.edges.forget(&pod).await;
+    }
+}

@@ -104,10 +104,10 @@ fn make_folder(path: &Path, group: Option<i64>) -> io::Result<()> {
 /// Sets mode and owner, whatever the umask; what is made in a folder of the group belongs to the group too.
 #[cfg(unix)]
 fn allow(path: &Path, mode: u32, owner: Option<u32>, group: Option<i64>) -> io::Result<()> {
-    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::fs::PermissionsExt;
     let group = group.and_then(|group| u32::try_from(group).ok());
     if group.is_some() || owner.is_some() {
-        chown(path, owner, group)?;
+        super::owner::give(path, owner, group)?;
     }
     let set_group_id = if group.is_some() && path.is_dir() { 0o2000 } else { 0 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode | set_group_id))

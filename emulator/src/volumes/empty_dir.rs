@@ -53,10 +53,10 @@ pub(super) fn make(
 /// Everybody may write; with an fsGroup what is made in it belongs to that group.
 #[cfg(unix)]
 fn open_to_all(folder: &Path, more: u32, group: Option<i64>) -> io::Result<()> {
-    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::fs::PermissionsExt;
     let mode = match group.and_then(|group| u32::try_from(group).ok()) {
         Some(group) => {
-            chown(folder, None, Some(group))?;
+            super::owner::give(folder, None, Some(group))?;
             0o2777
         }
         None => 0o777,

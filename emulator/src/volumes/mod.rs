@@ -7,6 +7,8 @@ mod atomic_writer;
 mod empty_dir;
 mod host_path;
 mod mount_table;
+#[cfg(unix)]
+mod owner;
 mod payload;
 
 use std::{

@@ -9,4 +9,5 @@ mod isolation;
 mod lifecycle;
 mod machine;
 mod rootless;
+mod setuid;
 mod streams;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something that it needs fails")]
 
 mod configuration;
+mod confinement;
 mod debugging;
 mod deletion;
 mod discovery;

@@ -155,7 +155,8 @@ fn cgroups(plan: &Plan<'_>, root: BorrowedFd<'_>, security: &Security) -> Result
         return Ok(());
     };
     let unified = matches!(folders.as_slice(), [(name, _)] if name.is_empty());
-    let top = if unified || folders.is_empty() {
+    let bare = unified || folders.is_empty();
+    let top = if bare {
         base
     } else {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -181,6 +182,9 @@ fn cgroups(plan: &Plan<'_>, root: BorrowedFd<'_>, security: &Security) -> Result
                 .during("make a cgroup's place")?;
             attach(tree.as_fd(), place.as_fd()).during("mount a cgroup")?;
         }
+    }
+    if !bare && !security.privileged {
+        read_only(top.as_fd()).during("protect /sys/fs/cgroup")?;
     }
     Ok(())
 }

@@ -1,0 +1,87 @@
+//! What a container can't reach, beyond what its manifest asks for.
+
+use tests::kubectl::Version;
+
+use crate::World;
+
+crate::with_either_kubectl! { the_machine_is_out_of_reach a_volume_does_not_lead_out }
+
+/// Tries what would reach the machine, and says of each whether it did.
+const TRIES: &str = r#"
+try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name: done"; else echo "$name: refused"; fi; }
+try 'write to the disk' dd if=/dev/zero of=/disk count=1
+try 'read the disk' dd if=/disk of=/dev/null count=1
+try 'read memory' dd if=/mem of=/dev/null count=1
+try 'write to the kernel' sh -c 'echo b > /proc/sysrq-trigger'
+try 'change the kernel' sh -c 'echo 1 > /proc/sys/vm/drop_caches'
+try 'read the keys' grep . /proc/keys
+try 'read kernel memory' dd if=/proc/kcore of=/dev/null count=1
+try 'see timers' grep . /proc/timer_list
+try 'mount' mount -t tmpfs tmpfs /mnt
+try 'mount the disk' mount /disk /mnt
+try 'change cgroups' mkdir /sys/fs/cgroup/escape
+try 'load a module' sh -c 'insmod /bin/sh'
+try 'see other processes' sh -c '[ $(ls -d /proc/[0-9]* | wc -l) -gt 20 ]'
+try 'enter the first process of the machine' ls /proc/1/root/../../../../home
+head -c 1 /dev/null && echo 'its own devices: done'
+exit 0
+"#;
+
+fn the_machine_is_out_of_reach(version: Version) {
+    let world = World::new(version);
+    let disk = block_device();
+    let script = format!("mknod /disk b {disk}; mknod /mem c 1 1\nmkdir -p /mnt\n{TRIES}");
+    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tries"}, "spec": {
+        "restartPolicy": "Never",
+        "containers": [{"name": "main", "image": "busybox:1", "imagePullPolicy": "Never", "command": ["sh", "-c", script]}],
+    }});
+    let _ = world.kubectl.feed("apply -f -", &pod.to_string()).succeeded();
+    let _ = world
+        .kubectl
+        .until("get pod tries -o jsonpath={.status.phase}", |phase| {
+            phase == "Succeeded"
+        });
+    let log = world.kubectl.says("logs tries");
+    let done: Vec<&str> = log.lines().filter(|line| line.ends_with(": done")).collect();
+    // Its own first process, whose root is its own.
+    assert_eq!(done, ["its own devices: done"], "{log}");
+    assert_eq!(log.lines().count(), 15, "{log}");
+}
+
+/// The numbers of a disk of this machine; those of a first SCSI disk where it has none that is seen.
+fn block_device() -> String {
+    let disks = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let numbers = disks.filter_map(|disk| std::fs::read_to_string(disk.path().join("dev")).ok());
+    let found = numbers.map(|numbers| numbers.trim().replace(':', " ")).next();
+    found.unwrap_or_else(|| "8 0".to_owned())
+}
+
+fn a_volume_does_not_lead_out(version: Version) {
+    let world = World::new(version);
+    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "links"}, "spec": {
+        "restartPolicy": "Never",
+        "initContainers": [{"name": "link", "image": "busybox:1", "imagePullPolicy": "Never",
+            "command": ["sh", "-c", "ln -s /etc /data/out; ln -s ../../../../../../../../etc /data/up; mkdir /data/in"],
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
+        "containers": [
+            {"name": "NAME", "image": "busybox:1", "imagePullPolicy": "Never", "command": ["ls", "/seen"],
+                "volumeMounts": [{"name": "data", "mountPath": "/seen", "subPath": "NAME"}]}],
+        "volumes": [{"name": "data", "emptyDir": {}}]}}"#;
+    for (sub_path, leads_out) in [("out", true), ("up", true), ("in", false)] {
+        let pod = pod
+            .replace("\"links\"", &format!("\"{sub_path}\""))
+            .replace("NAME", sub_path);
+        let _ = world.kubectl.feed("apply -f -", &pod).succeeded();
+        if !leads_out {
+            let line = format!("get pod {sub_path} -o jsonpath={{.status.phase}}");
+            let _ = world.kubectl.until(&line, |phase| phase == "Succeeded");
+            assert_eq!(world.kubectl.says(&format!("logs {sub_path}")), "");
+            continue;
+        }
+        let line = format!("get pod {sub_path} -o jsonpath={{.status.containerStatuses[0].state.waiting}}");
+        let waiting = world
+            .kubectl
+            .until(&line, |waiting| waiting.contains("CreateContainerConfigError"));
+        assert!(waiting.contains("failed to prepare subPath"), "{waiting}");
+    }
+}

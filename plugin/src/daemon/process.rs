@@ -25,9 +25,18 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Serialize, Deserialize)]
 pub enum Report {
     /// It answers requests.
-    Ready(Connection),
+    Ready(Started),
     /// It ended, and why.
     Failed(String),
+}
+
+/// An emulator that has come up.
+#[derive(Serialize, Deserialize)]
+pub struct Started {
+    /// How to reach it.
+    pub connection: Connection,
+    /// What this machine does not let it do, a sentence each.
+    pub limitations: Vec<String>,
 }
 
 /// The emulator could not be started or stopped.
@@ -119,7 +128,7 @@ fn answers(server: &str) -> bool {
 ///
 /// # Errors
 /// What the emulator says, or what the machine does.
-pub fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Result<Connection, ProcessError> {
+pub fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Result<Started, ProcessError> {
     let failed = |what: &str, source| ProcessError::Io {
         what: what.to_owned(),
         source,
@@ -145,7 +154,7 @@ pub fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Result<Conn
         let _ = BufReader::new(stdout).read_line(&mut line);
     }
     match serde_json::from_str(&line) {
-        Ok(Report::Ready(connection)) => Ok(connection),
+        Ok(Report::Ready(started)) => Ok(started),
         Ok(Report::Failed(why)) => {
             let _ = child.wait(); // Only to leave no zombie behind.
             Err(ProcessError::Emulator(why))

@@ -8,7 +8,7 @@ use emulator::data_dir::DataDirError;
 use emulator::emulator::{Emulator, EmulatorError};
 
 use super::start;
-use crate::daemon::process::Report;
+use crate::daemon::process::{Report, Started};
 use crate::failure::Failure;
 
 /// Runs the emulator until it is asked to stop. Its first and only line on standard output tells who started it how that went.
@@ -23,7 +23,10 @@ pub(super) fn run(arguments: &start::Arguments) -> Result<ExitCode, Failure> {
             // Heard from now on: also a request that comes while it starts is followed when it has started.
             let asked = emulator::emulator::asked_to_stop();
             let emulator = Emulator::start(options).await?;
-            report(&Report::Ready(emulator.connection().clone()));
+            report(&Report::Ready(Started {
+                connection: emulator.connection().clone(),
+                limitations: emulator.limitations().to_vec(),
+            }));
             asked.await;
             emulator.stop().await
         })

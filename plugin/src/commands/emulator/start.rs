@@ -14,7 +14,7 @@ use crate::cli::connection::Connection;
 use crate::daemon::{context, kubeconfig, process};
 use crate::failure::Failure;
 use crate::view::printer::Printer;
-use crate::view::text::Line;
+use crate::view::text::{Line, Tone};
 
 /// What `start` takes.
 #[derive(Debug, Args)]
@@ -101,8 +101,11 @@ pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut 
     // Made here, not only by the emulator: its log lies in it.
     DataDir::make(&data_dir)?;
     let started = process::start(&data_dir, arguments.again());
-    let answer = match started {
-        Ok(answer) => answer,
+    let process::Started {
+        connection: answer,
+        limitations,
+    } = match started {
+        Ok(started) => started,
         // Another `start` was faster.
         Err(error) => match process::running(&data_dir)? {
             Some(running) => return already_runs(&data_dir, &running, connection, printer),
@@ -120,6 +123,13 @@ pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut 
     let text = format!("The emulator runs: {}", answer.server);
     printer.line(&Line::from(text.as_str()));
     say_switched(&kubeconfig, printer);
+    for limitation in &limitations {
+        let line = Line::new()
+            .tone(Tone::Warning, "note:")
+            .plain(" ")
+            .plain(limitation.as_str());
+        printer.error_line(&line);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -33,6 +33,9 @@ fn a_liveness_probe_that_kills_a_slow_start_is_found() {
     assert!(said.contains("app: its liveness probe kills it"), "{said}");
     assert!(said.contains("which needs 40s to start"), "{said}");
     assert!(said.contains("not Ready within 5m"), "{said}");
+    let at_once = POD.replace("    lifecycle: {preStop: {sleep: {seconds: 20}}}\n", "");
+    let said = simulated(&at_once, &["--assume", "app: start 40s", "--timeout", "5m"]);
+    assert!(said.contains("the first time 20s after its start"), "{said}");
     let said = simulated(POD, &["--assume", "app: start 10s"]);
     assert!(
         said.contains("leaves its start alone, which needs 10s to start"),

@@ -109,10 +109,12 @@ fn kills(history: &History, container: &Container, probe: &str) -> Vec<(SignedDu
         .iter()
         .filter(|kill| kill.container == container.name && kill.message.contains(&message))
         .map(|kill| {
-            let run = history
-                .runs
-                .iter()
-                .rfind(|run| run.container == container.name && run.started.is_some_and(|started| started <= kill.at));
+            // Where the program stops at once, the next run starts at the very moment of the kill.
+            let run = history.runs.iter().find(|run| {
+                run.container == container.name
+                    && run.started.is_some_and(|started| started <= kill.at)
+                    && run.finished.is_none_or(|finished| finished >= kill.at)
+            });
             let start = run.and_then(|run| run.started).unwrap_or(kill.at);
             (kill.at.duration_since(start), kill.at)
         })

@@ -191,6 +191,9 @@ pub fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
     if pid == 0 {
         return Err(ProcessError::StillRunning(running.pid));
     }
+    // Empty once a process has ended, also where nobody has asked how it did.
+    let command_line = || fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let before = command_line();
     match kill(Pid::from_raw(pid), Signal::SIGTERM) {
         Ok(()) | Err(nix::Error::ESRCH) => {}
         Err(error) => {
@@ -201,8 +204,10 @@ pub fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
         }
     }
     let began = Instant::now();
-    // Its folder is free once it has ended.
-    while DataDir::running(data_dir).is_some_and(|now| now.pid == running.pid) {
+    // It frees its folder first, and ends a moment later.
+    while DataDir::running(data_dir).is_some_and(|now| now.pid == running.pid)
+        || (!before.is_empty() && command_line() == before)
+    {
         if began.elapsed() > STOP_TIMEOUT {
             return Err(ProcessError::StillRunning(running.pid));
         }

@@ -9,10 +9,14 @@ use crate::{SLEEPER, World};
 crate::with_either_kubectl! { watches waits raw_watches }
 
 fn watches(version: Version) {
-    let world = World::new(version);
+    let world = World::with_sleeper(version);
     let mut watch = world.kubectl.start("get pods -w --no-headers");
-    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let _ = world.kubectl.feed("apply -f -", SLEEPER).succeeded();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    // Once it has listed what there is, it sees all that comes.
+    let listed = lines.next().unwrap().unwrap();
+    assert!(listed.starts_with("sleeper"), "{listed}");
+    let later = SLEEPER.replace("sleeper", "later");
+    let _ = world.kubectl.feed("apply -f -", &later).succeeded();
     let mut seen = Vec::new();
     for line in lines {
         let status = line.unwrap().split_whitespace().nth(2).unwrap().to_owned();

@@ -4,6 +4,10 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use support::{Server, change, list, pod, refusal, transcript};
 
@@ -435,4 +439,169 @@ fn flags_that_would_do_nothing_are_refused() {
             "{refused}"
         );
     }
+}
+
+/// Holds requests until so many have come: were they not made at once, nobody would ever be answered.
+#[derive(Clone)]
+struct Round(Arc<(Mutex<usize>, Condvar)>, usize);
+
+impl Round {
+    fn of(count: usize) -> Self {
+        Self(Arc::default(), count)
+    }
+
+    fn wait_for_all(&self) {
+        let (come, all) = &*self.0;
+        let mut come = come.lock().unwrap();
+        *come += 1;
+        all.notify_all();
+        let waited = all
+            .wait_timeout_while(come, Duration::from_secs(30), |come| *come < self.1)
+            .unwrap()
+            .1;
+        assert!(
+            !waited.timed_out(),
+            "requests that belong together were made one after the other"
+        );
+    }
+}
+
+#[test]
+fn a_broken_pod_is_read_in_two_rounds_of_requests_and_nothing_is_discovered() {
+    let broken = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": "web", "namespace": "default", "uid": "u", "labels": {"app": "web"},
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "r", "controller": true}],
+        },
+        "spec": {"nodeName": "n1", "containers": [{
+            "name": "app", "image": "i:1", "resources": {"limits": {"memory": "64Mi"}},
+            "readinessProbe": {"tcpSocket": {"port": 80}},
+        }]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"},
+                {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}],
+            "containerStatuses": [{
+                "name": "app", "image": "i:1", "imageID": "", "ready": false, "started": true, "restartCount": 0,
+                "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+            }],
+        },
+    });
+    let event = json!({
+        "metadata": {"name": "web.1", "namespace": "default"}, "type": "Warning", "reason": "Unhealthy", "count": 3,
+        "message": "Readiness probe failed: dial tcp 10.0.0.1:80: connect: connection refused",
+        "involvedObject": {"kind": "Pod", "name": "web", "namespace": "default", "uid": "u", "fieldPath": "spec.containers{app}"},
+        "firstTimestamp": "2026-01-01T00:00:01Z", "lastTimestamp": "2026-01-01T00:00:09Z",
+    });
+    let around = [
+        "/api/v1/nodes/n1",
+        "/api/v1/namespaces/default/services",
+        "/apis/apps/v1/namespaces/default/replicasets/web-1",
+        "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+        "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/web",
+        "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+    ];
+    for command in [&["describe", "web"][..], &["explain", "pod/web"]] {
+        let (first, second) = (Round::of(2), Round::of(around.len()));
+        let (pod, event) = (broken.clone(), event.clone());
+        let server = Server::start(move |path, _| match path {
+            path if path.starts_with("/api/v1/namespaces/default/pods/web") => {
+                first.wait_for_all();
+                (200, vec![pod.to_string()])
+            }
+            path if path.starts_with("/api/v1/namespaces/default/events?") => {
+                first.wait_for_all();
+                list("EventList", std::slice::from_ref(&event), None)
+            }
+            path if around.iter().any(|known| path.starts_with(known)) => {
+                second.wait_for_all();
+                match path {
+                    path if path.contains("/services") => list("ServiceList", &[], None),
+                    path if path.contains("/endpointslices") => list("EndpointSliceList", &[], None),
+                    path if path.contains("/poddisruptionbudgets") => list("PodDisruptionBudgetList", &[], None),
+                    _ => refusal(404, "NotFound", "there is none"),
+                }
+            }
+            path => panic!("asked for {path}"),
+        });
+        let said = transcript(&[command, &["-s", &server.url]].concat(), "");
+        assert!(said.starts_with("exit code: 0"), "{said}");
+        assert!(said.contains("its readiness probe fails"), "{said}");
+        let asked = server.requests();
+        assert_eq!(asked.len(), 2 + around.len(), "{asked:?}");
+    }
+}
+
+#[test]
+fn pods_are_told_while_further_pages_come() {
+    for command in [
+        &["describe", "-A"][..],
+        &["describe", "-A", "-o", "json"],
+        &["lifecycle", "-A", "-o", "name"],
+    ] {
+        let told = Round::of(2);
+        let held = told.clone();
+        let server = Server::start(move |path, _| match path {
+            path if path.contains("/events") => list("EventList", &[], None),
+            path if path.contains("continue=next") => {
+                held.wait_for_all();
+                list("PodList", &[pod("three", "Succeeded", false)], None)
+            }
+            _ => list(
+                "PodList",
+                &[pod("one", "Succeeded", false), pod("two", "Succeeded", false)],
+                Some("next"),
+            ),
+        });
+        let mut child = support::started(&[command, &["-s", &server.url]].concat());
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut is_told = |name| out.any(|line| line.unwrap().trim_end_matches([',', '"']).ends_with(name));
+        assert!(is_told("one") && is_told("two"), "{command:?}");
+        told.wait_for_all();
+        assert!(is_told("three"), "{command:?}");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_name_costs_no_look_at_events() {
+    let server = Server::start(|path, _| match path {
+        path if path.starts_with("/api/v1/pods") => list("PodList", &[pod("web", "Failed", false)], None),
+        path => panic!("asked for {path}"),
+    });
+    for command in ["describe", "lifecycle"] {
+        let said = transcript(&[command, "-A", "-o", "name", "-s", &server.url], "");
+        assert!(said.starts_with("exit code: 0") && said.contains("pod/web\n"), "{said}");
+    }
+}
+
+#[test]
+fn a_page_that_cannot_be_had_leaves_those_before_it() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("continue=next") => refusal(410, "Expired", "The provided continue parameter is too old"),
+        _ => list(
+            "PodList",
+            &[pod("one", "Succeeded", false), pod("two", "Succeeded", false)],
+            Some("next"),
+        ),
+    });
+    let said = transcript(
+        &["describe", "-A", "-o", "jsonpath={.items[*].name}", "-s", &server.url],
+        "",
+    );
+    assert!(said.starts_with("exit code: 1") && said.contains("one two"), "{said}");
+    assert!(said.contains("The provided continue parameter is too old"), "{said}");
+    let said = transcript(&["describe", "-A", "-o", "json", "-s", &server.url], "");
+    let json = said
+        .split("----- stdout -----\n")
+        .nth(1)
+        .unwrap()
+        .split("----- stderr")
+        .next()
+        .unwrap();
+    let list: Value = serde_json::from_str(json).unwrap();
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
 }

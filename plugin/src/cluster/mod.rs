@@ -10,8 +10,10 @@ pub mod error;
 pub mod kubeconfig;
 pub mod logs;
 pub mod names;
+mod older;
 pub mod overrides;
 mod owner;
+pub mod pages;
 pub mod pods;
 pub mod proxy;
 pub mod surroundings;
@@ -35,6 +37,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cli::connection::Connection;
 use error::ClusterError;
+use pages::Pages;
 use wire::Wire;
 
 /// How many objects are fetched at once, as kubectl does it.
@@ -142,27 +145,9 @@ impl Cluster {
         self.limited(self.api(Some(namespace)).get(name)).await
     }
 
-    /// Fetches all objects that match, page by page, and hands each page to `take`: memory holds one page, not all.
-    ///
-    /// # Errors
-    /// Whatever the server or the way to it says.
-    pub async fn pages<K: Kind>(
-        &self,
-        namespace: Option<&str>,
-        mut params: ListParams,
-        mut take: impl FnMut(Vec<K>),
-    ) -> Result<(), ClusterError> {
-        params.limit = self.page;
-        let api: Api<K> = self.api(namespace);
-        loop {
-            let page = self.limited(api.list(&params)).await?;
-            let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
-            take(page.items);
-            match next {
-                Some(token) => params.continue_token = Some(token),
-                None => return Ok(()),
-            }
-        }
+    /// All objects that match, to be fetched page by page: memory holds one page, not all.
+    pub fn pages<K: Kind>(&self, namespace: Option<&str>, params: ListParams) -> Pages<'_, K> {
+        Pages::new(self, self.api(namespace), params)
     }
 
     /// Fetches all objects that match.
@@ -170,8 +155,11 @@ impl Cluster {
     /// # Errors
     /// Whatever the server or the way to it says.
     pub async fn list<K: Kind>(&self, namespace: Option<&str>, params: ListParams) -> Result<Vec<K>, ClusterError> {
+        let mut pages = self.pages(namespace, params);
         let mut all = Vec::new();
-        self.pages(namespace, params, |page| all.extend(page)).await?;
+        while let Some(page) = pages.next().await? {
+            all.extend(page);
+        }
         Ok(all)
     }
 

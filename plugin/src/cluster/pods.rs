@@ -1,6 +1,8 @@
 //! Pods and their events.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
 use kube::Api;
@@ -20,6 +22,26 @@ pub struct PodAndEvents {
     pub events: Vec<Event>,
     /// Why there are no events, where they could not be fetched.
     pub events_error: Option<String>,
+}
+
+impl PodAndEvents {
+    /// A pod whose events were not asked for.
+    pub fn without_events(pod: Pod) -> Self {
+        Self {
+            pod,
+            events: Vec::new(),
+            events_error: None,
+        }
+    }
+}
+
+/// What is fetched along with pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Along {
+    /// Their events.
+    Events,
+    /// Nothing: their names are enough.
+    Nothing,
 }
 
 impl Cluster {
@@ -55,8 +77,9 @@ impl Cluster {
             namespace: Some(self.namespace.clone()),
             ..Query::default()
         };
-        let pods = self.pods_of(&query).await?;
-        let pods: Vec<Pod> = pods
+        let pods: Vec<Pod> = self
+            .list::<Pod>(query.namespace.as_deref(), query.params())
+            .await?
             .into_iter()
             .filter(|pod| {
                 pod.metadata
@@ -68,8 +91,8 @@ impl Cluster {
         if pods.is_empty() {
             return Ok(Vec::new());
         }
-        let events = self.events_of_pods(query.namespace.as_deref()).await;
-        Ok(with_events(pods, events))
+        let mut events = self.events_of_pods(query.namespace.as_deref()).await;
+        Ok(pods.into_iter().map(|pod| events.with(pod)).collect())
     }
 
     /// Fetches what was selected, with its events: one round of requests, and one before it where pods are chosen by what
@@ -77,32 +100,69 @@ impl Cluster {
     ///
     /// Pods that could not be had come as errors beside those that could.
     pub async fn selected(&self, choice: &Choice) -> Vec<Result<PodAndEvents, ClusterError>> {
+        let mut selected = Vec::new();
+        let whole: Result<(), Infallible> = self
+            .selected_in_pages(choice, Along::Events, async |page| {
+                selected.extend(page);
+                Ok(ControlFlow::Continue(()))
+            })
+            .await;
+        let Ok(()) = whole;
+        selected
+    }
+
+    /// The same page by page, each handed to `take` before the next one is asked for: memory holds a page of pods, and of
+    /// all events what is told of them. `take` may end it.
+    ///
+    /// # Errors
+    /// What `take` fails with.
+    pub async fn selected_in_pages<E>(
+        &self,
+        choice: &Choice,
+        along: Along,
+        mut take: impl AsyncFnMut(Vec<Result<PodAndEvents, ClusterError>>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
         if let Choice::Named(names) = choice {
             let fetches = names.iter().map(|name| self.pod_and_events(&self.namespace, name));
-            return futures::future::join_all(fetches).await;
+            return take(futures::future::join_all(fetches).await).await.map(drop);
         }
-        let mut selected = Vec::new();
         let mut seen = HashSet::new();
         for query in self.queries(choice).await {
             let query = match query {
                 Ok(query) => query,
                 Err(error) => {
-                    selected.push(Err(error));
+                    if take(vec![Err(error)]).await?.is_break() {
+                        return Ok(());
+                    }
                     continue;
                 }
             };
-            let (pods, events) = tokio::join!(self.pods_of(&query), self.events_of_pods(query.namespace.as_deref()));
-            match pods {
-                Err(error) => selected.push(Err(error)),
-                Ok(pods) if pods.is_empty() && query.is_one() => selected.push(Err(query.not_found())),
-                Ok(mut pods) => {
-                    // A pod may belong to several of the objects that were named.
-                    pods.retain(|pod| pod.metadata.uid.is_none() || seen.insert(pod.metadata.uid.clone()));
-                    selected.extend(with_events(pods, events).into_iter().map(Ok));
+            let namespace = query.namespace.as_deref();
+            let mut pages = self.pages::<Pod>(namespace, query.params());
+            let (mut page, mut events) = match along {
+                Along::Events => tokio::join!(pages.next(), self.events_of_pods(namespace)),
+                Along::Nothing => (pages.next().await, EventsOfPods::default()),
+            };
+            let mut is_first = true;
+            loop {
+                let pods = match page {
+                    Ok(Some(pods)) if is_first && pods.is_empty() && query.is_one() => vec![Err(query.not_found())],
+                    Ok(Some(mut pods)) => {
+                        // A pod may belong to several of the objects that were named.
+                        pods.retain(|pod| pod.metadata.uid.is_none() || seen.insert(pod.metadata.uid.clone()));
+                        pods.into_iter().map(|pod| Ok(events.with(pod))).collect()
+                    }
+                    Ok(None) => break,
+                    Err(error) => vec![Err(error.about_list(query.labels.as_deref(), query.fields.as_deref()))],
+                };
+                if take(pods).await?.is_break() {
+                    return Ok(());
                 }
+                is_first = false;
+                page = pages.next().await;
             }
         }
-        selected
+        Ok(())
     }
 
     /// kubectl's sentence for a selection that nothing matches.
@@ -113,41 +173,54 @@ impl Cluster {
         }
     }
 
-    async fn pods_of(&self, query: &Query) -> Result<Vec<Pod>, ClusterError> {
-        let listed = self.list::<Pod>(query.namespace.as_deref(), query.params()).await;
-        listed.map_err(|error| error.about_list(query.labels.as_deref(), query.fields.as_deref()))
+    async fn events_of_pods(&self, namespace: Option<&str>) -> EventsOfPods {
+        let mut pages = self.pages::<Event>(namespace, ListParams::default().fields("involvedObject.kind=Pod"));
+        let mut events = EventsOfPods::default();
+        loop {
+            match pages.next().await {
+                Ok(Some(page)) => page.into_iter().for_each(|event| events.add(event)),
+                Ok(None) => break,
+                Err(error) => {
+                    return EventsOfPods {
+                        error: Some(error.to_string()),
+                        ..EventsOfPods::default()
+                    };
+                }
+            }
+        }
+        events
+    }
+}
+
+/// All events about pods, by the pod that they are about.
+#[derive(Debug, Default)]
+struct EventsOfPods {
+    by_pod: HashMap<(Option<String>, Option<String>), Vec<Event>>,
+    error: Option<String>,
+}
+
+impl EventsOfPods {
+    fn add(&mut self, mut event: Event) {
+        // Who wrote which field of an event takes more room than what it says.
+        event.metadata.managed_fields = None;
+        let key = (event.metadata.namespace.clone(), event.involved_object.name.clone());
+        self.by_pod.entry(key).or_default().push(event);
     }
 
-    async fn events_of_pods(&self, namespace: Option<&str>) -> Result<Vec<Event>, ClusterError> {
-        let params = ListParams::default().fields("involvedObject.kind=Pod");
-        self.list::<Event>(namespace, params).await
+    /// Gives a pod its own events.
+    fn with(&mut self, pod: Pod) -> PodAndEvents {
+        let key = (pod.metadata.namespace.clone(), pod.metadata.name.clone());
+        PodAndEvents {
+            events: self.by_pod.remove(&key).unwrap_or_default(),
+            pod,
+            events_error: self.error.clone(),
+        }
     }
 }
 
 /// The field selector for the events about a pod.
 pub fn about(name: &str) -> String {
     format!("involvedObject.kind=Pod,involvedObject.name={name}")
-}
-
-/// Gives each pod its own events.
-fn with_events(pods: Vec<Pod>, events: Result<Vec<Event>, ClusterError>) -> Vec<PodAndEvents> {
-    let (events, events_error) = match events {
-        Ok(events) => (events, None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
-    };
-    let mut by_pod: HashMap<(Option<String>, Option<String>), Vec<Event>> = HashMap::new();
-    for event in events {
-        let key = (event.metadata.namespace.clone(), event.involved_object.name.clone());
-        by_pod.entry(key).or_default().push(event);
-    }
-    let own = |pod: Pod| PodAndEvents {
-        events: by_pod
-            .remove(&(pod.metadata.namespace.clone(), pod.metadata.name.clone()))
-            .unwrap_or_default(),
-        pod,
-        events_error: events_error.clone(),
-    };
-    pods.into_iter().map(own).collect()
 }
 
 fn with_event_list(pod: Pod, events: Result<Vec<Event>, ClusterError>) -> PodAndEvents {

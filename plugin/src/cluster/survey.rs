@@ -66,20 +66,24 @@ impl Cluster {
             let namespace = query.namespace.clone();
             let mut unwell = Vec::new();
             let now = Timestamp::now();
-            let read = self
-                .pages::<Pod>(namespace.as_deref(), query.params(), |page| {
-                    for pod in page {
-                        // Without events already, most pods can be told to be well.
-                        let reading = Reading::of(without_events(pod), now);
-                        match reading.verdict {
-                            Verdict::Healthy | Verdict::Done => survey.add(reading),
-                            _ => unwell.push(reading.facts.pod),
-                        }
+            let mut pages = self.pages::<Pod>(namespace.as_deref(), query.params());
+            loop {
+                let page = match pages.next().await {
+                    Ok(Some(page)) => page,
+                    Ok(None) => break,
+                    Err(error) => {
+                        errors.push(error);
+                        break;
                     }
-                })
-                .await;
-            if let Err(error) = read {
-                errors.push(error);
+                };
+                for pod in page {
+                    // Without events already, most pods can be told to be well.
+                    let reading = Reading::of(PodAndEvents::without_events(pod), now);
+                    match reading.verdict {
+                        Verdict::Healthy | Verdict::Done => survey.add(reading),
+                        _ => unwell.push(reading.facts.pod),
+                    }
+                }
             }
             for fetched in self.with_their_events(namespace.as_deref(), unwell).await {
                 survey.add(Reading::of(fetched, Timestamp::now()));
@@ -95,7 +99,7 @@ impl Cluster {
             .into_iter()
             .map(|pod| {
                 let key = key(pod.metadata.namespace.as_ref(), pod.metadata.name.as_ref());
-                (key, without_events(pod))
+                (key, PodAndEvents::without_events(pod))
             })
             .collect();
         let failed = if all.len() <= FEW {
@@ -118,9 +122,14 @@ impl Cluster {
             failed
         } else {
             let params = ListParams::default().fields("involvedObject.kind=Pod");
-            self.pages::<Event>(namespace, params, |page| give(page, &mut all))
-                .await
-                .err()
+            let mut pages = self.pages::<Event>(namespace, params);
+            loop {
+                match pages.next().await {
+                    Ok(Some(page)) => give(page, &mut all),
+                    Ok(None) => break None,
+                    Err(error) => break Some(error),
+                }
+            }
         };
         if let Some(error) = failed {
             let error = error.to_string();
@@ -137,13 +146,5 @@ fn give(events: Vec<Event>, pods: &mut HashMap<(Option<String>, Option<String>),
         if let Some(pod) = pods.get_mut(&key) {
             pod.events.push(event);
         }
-    }
-}
-
-fn without_events(pod: Pod) -> PodAndEvents {
-    PodAndEvents {
-        pod,
-        events: Vec::new(),
-        events_error: None,
     }
 }

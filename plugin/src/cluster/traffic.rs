@@ -28,13 +28,14 @@ impl Cluster {
         }
         let (services, slices) = tokio::join!(
             self.list::<Service>(Some(namespace), ListParams::default()),
-            self.list::<EndpointSlice>(Some(namespace), ListParams::default()),
+            self.list_or_older::<EndpointSlice>(namespace, "v1beta1"),
         );
-        let (services, slices) = match (services, slices) {
+        let services = match services {
             // A server without Services has none that select the pod.
-            (Err(error), _) | (_, Err(error)) if error.is_not_found() => return Ok(Vec::new()),
-            (services, slices) => (services?, slices?),
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            services => services?,
         };
+        let slices = slices?.items;
         let labels = pod.metadata.labels.clone().unwrap_or_default();
         Ok(services
             .into_iter()
@@ -76,21 +77,21 @@ impl Cluster {
         if !is_needed {
             return Ok(Vec::new());
         }
-        let budgets = match self
-            .list::<PodDisruptionBudget>(Some(namespace), ListParams::default())
-            .await
-        {
-            // A server without them (before 1.21, or none of Kubernetes' own) has none.
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            budgets => budgets?,
-        };
+        let budgets = self.list_or_older::<PodDisruptionBudget>(namespace, "v1beta1").await?;
         let labels = pod.metadata.labels.clone().unwrap_or_default();
+        // An empty selector takes no pod in policy/v1beta1, and all pods since.
+        let takes = |selector: &LabelSelector| {
+            let is_nothing = budgets.is_older && *selector == LabelSelector::default();
+            !is_nothing && selects(selector, &labels)
+        };
         Ok(budgets
-            .into_iter()
+            .items
+            .iter()
             .filter(|budget| {
                 let selector = budget.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-                selector.is_some_and(|selector| selects(selector, &labels))
+                selector.is_some_and(takes)
             })
+            .cloned()
             .filter_map(|budget| {
                 let status = budget.status?;
                 Some(BudgetState {

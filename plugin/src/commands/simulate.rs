@@ -12,9 +12,10 @@ use crate::pod::outcome::Progress;
 use crate::simulation::assume::Assumption;
 use crate::simulation::{self, HORIZON, Simulated, scenario};
 use crate::view::lifecycle::html::{self, Chapter};
-use crate::view::lifecycle::record::LifecycleRecord;
+use crate::view::lifecycle::record::{LIST_KIND, LifecycleRecord};
 use crate::view::lifecycle::{self, answer_lines};
 use crate::view::machine;
+use crate::view::machine::templated::Templated;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
 use crate::view::width;
@@ -59,8 +60,9 @@ fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) {
     let history = &simulated.history;
     let (assumed, answers) = (&simulated.assumed, &simulated.answers);
     let record = || {
-        let record = LifecycleRecord::of(history).with_answers(assumed.clone(), answers.clone());
-        serde_json::to_value(record).unwrap_or_default()
+        LifecycleRecord::of(history)
+            .with_answers(assumed.clone(), answers.clone())
+            .value()
     };
     match &arguments.output {
         form @ (Form::Text | Form::Wide) => {
@@ -70,7 +72,9 @@ fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) {
         Form::Json => printer.document(&machine::json(&record())),
         Form::Yaml => printer.document(&machine::yaml(&record())),
         Form::Template(template) => {
-            printer.document(&machine::templated(template, &record(), !arguments.no_headers));
+            let mut templated = Templated::new(template, !arguments.no_headers, LIST_KIND);
+            templated.add(record());
+            printer.document(&templated.end(None));
         }
         Form::Html => {
             let chapter = Chapter {

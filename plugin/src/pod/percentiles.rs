@@ -35,17 +35,27 @@ fn milliseconds<S: serde::Serializer>(duration: &SignedDuration, serializer: S) 
 }
 
 /// The stages that are over in at least one of the pods, in the order of a pod's start.
-pub fn of(histories: &[History]) -> Vec<Spread> {
-    let mut lengths: Vec<(String, Vec<(SignedDuration, String)>)> = Vec::new();
-    for history in histories {
+pub fn of<'a>(histories: impl IntoIterator<Item = &'a History>) -> Vec<Spread> {
+    let mut lengths = Lengths::default();
+    histories.into_iter().for_each(|history| lengths.add(history));
+    lengths.spreads()
+}
+
+/// How long each stage took in the pods so far: all that has to be kept of them.
+#[derive(Clone, Debug, Default)]
+pub struct Lengths(Vec<(String, Vec<(SignedDuration, String)>)>);
+
+impl Lengths {
+    /// Takes a pod in.
+    pub fn add(&mut self, history: &History) {
         let pod = format!("{}/{}", history.facts.namespace, history.facts.name);
         let mut add = |stage: &str, length: SignedDuration| {
-            let found = lengths.iter().position(|(name, _)| name == stage);
+            let found = self.0.iter().position(|(name, _)| name == stage);
             let index = found.unwrap_or_else(|| {
-                lengths.push((stage.to_owned(), Vec::new()));
-                lengths.len() - 1
+                self.0.push((stage.to_owned(), Vec::new()));
+                self.0.len() - 1
             });
-            lengths[index].1.push((length, pod.clone()));
+            self.0[index].1.push((length, pod.clone()));
         };
         for stage in stages::of(history) {
             if let Some(length) = stage.length() {
@@ -56,10 +66,11 @@ pub fn of(histories: &[History]) -> Vec<Spread> {
             add(ALL, ready.duration_since(start).max(SignedDuration::ZERO));
         }
     }
-    lengths.sort_by_key(|(name, _)| place(name));
-    lengths
-        .into_iter()
-        .filter_map(|(stage, mut lengths)| {
+
+    /// How the pods compare.
+    pub fn spreads(mut self) -> Vec<Spread> {
+        self.0.sort_by_key(|(name, _)| place(name));
+        let spread = |(stage, mut lengths): (String, Vec<(SignedDuration, String)>)| {
             lengths.sort();
             let (max, slowest) = lengths.last().cloned()?;
             let at = |percent| nearest(&lengths, percent).unwrap_or(max);
@@ -72,8 +83,9 @@ pub fn of(histories: &[History]) -> Vec<Spread> {
                 max,
                 slowest,
             })
-        })
-        .collect()
+        };
+        self.0.into_iter().filter_map(spread).collect()
+    }
 }
 
 /// The stage that is all of them.
@@ -109,7 +121,8 @@ mod tests {
 
     #[test]
     fn the_slowest_pod_of_each_stage_is_named() {
-        let spreads = of(&["seed-init", "seed-pod", "startup-gates"].map(saved::history));
+        let histories = ["seed-init", "seed-pod", "startup-gates"].map(saved::history);
+        let spreads = of(&histories);
         let ready = spreads.iter().find(|spread| spread.stage == "ready").unwrap();
         assert_eq!((ready.count, ready.max.as_secs()), (3, 6));
         assert!(ready.slowest.ends_with("/startup-gates"), "{ready:?}");

@@ -4,14 +4,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-/// Runs `kubectl-pod`, and returns exit code, stdout and stderr in one text.
-pub(crate) fn transcript(arguments: &[&str], stdin: &str) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-pod"))
+/// Starts `kubectl-pod` with all its streams piped.
+pub(crate) fn started(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_kubectl-pod"))
         .args(arguments)
         .env("TZ", "UTC")
         .env("KUBECONFIG", "/dev/null")
@@ -20,7 +20,12 @@ pub(crate) fn transcript(arguments: &[&str], stdin: &str) -> String {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Runs `kubectl-pod`, and returns exit code, stdout and stderr in one text.
+pub(crate) fn transcript(arguments: &[&str], stdin: &str) -> String {
+    let mut child = started(arguments);
     child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     format!(

@@ -3,6 +3,7 @@
 mod form;
 mod tell;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use clap_complete::ArgValueCompleter;
 use k8s_openapi::jiff::Timestamp;
 
 pub use self::form::Form;
+use self::tell::Told;
 pub(super) use self::tell::{finish, print};
 use super::follow::{Follow, follow};
 use crate::cli::connection::Connection;
@@ -21,7 +23,7 @@ use crate::cli::selection::{Choice, Selection};
 use crate::cli::switch;
 use crate::cli::usage::UsageError;
 use crate::cluster::Cluster;
-use crate::cluster::pods::PodAndEvents;
+use crate::cluster::pods::{Along, PodAndEvents};
 use crate::cluster::watch::Query;
 use crate::commands::block_on;
 use crate::completion;
@@ -191,40 +193,57 @@ fn read(fetched: PodAndEvents, now: Timestamp) -> History {
     History::of(facts, events)
 }
 
+/// Tells what happened so far, page by page.
 fn once(
     arguments: &Arguments,
     choice: &Choice,
     connection: &Connection,
     printer: &mut Printer,
 ) -> Result<ExitCode, Failure> {
-    let found = block_on(async {
-        let cluster = Cluster::connect(connection).await?;
-        let found = cluster.selected(choice).await;
-        if found.is_empty() {
-            printer.error_line(&Line::from(cluster.nothing_found(choice)));
-        }
-        Ok(found)
-    })?;
-    let now = Timestamp::now();
-    let mut told = Vec::new();
+    let mut told = Told::new(arguments, printer);
     let mut failures = Vec::new();
     let mut unread = None;
-    for one in found {
-        match one {
-            Ok(fetched) => {
-                unread = unread.or(fetched.events_error.clone());
-                told.push(read(fetched, now));
-            }
-            Err(error) => failures.push(Failure::from(error)),
+    let mut found = 0_usize;
+    let along = match arguments.output {
+        Form::Name => Along::Nothing,
+        _ => Along::Events,
+    };
+    block_on(async {
+        let cluster = Cluster::connect(connection).await?;
+        cluster
+            .selected_in_pages(choice, along, async |page| {
+                let now = Timestamp::now();
+                found += page.len();
+                for one in page {
+                    match one {
+                        Ok(fetched) => {
+                            if unread.is_none() {
+                                unread.clone_from(&fetched.events_error);
+                            }
+                            told.take(&read(fetched, now), printer);
+                        }
+                        Err(error) => failures.push(Failure::from(error)),
+                    }
+                }
+                printer.flush();
+                Ok::<_, Failure>(match printer.is_closed() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                })
+            })
+            .await?;
+        if found == 0 {
+            printer.error_line(&Line::from(cluster.nothing_found(choice)));
         }
-    }
+        Ok(())
+    })?;
     if let Some(why) = unread {
         let line = Line::new()
             .tone(Tone::Warning, "note:")
             .plain(format!(" events are not shown: {why}"));
         printer.error_line(&line);
     }
-    print(arguments, &told, printer);
+    told.end(printer);
     failures.iter().for_each(|failure| failure.report(printer));
     Ok(if failures.is_empty() {
         ExitCode::SUCCESS

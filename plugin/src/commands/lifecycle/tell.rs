@@ -7,10 +7,14 @@ use k8s_openapi::jiff::Timestamp;
 use super::{Arguments, Form};
 use crate::commands::follow::{End, Followed};
 use crate::pod::history::History;
+use crate::pod::percentiles::Lengths;
 use crate::view::lifecycle::html::{self, Chapter};
-use crate::view::lifecycle::record::{LifecycleListRecord, LifecycleRecord};
-use crate::view::lifecycle::{self, several, svg};
-use crate::view::machine;
+use crate::view::lifecycle::record::{LIST_KIND, LifecycleRecord};
+use crate::view::lifecycle::several::{self, Overview};
+use crate::view::lifecycle::{self, svg};
+use crate::view::machine::Records;
+use crate::view::machine::items::{Items, Notation};
+use crate::view::machine::templated::Templated;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
 use crate::view::width;
@@ -27,8 +31,7 @@ pub(in crate::commands) fn finish(arguments: &Arguments, followed: &Followed, pr
         }
         several => {
             printer.line(&Line::new());
-            printer.lines(&several::lines(several, columns));
-            printer.lines(&several::percentile_lines(several));
+            printer.lines(&several::lines_and_stages(several, columns));
         }
     }
     let state = arguments.until.map(|until| format!("{until:?}")).unwrap_or_default();
@@ -55,45 +58,113 @@ pub(in crate::commands) fn finish(arguments: &Arguments, followed: &Followed, pr
 }
 
 pub(in crate::commands) fn print(arguments: &Arguments, histories: &[History], printer: &mut Printer) {
-    let columns = width::columns(printer.is_terminal());
-    match &arguments.output {
-        Form::Template(template) => {
-            printer.document(&machine::templated(template, &record(histories), !arguments.no_headers));
-        }
-        Form::Json => printer.document(&machine::json(&record(histories))),
-        Form::Yaml => printer.document(&machine::yaml(&record(histories))),
-        Form::Svg => printer.document(&svg::document(histories)),
-        Form::Html => printer.document(&page(histories)),
-        Form::Name => {
-            for history in histories {
-                printer.line(&Line::from(format!("pod/{}", history.facts.name)));
-            }
-        }
-        form @ (Form::Text | Form::Wide) => {
-            let is_overview = histories.len() > 1;
-            if is_overview {
-                printer.lines(&several::lines(histories, columns));
-                printer.lines(&several::percentile_lines(histories));
-            }
-            if is_overview && matches!(form, Form::Text) {
-                return;
-            }
-            for (number, history) in histories.iter().enumerate() {
-                if number > 0 || is_overview {
-                    printer.line(&Line::new());
+    let mut told = Told::new(arguments, printer);
+    histories.iter().for_each(|history| told.take(history, printer));
+    told.end(printer);
+}
+
+/// Stories while they come: of each, no more is kept than its form needs.
+pub(super) struct Told<'a> {
+    form: &'a Form,
+    columns: Option<usize>,
+    kept: Kept<'a>,
+}
+
+enum Kept<'a> {
+    /// The overview of all; of one alone, its story is told.
+    Overview {
+        first: Option<Box<History>>,
+        overview: Overview,
+    },
+    /// For programs.
+    Records { records: Records<'a>, lengths: Lengths },
+    /// What is drawn whole.
+    Whole(Vec<History>),
+    /// Nothing: it has been told.
+    Nothing,
+}
+
+impl<'a> Told<'a> {
+    /// Nothing yet.
+    pub(super) fn new(arguments: &'a Arguments, printer: &Printer) -> Self {
+        let columns = width::columns(printer.is_terminal());
+        let records = |records| Kept::Records {
+            records,
+            lengths: Lengths::default(),
+        };
+        let written = |notation| records(Records::Written(Items::new(notation, LIST_KIND)));
+        Self {
+            form: &arguments.output,
+            columns,
+            kept: match &arguments.output {
+                Form::Text => Kept::Overview {
+                    first: None,
+                    overview: Overview::new(columns),
+                },
+                Form::Json => written(Notation::Json),
+                Form::Yaml => written(Notation::Yaml),
+                Form::Template(template) => {
+                    let has_headers = !arguments.no_headers;
+                    records(Records::Templated(Templated::new(template, has_headers, LIST_KIND)))
                 }
-                printer.lines(&lifecycle::lines(history, columns, matches!(form, Form::Wide)));
+                Form::Wide | Form::Svg | Form::Html => Kept::Whole(Vec::new()),
+                Form::Name => Kept::Nothing,
+            },
+        }
+    }
+
+    /// Tells a story, or keeps what is needed of it.
+    pub(super) fn take(&mut self, history: &History, printer: &mut Printer) {
+        match &mut self.kept {
+            Kept::Overview { first, overview } => {
+                if overview.is_empty() {
+                    *first = Some(Box::new(history.clone()));
+                }
+                overview.add(history);
             }
+            Kept::Records { records, lengths } => {
+                lengths.add(history);
+                printer.document(&records.add(LifecycleRecord::of(history).value()));
+            }
+            Kept::Whole(histories) => histories.push(history.clone()),
+            Kept::Nothing => printer.line(&Line::from(format!("pod/{}", history.facts.name))),
+        }
+    }
+
+    /// Tells the rest.
+    pub(super) fn end(self, printer: &mut Printer) {
+        match self.kept {
+            Kept::Overview { first, overview } => match first {
+                Some(history) if overview.is_one() => printer.lines(&lifecycle::lines(&history, self.columns, false)),
+                Some(_) => printer.lines(&overview.lines()),
+                None => {}
+            },
+            Kept::Records { records, lengths } => {
+                let spreads = serde_json::to_value(lengths.spreads()).unwrap_or_default();
+                printer.document(&records.end(Some(("percentiles", spreads))));
+            }
+            Kept::Whole(histories) => match self.form {
+                Form::Svg => printer.document(&svg::document(&histories)),
+                Form::Html => printer.document(&page(&histories)),
+                _ => wide(&histories, self.columns, printer),
+            },
+            Kept::Nothing => {}
         }
     }
 }
 
-fn record(histories: &[History]) -> serde_json::Value {
-    let value = match histories {
-        [history] => serde_json::to_value(LifecycleRecord::of(history)),
-        histories => serde_json::to_value(LifecycleListRecord::of(histories)),
-    };
-    value.unwrap_or_default()
+/// The overview, and each story below it.
+fn wide(histories: &[History], columns: Option<usize>, printer: &mut Printer) {
+    let is_overview = histories.len() > 1;
+    if is_overview {
+        printer.lines(&several::lines_and_stages(histories, columns));
+    }
+    for (number, history) in histories.iter().enumerate() {
+        if number > 0 || is_overview {
+            printer.line(&Line::new());
+        }
+        printer.lines(&lifecycle::lines(history, columns, true));
+    }
 }
 
 fn page(histories: &[History]) -> String {

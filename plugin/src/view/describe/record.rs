@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::findings::reading::Reading;
 use crate::findings::{Finding, Verdict as Judgement};
@@ -179,6 +180,14 @@ pub struct EventRecord {
     first: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<Timestamp>,
+}
+
+/// The kind of several pods, which have `items`.
+pub const LIST_KIND: &str = "PodDescriptionList";
+
+/// A pod, written down.
+pub fn of(reading: &Reading) -> Value {
+    serde_json::to_value(PodRecord::of(reading)).unwrap_or_default()
 }
 
 impl PodRecord {

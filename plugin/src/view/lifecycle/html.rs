@@ -80,8 +80,7 @@ fn overview(body: &mut String, chapters: &[Chapter<'_>], title: &str) {
         );
     }
     body.push_str("</table>\n");
-    let histories: Vec<History> = chapters.iter().map(|chapter| chapter.history.clone()).collect();
-    let spreads = percentiles::of(&histories);
+    let spreads = percentiles::of(chapters.iter().map(|chapter| chapter.history));
     if !spreads.is_empty() {
         body.push_str(
             "<h2>Stages, over all pods</h2>\n<table><tr><th>stage</th><th>pods</th><th>p50</th><th>p90</th><th>p99</th>\

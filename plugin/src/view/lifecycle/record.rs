@@ -2,14 +2,17 @@
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::pod::history::History;
 use crate::pod::next::{self, Next};
-use crate::pod::percentiles::{self, Spread};
 use crate::pod::runs::Run;
 use crate::pod::stages::{self, Stage};
 use crate::pod::timeline::Entry;
 use crate::view::describe::record::API_VERSION;
+
+/// The kind of several stories, which have `items`, and how they compare in `percentiles`.
+pub const LIST_KIND: &str = "PodLifecycleList";
 
 /// The story of one pod.
 #[derive(Debug, Serialize)]
@@ -44,16 +47,6 @@ struct StageRecord {
     milliseconds: Option<i64>,
 }
 
-/// The stories of several pods, and how they compare.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LifecycleListRecord {
-    api_version: &'static str,
-    kind: &'static str,
-    items: Vec<LifecycleRecord>,
-    percentiles: Vec<Spread>,
-}
-
 impl LifecycleRecord {
     /// Writes the story down.
     pub fn of(history: &History) -> Self {
@@ -85,22 +78,15 @@ impl LifecycleRecord {
         }
     }
 
+    /// The story as a value.
+    pub fn value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     /// Adds what a simulation assumed, and what it answers.
     #[must_use]
     pub fn with_answers(mut self, assumed: Vec<String>, answers: Vec<String>) -> Self {
         (self.assumed, self.answers) = (assumed, answers);
         self
-    }
-}
-
-impl LifecycleListRecord {
-    /// Writes the stories down.
-    pub fn of(histories: &[History]) -> Self {
-        Self {
-            api_version: API_VERSION,
-            kind: "PodLifecycleList",
-            items: histories.iter().map(LifecycleRecord::of).collect(),
-            percentiles: percentiles::of(histories),
-        }
     }
 }

@@ -4,19 +4,74 @@ use k8s_openapi::jiff::SignedDuration;
 
 use crate::pod::age;
 use crate::pod::history::History;
-use crate::pod::percentiles;
+use crate::pod::percentiles::Lengths;
 use crate::view::sheet::table;
 use crate::view::text::{Line, Tone};
 use crate::view::wrap::cut;
 
 /// The overview.
 pub fn lines(histories: &[History], columns: Option<usize>) -> Vec<Line> {
-    let rows = histories.iter().map(|history| row(history, columns)).collect();
-    table(
-        0,
-        &["POD", "STATUS", "READY", "RESTARTS", "TO READY", "AGE", "LAST"],
-        rows,
-    )
+    let mut overview = Overview::new(columns);
+    histories.iter().for_each(|history| overview.add(history));
+    overview.rows()
+}
+
+/// The overview, and how long each stage took in all pods.
+pub fn lines_and_stages(histories: &[History], columns: Option<usize>) -> Vec<Line> {
+    let mut overview = Overview::new(columns);
+    histories.iter().for_each(|history| overview.add(history));
+    overview.lines()
+}
+
+/// The overview while pods come: of each, its row and the lengths of its stages are kept, and no more.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    columns: Option<usize>,
+    rows: Vec<Vec<Line>>,
+    lengths: Lengths,
+}
+
+impl Overview {
+    /// Without pods yet, for a terminal of so many columns.
+    pub fn new(columns: Option<usize>) -> Self {
+        Self {
+            columns,
+            rows: Vec::new(),
+            lengths: Lengths::default(),
+        }
+    }
+
+    /// Takes a pod in.
+    pub fn add(&mut self, history: &History) {
+        self.rows.push(row(history, self.columns));
+        self.lengths.add(history);
+    }
+
+    /// Whether there is no pod in it.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether there is one pod in it.
+    pub fn is_one(&self) -> bool {
+        self.rows.len() == 1
+    }
+
+    fn rows(self) -> Vec<Line> {
+        table(
+            0,
+            &["POD", "STATUS", "READY", "RESTARTS", "TO READY", "AGE", "LAST"],
+            self.rows,
+        )
+    }
+
+    /// A line for each pod, and how long each stage took in all of them.
+    pub fn lines(mut self) -> Vec<Line> {
+        let lengths = std::mem::take(&mut self.lengths);
+        let mut lines = self.rows();
+        lines.extend(spread_lines(lengths));
+        lines
+    }
 }
 
 fn row(history: &History, columns: Option<usize>) -> Vec<Line> {
@@ -65,8 +120,8 @@ fn rounded(duration: SignedDuration, is_whole: bool) -> SignedDuration {
 }
 
 /// How long each stage took, over all pods.
-pub fn percentile_lines(histories: &[History]) -> Vec<Line> {
-    let spreads = percentiles::of(histories);
+fn spread_lines(lengths: Lengths) -> Vec<Line> {
+    let spreads = lengths.spreads();
     if spreads.is_empty() {
         return Vec::new();
     }

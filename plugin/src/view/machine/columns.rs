@@ -52,20 +52,22 @@ impl Columns {
         read.collect::<Result<_, String>>().map(Self)
     }
 
-    /// The table of some objects.
-    pub fn render(&self, objects: &[&Value], has_headers: bool) -> String {
-        let headers = has_headers.then(|| self.0.iter().map(|(header, _)| header.clone()).collect());
-        let rows = objects.iter().map(|object| {
-            let cells = self.0.iter().map(|(_, expression)| {
-                let found: Vec<String> = expression.found(object).into_iter().map(shown).collect();
-                if found.is_empty() {
-                    "<none>".to_owned()
-                } else {
-                    found.join(",").replace(['\n', '\t', '\r'], " ")
-                }
-            });
-            cells.collect()
+    /// The row of an object.
+    pub fn row(&self, object: &Value) -> Vec<String> {
+        let cells = self.0.iter().map(|(_, expression)| {
+            let found: Vec<String> = expression.found(object).into_iter().map(shown).collect();
+            if found.is_empty() {
+                "<none>".to_owned()
+            } else {
+                found.join(",").replace(['\n', '\t', '\r'], " ")
+            }
         });
+        cells.collect()
+    }
+
+    /// The table of some rows.
+    pub fn table(&self, rows: Vec<Vec<String>>, has_headers: bool) -> String {
+        let headers = has_headers.then(|| self.0.iter().map(|(header, _)| header.clone()).collect());
         let rows: Vec<Vec<String>> = headers.into_iter().chain(rows).collect();
         let widths: Vec<usize> = (0..self.0.len())
             .map(|column| {
@@ -115,10 +117,10 @@ mod tests {
         let two = json!({"metadata": {"name": "b"}, "n": 2});
         let columns = Columns::parse("NAME:.metadata.name,N:{.n},IMAGES:spec.images[*]").unwrap();
         assert_eq!(
-            columns.render(&[&one, &two], true),
+            columns.table(vec![columns.row(&one), columns.row(&two)], true),
             "NAME          N        IMAGES\na-long-name   <none>   x,y\nb             2        <none>\n"
         );
-        assert_eq!(columns.render(&[&two], false), "b     2     <none>\n");
+        assert_eq!(columns.table(vec![columns.row(&two)], false), "b     2     <none>\n");
     }
 
     #[test]

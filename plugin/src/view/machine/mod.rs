@@ -1,23 +1,43 @@
 //! JSON and YAML, for programs; and what templates take out of them.
 
 pub mod columns;
+pub mod items;
 pub mod jsonpath;
 mod path;
+pub mod templated;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::output::Template;
+use items::Items;
+use templated::Templated;
 
-/// What a template takes out of a value; the objects of a list are those of its `items`.
-pub fn templated(template: &Template, value: &Value, has_headers: bool) -> String {
-    match template {
-        Template::JsonPath(path) => path.render(value),
-        Template::JsonPathAsJson(path) => json(&path.found(value)),
-        Template::CustomColumns(columns) => {
-            let items = value.get("items").and_then(Value::as_array);
-            let objects = items.map_or_else(|| vec![value], |items| items.iter().collect());
-            columns.render(&objects, has_headers)
+/// Objects for programs, which are written or kept while they come.
+#[derive(Debug)]
+pub enum Records<'a> {
+    /// As they are.
+    Written(Items),
+    /// What a template takes out of them.
+    Templated(Templated<'a>),
+}
+
+impl Records<'_> {
+    /// Takes an object in, and returns what can be written now.
+    pub fn add(&mut self, record: Value) -> String {
+        match self {
+            Self::Written(items) => items.add(record),
+            Self::Templated(templated) => {
+                templated.add(record);
+                String::new()
+            }
+        }
+    }
+
+    /// What is left to be written; a list gets another field at its end, where there is one.
+    pub fn end(self, more: Option<(&str, Value)>) -> String {
+        match self {
+            Self::Written(items) => items.end(more),
+            Self::Templated(templated) => templated.end(more),
         }
     }
 }

@@ -1,0 +1,57 @@
+//! What a template takes out of the answer for programs.
+
+use serde_json::{Value, json};
+
+use crate::cli::output::Template;
+use crate::view::describe::record::API_VERSION;
+
+/// What a template takes out of objects while they come: of each, a table of columns keeps its row alone; an expression may
+/// ask for anything, and gets the whole.
+#[derive(Debug)]
+pub struct Templated<'a> {
+    template: &'a Template,
+    has_headers: bool,
+    kind: &'static str,
+    rows: Vec<Vec<String>>,
+    items: Vec<Value>,
+}
+
+impl<'a> Templated<'a> {
+    /// Without objects yet; several of them are a list of `kind`.
+    pub fn new(template: &'a Template, has_headers: bool, kind: &'static str) -> Self {
+        Self {
+            template,
+            has_headers,
+            kind,
+            rows: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+
+    /// Takes an object in.
+    pub fn add(&mut self, item: Value) {
+        match self.template {
+            Template::CustomColumns(columns) => self.rows.push(columns.row(&item)),
+            _ => self.items.push(item),
+        }
+    }
+
+    /// What the template makes of them; a list has one more field, where there is one.
+    pub fn end(mut self, more: Option<(&str, Value)>) -> String {
+        let value = match self.items.len() {
+            1 => self.items.remove(0),
+            _ => {
+                let mut list = json!({"apiVersion": API_VERSION, "kind": self.kind, "items": self.items});
+                if let Some((name, value)) = more {
+                    list[name] = value;
+                }
+                list
+            }
+        };
+        match self.template {
+            Template::JsonPath(path) => path.render(&value),
+            Template::JsonPathAsJson(path) => super::json(&path.found(&value)),
+            Template::CustomColumns(columns) => columns.table(self.rows, self.has_headers),
+        }
+    }
+}

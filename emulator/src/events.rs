@@ -159,6 +159,19 @@ impl Recorder {
         self.create(&mut memory, pod, event, now);
     }
 
+    /// Records an event of a controller about a pod.
+    pub fn controller_event(&self, component: &str, pod: &Value, kind: EventType, reason: &str, message: &str) {
+        let now = self.clock.now();
+        let mut event = self.skeleton(pod, kind, reason, message, now);
+        event["count"] = json!(1);
+        event["firstTimestamp"] = seconds(now);
+        event["lastTimestamp"] = seconds(now);
+        event["reportingComponent"] = json!(component);
+        event["source"] = json!({"component": component});
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        self.create(&mut memory, pod, event, now);
+    }
+
     /// Stores a new event under a name of its own. One that can't be stored is lost: events are no record to rely on.
     fn create(&self, memory: &mut Memory, pod: &Value, mut event: Value, now: Timestamp) -> Option<Key> {
         // As through the API: a namespace that goes, or has gone, takes no new object. A later one of its name is another.

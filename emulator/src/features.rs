@@ -86,6 +86,15 @@ pub enum FeatureError {
     Locked(String),
 }
 
+/// Every gate that can be switched: its name, its stage, and whether it is on as shipped.
+#[cfg(test)]
+pub(crate) fn shipped() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    FEATURES.into_iter().map(|(_, name, stage)| match stage {
+        Stage::Alpha => (name, "alpha", false),
+        Stage::Beta => (name, "beta", true),
+    })
+}
+
 fn known() -> String {
     let names = FEATURES.iter().map(|(_, name, _)| *name);
     ["AllAlpha", "AllBeta"]
@@ -142,38 +151,44 @@ impl Features {
         asked.copied().unwrap_or(*stage == Stage::Beta)
     }
 
-    /// Takes out of a new pod what belongs to features that are off (`pkg/api/pod`, `DropDisabledPodFields`).
-    pub fn drop_disabled(&self, pod: &mut Value) {
+    /// Takes out of a new pod what belongs to features that are off (`pkg/api/pod`, `DropDisabledPodFields`); says what.
+    pub fn drop_disabled(&self, pod: &mut Value) -> Vec<String> {
+        let mut dropped = Dropped::default();
         let spec = &mut pod["spec"];
+        // Pod groups are off as shipped, and can't be switched on here.
+        dropped.remove(spec, "spec", "schedulingGroup", "GenericWorkload");
         if !self.has(Feature::HostnameOverride) {
-            remove(spec, "hostnameOverride");
+            dropped.remove(spec, "spec", "hostnameOverride", "HostnameOverride");
         }
         if !self.has(Feature::PodLevelResources) {
-            remove(spec, "resources");
+            dropped.remove(spec, "spec", "resources", "PodLevelResources");
         }
         for list in ["initContainers", "containers", "ephemeralContainers"] {
-            for container in spec[list].as_array_mut().into_iter().flatten() {
-                self.drop_of_container(container, list);
+            for (index, container) in spec[list].as_array_mut().into_iter().flatten().enumerate() {
+                self.drop_of_container(container, list, &format!("spec.{list}[{index}]"), &mut dropped);
             }
         }
         remove_null(spec);
+        dropped.0
     }
 
-    fn drop_of_container(&self, container: &mut Value, list: &str) {
+    fn drop_of_container(&self, container: &mut Value, list: &str, path: &str, dropped: &mut Dropped) {
         if !self.has(Feature::ContainerStopSignals)
             && let Some(lifecycle) = container.get_mut("lifecycle")
         {
-            remove(lifecycle, "stopSignal");
+            let path = format!("{path}.lifecycle");
+            dropped.remove(lifecycle, &path, "stopSignal", "ContainerStopSignals");
         }
         if !self.has(Feature::ContainerRestartRules) {
-            remove(container, "restartPolicyRules");
+            dropped.remove(container, path, "restartPolicyRules", "ContainerRestartRules");
             if list != "initContainers" || container["restartPolicy"] != "Always" {
-                remove(container, "restartPolicy");
+                dropped.remove(container, path, "restartPolicy", "ContainerRestartRules");
             }
         }
         if !self.has(Feature::EnvFiles) {
-            for variable in container["env"].as_array_mut().into_iter().flatten() {
-                remove(&mut variable["valueFrom"], "fileKeyRef");
+            for (index, variable) in container["env"].as_array_mut().into_iter().flatten().enumerate() {
+                let path = format!("{path}.env[{index}].valueFrom");
+                dropped.remove(&mut variable["valueFrom"], &path, "fileKeyRef", "EnvFiles");
                 remove_null(variable);
             }
         }
@@ -196,9 +211,17 @@ impl Features {
     }
 }
 
-fn remove(object: &mut Value, field: &str) {
-    if let Some(fields) = object.as_object_mut() {
-        fields.shift_remove(field);
+/// What was taken out, and why, in words for the author.
+#[derive(Default)]
+struct Dropped(Vec<String>);
+
+impl Dropped {
+    fn remove(&mut self, object: &mut Value, path: &str, field: &str, feature: &str) {
+        let removed = object.as_object_mut().and_then(|fields| fields.shift_remove(field));
+        if removed.is_some_and(|removed| !removed.is_null()) {
+            self.0
+                .push(format!("{path}.{field}: dropped: the feature {feature} is off"));
+        }
     }
 }
 
@@ -244,7 +267,10 @@ mod tests {
             "containers": [{"name": "a", "restartPolicy": "Never", "lifecycle": {"stopSignal": "SIGINT"},
             "restartPolicyRules": [{"action": "RestartAllContainers"}]}]}});
         let mut shipped = pod.clone();
-        Features::default().drop_disabled(&mut shipped);
+        assert_eq!(
+            Features::default().drop_disabled(&mut shipped),
+            ["spec.containers[0].lifecycle.stopSignal: dropped: the feature ContainerStopSignals is off"]
+        );
         let mut expected = pod.clone();
         expected["spec"]["containers"][0]["lifecycle"] = json!({});
         assert_eq!(shipped, expected);
@@ -254,7 +280,7 @@ mod tests {
             Some("spec.containers[0].restartPolicyRules[0].action")
         );
         let mut dropped = pod;
-        off.drop_disabled(&mut dropped);
+        assert_eq!(off.drop_disabled(&mut dropped).len(), 4);
         assert_eq!(
             dropped["spec"],
             json!({"initContainers": [{"name": "s", "restartPolicy": "Always"}], "containers": [{"name": "a", "lifecycle": {}}]})

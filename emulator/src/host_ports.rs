@@ -37,7 +37,7 @@ impl HostPorts {
     /// Takes the ports. Connections wait until it is known where they lead.
     ///
     /// # Errors
-    /// A port that is not TCP, or that somebody has.
+    /// A port that is not TCP, one of another address than 127.0.0.1 alone, or one that somebody has.
     pub(crate) async fn bind(ports: &[HostPort], runtime: &SharedRuntime) -> Result<Self, String> {
         let mut all = Self::none();
         for port in ports {
@@ -46,6 +46,12 @@ impl HostPorts {
                 return Err(format!(
                     "hostPort {number} of protocol {} is not supported by the emulator: only TCP is",
                     port.protocol
+                ));
+            }
+            if !matches!(port.ip.as_str(), "" | "0.0.0.0" | "::" | "127.0.0.1") {
+                return Err(format!(
+                    "hostIP {} of hostPort {number} is not supported by the emulator: host ports are open on 127.0.0.1 alone",
+                    port.ip
                 ));
             }
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, number))
@@ -100,6 +106,7 @@ mod tests {
 
     fn port(host: u16, container: u16, protocol: &str) -> HostPort {
         HostPort {
+            ip: String::new(),
             host,
             container,
             protocol: protocol.to_owned(),
@@ -149,6 +156,19 @@ mod tests {
         assert_eq!(
             HostPorts::bind(&[port(53, 53, "UDP")], &runtime).await.unwrap_err(),
             "hostPort 53 of protocol UDP is not supported by the emulator: only TCP is"
+        );
+    }
+
+    #[tokio::test]
+    async fn other_addresses_are_named() {
+        let runtime: SharedRuntime = Arc::new(Echo::at(0));
+        let port = HostPort {
+            ip: "192.0.2.1".to_owned(),
+            ..port(80, 80, "TCP")
+        };
+        assert_eq!(
+            HostPorts::bind(&[port], &runtime).await.unwrap_err(),
+            "hostIP 192.0.2.1 of hostPort 80 is not supported by the emulator: host ports are open on 127.0.0.1 alone"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Conditions of a pod that the API server itself sets.
+//! Conditions of a pod that the control plane sets.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,15 +7,15 @@ use super::time::seconds;
 
 /// A condition that holds, with why.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Condition {
-    pub(super) kind: &'static str,
-    pub(super) reason: &'static str,
-    pub(super) message: &'static str,
+pub(crate) struct Condition {
+    pub(crate) kind: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) message: &'static str,
 }
 
 impl Condition {
     /// Sets it in a pod; it keeps the moment since when it holds.
-    pub(super) fn set(self, pod: &mut Value, now: Timestamp) {
+    pub(crate) fn set(self, pod: &mut Value, now: Timestamp) {
         let mut conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let before = conditions.iter().position(|condition| condition["type"] == self.kind);
         let held = before.is_some_and(|at| conditions[at]["status"] == "True");

@@ -3,7 +3,7 @@
 pub mod admission;
 mod answer;
 mod binding;
-mod condition;
+pub(crate) mod condition;
 mod container_of_pod;
 pub mod credentials;
 mod delete;
@@ -17,9 +17,12 @@ pub mod logs;
 mod managed;
 mod merge_keys;
 pub mod metrics;
+mod newer;
 mod openapi;
 mod part;
 mod patch;
+#[cfg(test)]
+mod pod_fields;
 mod protected;
 mod protobuf;
 pub mod query;

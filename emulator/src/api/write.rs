@@ -59,8 +59,7 @@ pub(super) fn create(api: &Api, target: &Target, asked: &Asked) -> Result<Respon
     } = decoded(target, asked, &asked.body, asked.content_type())?;
     let manager = Manager::updates(&asked.manager(), None);
     managed::note_update(&Value::Null, &mut object, &manager, api.clock.now());
-    let stored = store_new(api, target, object, asked.is_dry_run()?)?;
-    warnings.extend(admission::warnings(target.resource, &stored));
+    let stored = store_new(api, target, object, asked.is_dry_run()?, &mut warnings)?;
     Ok(answer(StatusCode::CREATED, &target.shown(&stored), &warnings))
 }
 
@@ -122,7 +121,10 @@ fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Respon
         ));
     };
     let manager = Manager::applies(manager, target.subresource.as_deref());
-    let Decoded { mut object, warnings } = decoded(target, asked, &asked.body, "application/apply-patch+yaml")?;
+    let Decoded {
+        mut object,
+        mut warnings,
+    } = decoded(target, asked, &asked.body, "application/apply-patch+yaml")?;
     let metadata = &mut object["metadata"];
     if metadata["managedFields"].as_array().is_some_and(|all| !all.is_empty()) {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
@@ -137,7 +139,7 @@ fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Respon
     };
     let exists = api.store.get(&target.key(name)).is_some();
     if !exists && target.subresource.is_none() {
-        let stored = store_new(api, target, merge(&Value::Null)?, asked.is_dry_run()?)?;
+        let stored = store_new(api, target, merge(&Value::Null)?, asked.is_dry_run()?, &mut warnings)?;
         return Ok(answer(StatusCode::CREATED, &target.shown(&stored), &warnings));
     }
     let classes = priority_classes(api, target.resource);
@@ -170,8 +172,14 @@ fn validation(asked: &Asked) -> Result<FieldValidation, Status> {
     FieldValidation::parse(asked.query.get("fieldValidation")).map_err(Status::unprocessable)
 }
 
-/// Admits and stores a new object.
-fn store_new(api: &Api, target: &Target, object: Value, dry_run: bool) -> Result<Value, Status> {
+/// Admits and stores a new object; adds what is to be said about it to the warnings.
+fn store_new(
+    api: &Api,
+    target: &Target,
+    mut object: Value,
+    dry_run: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Value, Status> {
     let namespace = target.namespace.as_deref().unwrap_or_default();
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if target.resource.namespaced() {
@@ -192,6 +200,9 @@ fn store_new(api: &Api, target: &Target, object: Value, dry_run: bool) -> Result
     }
     let lookup = |key: &Key| api.store.get(key);
     let classes = priority_classes(api, target.resource);
+    if target.resource == Resource::Pods {
+        warnings.extend(api.features.drop_disabled(&mut object));
+    }
     for attempt in 1.. {
         let now = api.clock.now();
         let context = AdmissionContext {
@@ -203,9 +214,6 @@ fn store_new(api: &Api, target: &Target, object: Value, dry_run: bool) -> Result
         let mut object = object.clone();
         let generated = name.is_empty() && object["metadata"]["generateName"].is_string();
         let managers = object["metadata"]["managedFields"].clone();
-        if target.resource == Resource::Pods {
-            api.features.drop_disabled(&mut object);
-        }
         let admitted = admit_create(target.resource, &mut object, &context);
         admitted
             .and_then(|()| match target.resource {
@@ -213,6 +221,9 @@ fn store_new(api: &Api, target: &Target, object: Value, dry_run: bool) -> Result
                 _ => Ok(()),
             })
             .map_err(|rejection| Status::rejected(&rejection, target.resource, &name))?;
+        if attempt == 1 {
+            warnings.extend(admission::warnings(target.resource, &object));
+        }
         let metadata = &mut object["metadata"];
         metadata["uid"] = crate::uid::new().into();
         metadata["creationTimestamp"] = seconds(now).into();

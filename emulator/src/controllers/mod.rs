@@ -1,23 +1,26 @@
-//! What a control plane does by itself, as far as pods need it: namespaces, the node object, ageing of events.
+//! What a control plane does by itself, as far as pods need it: namespaces, the node object, taints, ageing of events.
 
 pub mod events;
 pub mod namespaces;
 pub mod node;
 pub mod priority_classes;
+mod taint_eviction;
 
 use std::future::Future;
 
-use crate::{clock::Clock, store::Store};
+use crate::{clock::Clock, events::Recorder, store::Store};
 
 /// Runs all of them; they end with `shutdown`.
 ///
 /// `root_ca` is the API server's CA certificate, PEM, which every namespace gets as `kube-root-ca.crt`.
 pub async fn run(store: Store, clock: Clock, root_ca: String, node: node::Facts, shutdown: impl Future<Output = ()>) {
+    let recorder = Recorder::new(store.clone(), clock.clone(), &node.name);
     let all = async {
         tokio::join!(
             namespaces::run(&store, &clock, &root_ca),
             node::run(&store, &clock, &node),
             events::run(&store, &clock),
+            taint_eviction::run(&store, &clock, &recorder),
         )
     };
     tokio::select! {

@@ -22,6 +22,8 @@ pub enum Kind {
 /// A port of the node that leads to one of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
+    /// `hostIP`; empty where any address of the node will do.
+    pub ip: String,
     /// `hostPort`.
     pub host: u16,
     /// `containerPort`.
@@ -183,6 +185,7 @@ impl Pod {
             .filter_map(|port| {
                 let number = |number: i32| u16::try_from(number).ok().filter(|number| *number > 0);
                 Some(HostPort {
+                    ip: port.host_ip.clone().unwrap_or_default(),
                     host: number(port.host_port?)?,
                     container: number(port.container_port)?,
                     protocol: port.protocol.clone().unwrap_or_else(|| "TCP".to_owned()),

@@ -68,5 +68,9 @@ async fn run(runtime: &SharedRuntime, aim: &Aim<'_>, handler: &LifecycleHandler)
         tokio::time::sleep(Duration::from_secs(u64::try_from(action.seconds).unwrap_or(0))).await;
         return Ok(());
     }
-    Err(format!("invalid handler: {handler:?}"))
+    // No node carries it out (`handlers.go`), though every server takes it.
+    Err(match handler.tcp_socket {
+        Some(_) => "tcpSocket is no lifecycle hook that a node carries out".to_owned(),
+        None => "the lifecycle hook has no handler".to_owned(),
+    })
 }

@@ -120,7 +120,12 @@ fn taints(spec: &PodSpec, node: &Value) -> Option<Unfit> {
 }
 
 fn tolerates(spec: &PodSpec, key: &str, value: &str, effect: &str) -> bool {
-    let one = |toleration: &Toleration| {
+    toleration(spec, key, value, effect).is_some()
+}
+
+/// The first toleration of a taint.
+pub(crate) fn toleration<'a>(spec: &'a PodSpec, key: &str, value: &str, effect: &str) -> Option<&'a Toleration> {
+    let one = |toleration: &&Toleration| {
         let is_key = toleration
             .key
             .as_deref()
@@ -134,7 +139,7 @@ fn tolerates(spec: &PodSpec, key: &str, value: &str, effect: &str) -> bool {
         let is_value = exists || (names_key && toleration.value.as_deref().unwrap_or_default() == value);
         is_key && is_effect && is_value
     };
-    spec.tolerations.iter().flatten().any(one)
+    spec.tolerations.iter().flatten().find(one)
 }
 
 fn affinity(spec: &PodSpec, node: &Value) -> Option<Unfit> {

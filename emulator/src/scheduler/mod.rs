@@ -7,12 +7,15 @@ pub mod schedule;
 mod selector;
 mod topology_spread;
 
-use std::{future::Future, sync::Arc};
+use std::{borrow::Cow, future::Future, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use self::schedule::{Decision, schedule};
+use self::{
+    pod_affinity::with_selected_namespaces,
+    schedule::{Decision, schedule},
+};
 use crate::{
     api::deletion::{self, Outcome},
     clock::Clock,
@@ -115,8 +118,14 @@ impl Scheduler {
             .into_iter()
             .filter(|other| other["spec"]["nodeName"] == self.node.as_str())
             .collect();
-        let there: Vec<&Value> = there.iter().map(AsRef::as_ref).collect();
-        let (reason, message) = match schedule(pod, node.as_deref(), &there) {
+        let (namespaces, _) = self.store.list(Resource::Namespaces, None);
+        let settled: Vec<Cow<'_, Value>> = there
+            .iter()
+            .map(|other| with_selected_namespaces(other, &namespaces))
+            .collect();
+        let there: Vec<&Value> = settled.iter().map(AsRef::as_ref).collect();
+        let wanted = with_selected_namespaces(pod, &namespaces);
+        let (reason, message) = match schedule(&wanted, node.as_deref(), &there) {
             Decision::Bind => return self.bind(pod),
             Decision::Gated => (
                 "SchedulingGated",

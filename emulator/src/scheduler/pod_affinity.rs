@@ -1,5 +1,7 @@
 //! Required affinity and anti-affinity between pods, where there is one node.
 
+use std::{borrow::Cow, sync::Arc};
+
 use k8s_openapi::api::core::v1::{PodAffinityTerm, PodSpec};
 use serde_json::Value;
 
@@ -69,13 +71,68 @@ fn anti_affinity(spec: &PodSpec) -> Vec<PodAffinityTerm> {
         .unwrap_or_default()
 }
 
+/// The pod with the namespaces that its terms select by their labels among those that they name
+/// (`plugins/interpodaffinity/plugin.go`).
+pub(super) fn with_selected_namespaces<'a>(pod: &'a Value, namespaces: &[Arc<Value>]) -> Cow<'a, Value> {
+    const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+    let mut pod = Cow::Borrowed(pod);
+    for kind in ["podAffinity", "podAntiAffinity"] {
+        let count = pod["spec"]["affinity"][kind][REQUIRED].as_array().map_or(0, Vec::len);
+        for index in 0..count {
+            let selector = &pod["spec"]["affinity"][kind][REQUIRED][index]["namespaceSelector"];
+            let Ok(selector) = serde_json::from_value(selector.clone()) else {
+                continue;
+            };
+            let selected = namespaces.iter().map(|namespace| &namespace["metadata"]);
+            let selected = selected.filter(|metadata| selects(Some(&selector), &metadata["labels"]));
+            let selected: Vec<Value> = selected.map(|metadata| metadata["name"].clone()).collect();
+            let term = &mut pod.to_mut()["spec"]["affinity"][kind][REQUIRED][index];
+            match &mut term["namespaces"] {
+                Value::Array(named) => named.extend(selected),
+                none => *none = Value::Array(selected),
+            }
+        }
+    }
+    pod
+}
+
 fn concerns(owner: &Value, term: &PodAffinityTerm, other: &Value) -> bool {
     let namespace = &other["metadata"]["namespace"];
-    let named = term.namespaces.as_ref().filter(|namespaces| !namespaces.is_empty());
-    let in_namespace = match (named, &term.namespace_selector) {
-        (Some(namespaces), _) => namespaces.iter().any(|named| *namespace == named.as_str()),
-        (None, Some(_)) => true,
-        (None, None) => *namespace == owner["metadata"]["namespace"],
-    };
+    let mut named = term.namespaces.iter().flatten();
+    let own = term.namespaces.iter().flatten().next().is_none() && term.namespace_selector.is_none();
+    let in_namespace =
+        named.any(|named| *namespace == named.as_str()) || (own && *namespace == owner["metadata"]["namespace"]);
     in_namespace && selects(term.label_selector.as_ref(), &other["metadata"]["labels"])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn neighbours_are_looked_for_in_the_namespaces_that_are_selected() {
+        let namespace =
+            |name: &str, team: &str| Arc::new(json!({"metadata": {"name": name, "labels": {"team": team}}}));
+        let namespaces = [namespace("one", "a"), namespace("two", "b")];
+        let node = json!({"metadata": {"labels": {"kubernetes.io/hostname": "emulator"}}});
+        let unfit_beside = |selector: &Value, namespace: &str| {
+            let term =
+                json!({"labelSelector": {}, "namespaceSelector": selector, "topologyKey": "kubernetes.io/hostname"});
+            let pod = json!({"metadata": {"namespace": "own"}, "spec": {"containers": [], "affinity":
+                {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}}});
+            let other = json!({"metadata": {"namespace": namespace}, "spec": {"containers": []}});
+            let pod = with_selected_namespaces(&pod, &namespaces);
+            let spec = serde_json::from_value(pod["spec"].clone()).unwrap();
+            unfit(&pod, &spec, &node, &[&other])
+        };
+        let of_a = json!({"matchLabels": {"team": "a"}});
+        assert_eq!(unfit_beside(&of_a, "one"), Some(Repelled::ByOwnTerms));
+        assert_eq!(unfit_beside(&of_a, "two"), None);
+        assert_eq!(unfit_beside(&of_a, "own"), None);
+        assert_eq!(unfit_beside(&json!({}), "two"), Some(Repelled::ByOwnTerms));
+        assert_eq!(unfit_beside(&Value::Null, "own"), Some(Repelled::ByOwnTerms));
+        assert_eq!(unfit_beside(&Value::Null, "one"), None);
+    }
 }

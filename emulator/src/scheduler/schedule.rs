@@ -35,7 +35,7 @@ pub fn schedule(pod: &Value, node: Option<&Value>, pods_on_node: &[&Value]) -> D
     let Some(node) = node else {
         return Decision::Unschedulable("no nodes available to schedule pods".into());
     };
-    if let Some(message) = volumes(pod) {
+    if let Some(message) = missing(pod) {
         let helpless = "0/1 nodes are available: 1 Preemption is not helpful for scheduling";
         return Decision::Unschedulable(sentence(&message, helpless));
     }
@@ -55,13 +55,28 @@ pub fn schedule(pod: &Value, node: Option<&Value>, pods_on_node: &[&Value]) -> D
     }
 }
 
-/// The emulator has no volumes that are claimed.
-fn volumes(pod: &Value) -> Option<String> {
-    let volumes = pod["spec"]["volumes"].as_array()?;
-    let claim = volumes
-        .iter()
-        .find_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())?;
-    Some(format!("persistentvolumeclaim {claim:?} not found"))
+/// What the pod claims: the emulator has no volumes and no devices that are claimed
+/// (`plugins/volumebinding`, `plugins/dynamicresources`).
+fn missing(pod: &Value) -> Option<String> {
+    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+    let claimed = volumes.into_iter().find_map(|volume| {
+        if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
+            return Some(format!("persistentvolumeclaim {claim:?} not found"));
+        }
+        let (pod, name) = (pod["metadata"]["name"].as_str()?, volume["name"].as_str()?);
+        let waits = "waiting for ephemeral volume controller to create the persistentvolumeclaim";
+        volume["ephemeral"]
+            .is_object()
+            .then(|| format!("{waits} \"{pod}-{name}\""))
+    });
+    claimed.or_else(|| {
+        let mut claims = pod["spec"]["resourceClaims"].as_array()?.iter();
+        claims.find_map(|claim| {
+            let of = |field: &str, kind: &str| Some(format!("{kind} {:?} not found", claim[field].as_str()?));
+            of("resourceClaimName", "resourceclaim")
+                .or_else(|| of("resourceClaimTemplateName", "resourceclaimtemplate"))
+        })
+    })
 }
 
 fn counted(unfit: &Unfit) -> String {
@@ -188,6 +203,21 @@ mod tests {
             {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}});
         let other = json!({"metadata": {"namespace": "n", "labels": {"app": "x"}}, "spec": {"containers": []}});
         assert!(why(&spec, &node(), &[&other]).contains("1 node(s) didn't match pod anti-affinity rules"));
+    }
+
+    #[test]
+    fn claimed_devices_and_volumes_that_are_to_be_made_do_not_exist() {
+        let claims = json!({"containers": [], "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "t"}]});
+        let starts = |message: &str, with: &str| message.starts_with(&format!("0/1 nodes are available: {with}. "));
+        assert!(starts(
+            &why(&claims, &node(), &[]),
+            "resourceclaimtemplate \"t\" not found"
+        ));
+        let volume = json!({"containers": [], "volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {}}}]});
+        assert!(starts(
+            &why(&volume, &node(), &[]),
+            "waiting for ephemeral volume controller to create the persistentvolumeclaim \"p-v\""
+        ));
     }
 
     #[test]

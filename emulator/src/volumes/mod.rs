@@ -48,6 +48,12 @@ impl Volumes {
         Ok(Self { node, clock, signer })
     }
 
+    /// Volumes that need no mount, of a node that is played.
+    #[cfg(test)]
+    pub(crate) fn unshared(node: Node, clock: Clock, signer: Arc<Signer>) -> Self {
+        Self { node, clock, signer }
+    }
+
     /// Makes the volumes of a pod, or brings them up to date: doing it again changes only what has changed.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod document;
 mod field_error;
 mod fields;
 mod go_words;
+mod label_keys;
 mod names;
 mod omit;
 mod priority;
@@ -185,6 +186,11 @@ fn prepare_pod(pod: &mut Value, context: &AdmissionContext<'_>) -> Result<(), Re
         let why = format!("pod rejected: RuntimeClass \"{class}\" not found");
         return Err(forbidden(pod, why));
     }
+    if pod["spec"].get("overhead").is_some_and(|overhead| !overhead.is_null()) {
+        let why = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead";
+        return Err(forbidden(pod, why.to_owned()));
+    }
+    label_keys::apply(pod);
     pod["metadata"]["generation"] = 1.into();
     pod["status"] = first_status(&pod["spec"], context.now);
     Ok(())

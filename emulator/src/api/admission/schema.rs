@@ -6,7 +6,7 @@ use k8s_openapi::api::{core::v1, scheduling};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::store::Resource;
+use crate::{api::newer::is_newer, store::Resource};
 
 /// What may stand at a place of an object.
 #[derive(Clone, Debug)]
@@ -128,6 +128,7 @@ impl Schema {
                 let mut fields: Vec<Field> = definition["properties"]
                     .as_object()?
                     .iter()
+                    .filter(|(field, _)| !is_newer(last_segment(name), field))
                     .map(|(field, schema)| Field {
                         name: field.as_str().into(),
                         kind: kind(schema, &indices),

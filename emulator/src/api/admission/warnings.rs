@@ -17,6 +17,7 @@ pub fn warnings(resource: Resource, object: &Value) -> Vec<String> {
         return warnings;
     }
     let spec = &object["spec"];
+    without_effect(object, &mut warnings);
     for list in ["initContainers", "containers"] {
         for (index, container) in spec[list].as_array().into_iter().flatten().enumerate() {
             let path = format!("spec.{list}[{index}]");
@@ -36,6 +37,46 @@ pub fn warnings(resource: Resource, object: &Value) -> Vec<String> {
     }
     warnings.truncate(MOST);
     warnings
+}
+
+/// What is taken, as every server takes it, and changes nothing on this node.
+fn without_effect(pod: &Value, warnings: &mut Vec<String>) {
+    const OF_CONTEXT: [(&str, &str); 3] = [
+        ("seLinuxOptions", "the node has no SELinux"),
+        ("seLinuxChangePolicy", "the node has no SELinux"),
+        ("windowsOptions", "the node runs Linux"),
+    ];
+    let mut say = |path: &str, why: &str| warnings.push(format!("{path}: has no effect here: {why}"));
+    if pod["metadata"]["ownerReferences"].is_array() {
+        say("metadata.ownerReferences", "there is no garbage collector");
+    }
+    let mut of_context = |context: &Value, path: &str| {
+        for (field, why) in OF_CONTEXT {
+            if !context[field].is_null() {
+                say(&format!("{path}.securityContext.{field}"), why);
+            }
+        }
+        if context["appArmorProfile"]["type"] == "RuntimeDefault" {
+            let why = "the node has no AppArmor, and the container is not confined by it";
+            say(&format!("{path}.securityContext.appArmorProfile"), why);
+        }
+    };
+    of_context(&pod["spec"]["securityContext"], "spec");
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for (index, container) in pod["spec"][list].as_array().into_iter().flatten().enumerate() {
+            of_context(&container["securityContext"], &format!("spec.{list}[{index}]"));
+        }
+    }
+    for list in ["initContainers", "containers"] {
+        for (index, container) in pod["spec"][list].as_array().into_iter().flatten().enumerate() {
+            for hook in ["postStart", "preStop"] {
+                if container["lifecycle"][hook]["tcpSocket"].is_object() {
+                    let path = format!("spec.{list}[{index}].lifecycle.{hook}.tcpSocket");
+                    warnings.push(format!("{path}: fails on every node: none carries it out"));
+                }
+            }
+        }
+    }
 }
 
 fn hidden_variables(container: &Value, path: &str, warnings: &mut Vec<String>) {
@@ -108,6 +149,23 @@ mod tests {
                 "spec.containers[0].env[1]: hides previous definition of \"A\", which may be dropped when using apply",
                 "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]",
                 "spec.containers[0].resources.limits[memory]: fractional byte value \"100m\" is invalid, must be an integer",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_has_no_effect_is_told() {
+        let pod = json!({"metadata": {"ownerReferences": []}, "spec": {
+            "securityContext": {"seLinuxOptions": {"level": "s0"}},
+            "containers": [{"securityContext": {"windowsOptions": {}, "appArmorProfile": {"type": "RuntimeDefault"}}}]}});
+        assert_eq!(
+            warnings(Resource::Pods, &pod),
+            [
+                "metadata.ownerReferences: has no effect here: there is no garbage collector",
+                "spec.securityContext.seLinuxOptions: has no effect here: the node has no SELinux",
+                "spec.containers[0].securityContext.windowsOptions: has no effect here: the node runs Linux",
+                "spec.containers[0].securityContext.appArmorProfile: has no effect here: the node has no AppArmor, and the \
+                 container is not confined by it",
             ]
         );
     }

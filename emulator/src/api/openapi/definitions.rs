@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     api::event_form::EVENTS_GROUP,
     api::merge_keys::{Items, items},
+    api::newer::is_newer,
     api::openapi::paths::served,
     store::Resource,
 };
@@ -60,6 +61,7 @@ pub(super) fn definitions(dialect: Dialect, group: Option<&str>) -> Map<String, 
     generator.subschema_for::<meta::v1::Status>();
     let mut definitions = generator.take_definitions(false);
     for (name, schema) in &mut definitions {
+        leave_out_newer(name, schema);
         translate(schema, dialect);
         scalar(name, schema, dialect);
         let kind = served().find(|(resource, group)| *name == definition_of(*resource, group));
@@ -79,6 +81,14 @@ fn definition_of(resource: Resource, group: &str) -> String {
         group => group.trim_end_matches(".k8s.io"),
     };
     format!("io.k8s.api.{package}.v1.{}", resource.kind())
+}
+
+/// Takes out what the server does not know yet.
+fn leave_out_newer(name: &str, schema: &mut Value) {
+    let structure = name.rsplit('.').next().unwrap_or(name);
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.retain(|field, _| !is_newer(structure, field));
+    }
 }
 
 /// What can be written in more ways than one.

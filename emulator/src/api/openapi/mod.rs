@@ -66,6 +66,12 @@ pub(super) fn v2(protobuf: bool) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Everything of a Pod that the server knows, by the names of its schemas.
+#[cfg(test)]
+pub(super) fn schemas() -> serde_json::Map<String, Value> {
+    definitions(Dialect::V2, Some(""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

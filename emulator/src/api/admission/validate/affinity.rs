@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{
     Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, WeightedPodAffinityTerm,
 };
 
-use super::selector;
+use super::{label_keys, selector};
 use crate::api::admission::{
     field_error::{Errors, Path},
     names,
@@ -130,6 +130,13 @@ fn pod_term(term: &PodAffinityTerm, path: &Path, errors: &mut Errors) {
     if let Some(one) = &term.namespace_selector {
         selector::check(one, &path.child("namespaceSelector"), errors);
     }
+    label_keys::check(
+        term.match_label_keys.as_deref().unwrap_or_default(),
+        term.mismatch_label_keys.as_deref().unwrap_or_default(),
+        term.label_selector.as_ref(),
+        path,
+        errors,
+    );
     for namespace in term.namespaces.iter().flatten() {
         errors.invalid_each(&path.child("namespace"), namespace, names::dns_label(namespace));
     }

@@ -107,6 +107,7 @@ pub(super) fn ephemeral(spec: &PodSpec, path: &Path, errors: &mut Errors) {
             ("resources", has_resources),
             ("resizePolicy", one.resize_policy.is_some()),
             ("restartPolicy", one.restart_policy.is_some()),
+            ("restartPolicyRules", one.restart_policy_rules.is_some()),
             ("livenessProbe", one.liveness_probe.is_some()),
             ("readinessProbe", one.readiness_probe.is_some()),
             ("startupProbe", one.startup_probe.is_some()),

@@ -8,6 +8,7 @@ mod dns;
 mod env;
 mod event;
 mod handler;
+mod label_keys;
 mod metadata;
 mod path;
 mod pod;

@@ -188,6 +188,26 @@ fn host_users(spec: &PodSpec, path: &Path, errors: &mut Errors) {
     }
 }
 
+/// A host name that takes the place of the others can't stand beside what makes one.
+fn hostname_override(spec: &PodSpec, path: &Path, errors: &mut Errors) {
+    let path = path.child("hostnameOverride");
+    let Some(name) = spec.hostname_override.as_deref().filter(|name| !name.is_empty()) else {
+        return;
+    };
+    errors.invalid_each(&path, name, names::dns_subdomain(name));
+    if name.len() > 64 {
+        errors.too_long(&path, 64);
+    }
+    for (field, given) in [
+        ("hostNetwork", spec.host_network),
+        ("setHostnameAsFQDN", spec.set_hostname_as_fqdn),
+    ] {
+        if given == Some(true) {
+            errors.forbidden(&path, format!("may not be set when `{field}` is true"));
+        }
+    }
+}
+
 /// Names, numbers and the rest.
 fn identity(spec: &PodSpec, path: &Path, errors: &mut Errors) {
     let name = |field: &str, value: &Option<String>, rule: fn(&str) -> Vec<String>, errors: &mut Errors| {
@@ -223,6 +243,7 @@ fn identity(spec: &PodSpec, path: &Path, errors: &mut Errors) {
         &path.child("hostAliases"),
         errors,
     );
+    hostname_override(spec, path, errors);
     name(
         "priorityClassName",
         &spec.priority_class_name,
@@ -243,7 +264,8 @@ fn identity(spec: &PodSpec, path: &Path, errors: &mut Errors) {
     }
     if let Some(os) = &spec.os {
         match os.name.as_str() {
-            "linux" | "windows" => {}
+            "linux" => security::of_linux(spec, path, errors),
+            "windows" => {}
             "" => errors.required(&path.child("os").child("name"), "cannot be empty"),
             other => errors.not_supported(&path.child("os"), other, &["linux", "windows"]),
         }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{PodReadinessGate, PodSchedulingGate, Toleration, TopologySpreadConstraint};
 
-use super::selector;
+use super::{label_keys, selector};
 use crate::api::admission::{
     field_error::{Errors, Path},
     names,
@@ -99,8 +99,41 @@ pub(super) fn spread(constraints: &[TopologySpreadConstraint], path: &Path, erro
                 );
             }
         }
+        if let Some(least) = constraint.min_domains {
+            min_domains(least, &constraint.when_unsatisfiable, &path.child("minDomains"), errors);
+        }
+        for (field, policy) in [
+            ("nodeAffinityPolicy", &constraint.node_affinity_policy),
+            ("nodeTaintsPolicy", &constraint.node_taints_policy),
+        ] {
+            if let Some(other) = policy
+                .as_deref()
+                .filter(|policy| !matches!(*policy, "Honor" | "Ignore"))
+            {
+                errors.not_supported(&path.child(field), other, &["Honor", "Ignore"]);
+            }
+        }
+        label_keys::check(
+            constraint.match_label_keys.as_deref().unwrap_or_default(),
+            &[],
+            constraint.label_selector.as_ref(),
+            &path,
+            errors,
+        );
         if let Some(one) = &constraint.label_selector {
             selector::check(one, &path.child("labelSelector"), errors);
         }
+    }
+}
+
+fn min_domains(least: i32, when_unsatisfiable: &str, path: &Path, errors: &mut Errors) {
+    if least <= 0 {
+        errors.invalid(path, least, "must be greater than zero");
+    }
+    if when_unsatisfiable != "DoNotSchedule" {
+        let why = format!(
+            "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not whenUnsatisfiable={when_unsatisfiable}"
+        );
+        errors.invalid(path, least, why);
     }
 }

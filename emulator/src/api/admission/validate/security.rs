@@ -160,3 +160,24 @@ pub(super) fn container(context: &SecurityContext, host_users: bool, path: &Path
         }
     }
 }
+
+/// Checks that a pod which says it is for Linux has no options of Windows.
+pub(super) fn of_linux(spec: &PodSpec, path: &Path, errors: &mut Errors) {
+    const WHY: &str = "windows options cannot be set for a linux pod";
+    let context = spec.security_context.as_ref();
+    if context.is_some_and(|context| context.windows_options.is_some()) {
+        errors.forbidden(&path.child("securityContext").child("windowsOptions"), WHY);
+    }
+    for (field, list) in [
+        ("containers", Some(&spec.containers)),
+        ("initContainers", spec.init_containers.as_ref()),
+    ] {
+        for (index, one) in list.into_iter().flatten().enumerate() {
+            let context = one.security_context.as_ref();
+            if context.is_some_and(|context| context.windows_options.is_some()) {
+                let path = path.child(field).index(index).child("securityContext");
+                errors.forbidden(&path.child("windowsOptions"), WHY);
+            }
+        }
+    }
+}

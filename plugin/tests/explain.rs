@@ -232,3 +232,48 @@ fn nothing_to_worry_about_is_said_in_a_line() {
     let said = transcript(&["explain", "-A", "--lang", "en", "-s", &server.url], "");
     assert!(said.contains("all pods are well: 1"), "{said}");
 }
+
+#[test]
+fn what_is_known_is_data_too_and_in_english_unless_a_language_is_named() {
+    let value = |arguments: &[&str]| -> Value {
+        let said = transcript(arguments, "");
+        let json = said.split("----- stdout -----\n").nth(1).unwrap();
+        serde_json::from_str(json.split("----- stderr").next().unwrap()).unwrap()
+    };
+    let topic = value(&["explain", "oomkilled", "-o", "json"]);
+    assert_eq!((&topic["kind"], &topic["name"]), (&json!("Topic"), &json!("OOMKilled")));
+    for part in ["title", "text", "causes", "look", "fix"] {
+        assert!(topic[part].as_str().is_some_and(str::is_ascii), "{part}: {topic}");
+    }
+    let field = value(&["explain", "spec.restartPolicy", "-o", "json"]);
+    assert_eq!((&field["kind"], &field["default"]), (&json!("Field"), &json!("Always")));
+    let index = value(&["explain", "-o", "json"]);
+    assert_eq!(index["kind"], "TopicList");
+    assert!(index["items"].as_array().unwrap().len() > 70);
+    let korean = value(&["explain", "OOMKilled", "-o", "json", "--lang", "ko"]);
+    assert!(!korean["text"].as_str().unwrap().is_ascii());
+    let refused = transcript(&["explain", "OOMKilled", "-o", "wide"], "");
+    assert!(
+        refused.contains("allowed formats are: custom-columns,custom-columns-file,json,"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_survey_is_a_list_of_what_is_not_well_even_of_one() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.starts_with("/api/v1/pods") => list(
+            "PodList",
+            &[pod("ill", "Failed", false), pod("done", "Succeeded", false)],
+            None,
+        ),
+        _ => refusal(404, "NotFound", "not found"),
+    });
+    let template = "-o=jsonpath={.kind} {.items[*].name} {.items[0].verdict} {.verdicts.done}";
+    let said = transcript(&["explain", "-A", template, "-s", &server.url], "");
+    assert!(
+        said.contains("PodSurvey ill broken 1\n") || said.contains("PodSurvey ill broken 1-----"),
+        "{said}"
+    );
+}

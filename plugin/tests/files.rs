@@ -44,11 +44,60 @@ fn an_empty_file() {
     insta::assert_snapshot!(described(""));
 }
 
+const SHOP: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: app
+        image: nginx:1
+        livenessProbe: {httpGet: {port: web}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: front}
+";
+
 #[test]
-fn a_deployment() {
+fn of_a_deployment_a_pod_is_told_by_every_command() {
+    insta::assert_snapshot!(described(SHOP));
+    insta::assert_snapshot!(transcript(&["explain", "-f", "-"], SHOP));
+    let lived = transcript(&["lifecycle", "--simulate", "-f", "-", "--timeout", "1m"], SHOP);
+    assert!(lived.starts_with("exit code: 0"), "{lived}");
+    assert!(
+        lived.contains("Deployment web: told is one pod, as it is made from spec.template"),
+        "{lived}"
+    );
+    assert!(lived.contains("the file's Ingress is left out"), "{lived}");
+}
+
+#[test]
+fn a_deployment_without_what_it_needs() {
     insta::assert_snapshot!(described(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n"
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  selector: {}\n"
     ));
+}
+
+#[test]
+fn an_explained_manifest_is_data_too() {
+    let said = transcript(
+        &[
+            "explain",
+            "-f",
+            "-",
+            "-o",
+            "jsonpath={.madeBy} {.lints[0].line} {.lints[0].field}",
+        ],
+        SHOP,
+    );
+    assert!(
+        said.contains("Deployment/web 12 spec.template.spec.containers[0].livenessProbe.httpGet.port"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -131,8 +180,12 @@ fn every_command_refuses_a_bad_file_in_the_same_words() {
         ("apiVersion: v1\nkind: Pod\nmetadata: [\n", "bad.yaml:3:11"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n", "bad.yaml:2:7"),
         (
-            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: c}\n",
-            "spec.template",
+            "apiVersion: v1\nkind: ReplicationController\nmetadata: {name: c}\nspec: {replicas: 1}\n",
+            "this ReplicationController has no template of a pod",
+        ),
+        (
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: c}\n",
+            "this is of kind Ingress, not a Pod",
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b, prots: []}]}\n",

@@ -18,15 +18,16 @@ use crate::cluster::watch::Query;
 use crate::cluster::{Cluster, Kind};
 use crate::daemon::keeper::Keeper;
 use crate::failure::Failure;
-use crate::manifest::{self, Document, Source};
+use crate::manifest::{self, Document, Maker, OnePod, Source};
 use crate::pod::outcome::Until;
 use crate::view::printer::Printer;
-use crate::view::text::{Line, Tone};
 
 /// What is run: a pod, and what it refers to.
 pub struct Play {
     /// The pod.
     pub pod: Pod,
+    /// The object that such pods are made by, where the file holds that.
+    pub maker: Option<Maker>,
     /// What the file holds besides.
     pub companions: Vec<Document>,
 }
@@ -38,6 +39,9 @@ pub struct Play {
 pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Result<ExitCode, Failure> {
     let sources = manifest::source::read(names, arguments.selection.recursive)?;
     let what = read(&sources)?;
+    if let Some(maker) = &what.maker {
+        printer.note(&maker.told());
+    }
     let map_images = image_map(&arguments.map_image)?;
     let folder = tempfile::Builder::new()
         .prefix("kubectl-pod-")
@@ -84,11 +88,7 @@ async fn with_emulator(
     tokio::pin!(interrupted);
     let emulator = Emulator::start(options).await?;
     for limitation in emulator.limitations() {
-        let line = Line::new()
-            .tone(Tone::Warning, "note:")
-            .plain(" ")
-            .plain(limitation.as_str());
-        printer.error_line(&line);
+        printer.note(limitation);
     }
     let played = tokio::select! {
         played = async {
@@ -108,7 +108,7 @@ async fn with_emulator(
 /// # Errors
 /// What is wrong with the sources.
 pub fn read(sources: &[Source]) -> Result<Play, Failure> {
-    let (pod, companions) = manifest::one_pod(sources)?;
+    let OnePod { pod, maker, companions } = manifest::one_pod(sources)?;
     if pod.metadata.name.as_deref().unwrap_or_default().is_empty() && pod.metadata.generate_name.is_none() {
         let problem = manifest::Problem::new(
             &sources[0],
@@ -116,7 +116,7 @@ pub fn read(sources: &[Source]) -> Result<Play, Failure> {
         );
         return Err(problem.field("metadata.name").help("give the pod a name").into());
     }
-    Ok(Play { pod, companions })
+    Ok(Play { pod, maker, companions })
 }
 
 /// Reads `FROM=TO`.

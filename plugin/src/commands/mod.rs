@@ -16,6 +16,7 @@ use clap::Subcommand;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::manifest::{self, PodOfFile, Source};
 use crate::view::printer::Printer;
 
 /// The subcommands.
@@ -61,4 +62,16 @@ pub fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<
         .build()
         .map_err(Failure::Runtime)?
         .block_on(command)
+}
+
+/// The pods of files; what stands beside them, and of which objects they are, is told.
+///
+/// # Errors
+/// What is wrong with a file.
+pub fn from_files<'a>(sources: &'a [Source], printer: &mut Printer) -> Result<Vec<PodOfFile<'a>>, Failure> {
+    let contents = manifest::read(sources)?;
+    let makers = contents.pods.iter().filter_map(|pod| pod.maker.as_ref());
+    makers.for_each(|maker| printer.note(&maker.told()));
+    contents.passed_over.iter().for_each(|words| printer.note(words));
+    Ok(contents.pods)
 }

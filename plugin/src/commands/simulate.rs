@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::emulate;
 use super::lifecycle::{Arguments, Form, print};
 use crate::failure::Failure;
-use crate::manifest;
+use crate::manifest::{self, Maker};
 use crate::pod::outcome::Progress;
 use crate::simulation::assume::Assumption;
 use crate::simulation::{self, HORIZON, Simulated, scenario};
@@ -49,6 +49,7 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
     }
     let horizon = arguments.timeout.unwrap_or(HORIZON);
     let mut plan = scenario::plan(&play.pod, companions, &assumptions, horizon)?;
+    plan.assumed.extend(play.maker.as_ref().map(Maker::told));
     plan.assumed.extend(left_out);
     let simulated = simulation::run(plan, arguments.until)?;
     tell(arguments, &simulated, printer);

@@ -31,6 +31,13 @@ pub fn forms(current: &OsStr) -> Vec<CompletionCandidate> {
     beginning(plain.into_iter().chain(templates), current)
 }
 
+/// The forms of an explanation.
+pub fn explanation_forms(current: &OsStr) -> Vec<CompletionCandidate> {
+    let plain = ["text", "json", "yaml"].map(str::to_owned);
+    let templates = KINDS.map(|kind| format!("{kind}="));
+    beginning(plain.into_iter().chain(templates), current)
+}
+
 /// The forms of a pod's story.
 pub fn story_forms(current: &OsStr) -> Vec<CompletionCandidate> {
     let pictures = ["svg", "html"].map(str::to_owned);

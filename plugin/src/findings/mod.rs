@@ -233,17 +233,16 @@ mod cases;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{Source, pods, saved_at};
+    use crate::manifest::{Source, read, saved_at};
 
     fn judged(name: &str) -> (Verdict, Vec<Finding>) {
         let path = format!("{}/tests/saved/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
-        let saved = pods(&[Source {
+        let sources = [Source {
             name: name.into(),
             text,
-        }])
-        .unwrap()
-        .remove(0);
+        }];
+        let saved = read(&sources).unwrap().pods.remove(0).pod;
         let now = saved_at(&saved).unwrap();
         let facts = Facts::of(saved.pod, now);
         let events = crate::pod::event::about(&facts, &saved.events);

@@ -10,18 +10,25 @@ use super::source::Source;
 use crate::cli::usage::nearest;
 
 /// The kinds whose names are recognised when they are mistyped.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 14] = [
     "Pod",
     "ConfigMap",
     "Secret",
     "Deployment",
+    "ReplicaSet",
     "StatefulSet",
     "DaemonSet",
     "Job",
+    "CronJob",
     "Service",
+    "ServiceAccount",
+    "Namespace",
     "List",
     "Event",
 ];
+
+/// The versions that these kinds are of: another's kinds may have names that are like them.
+const VERSIONS: [&str; 3] = ["v1", "apps/v1", "batch/v1"];
 
 /// An object and its place.
 #[derive(Clone, Debug)]
@@ -37,6 +44,15 @@ pub struct Document {
 }
 
 impl Document {
+    /// Its name, for a sentence.
+    pub fn name(&self) -> &str {
+        let metadata = self.node.get("metadata");
+        let name = metadata
+            .and_then(|metadata| metadata.get("name"))
+            .and_then(Node::as_text);
+        name.unwrap_or_default()
+    }
+
     /// Whether it comes from a server: only that writes a UID.
     pub fn is_saved(&self) -> bool {
         self.node
@@ -95,7 +111,9 @@ fn collect(source: &Source, node: Node, found: &mut Vec<Document>) -> Result<(),
     }
     // Only a server writes a UID: what has one was saved, and may come from a newer Kubernetes.
     let is_saved = node.get("metadata").and_then(|metadata| metadata.get("uid")).is_some();
+    let version = node.get("apiVersion").and_then(Node::as_text);
     if !is_saved
+        && version.is_none_or(|version| VERSIONS.contains(&version))
         && !KINDS.contains(&kind.as_str())
         && let Some(meant) = nearest(&kind, KINDS)
     {
@@ -110,7 +128,11 @@ fn collect(source: &Source, node: Node, found: &mut Vec<Document>) -> Result<(),
     } else {
         Strictness::Strict
     };
-    let value = schema::check(source, &node, &kind, strictness)?;
+    let value = match version {
+        // The schema is that of Kubernetes' own kinds, in their present version.
+        Some(version) if !VERSIONS.contains(&version) => node.value(),
+        _ => schema::check(source, &node, &kind, strictness)?,
+    };
     found.push(Document {
         kind,
         kind_at,

@@ -9,27 +9,18 @@ pub mod problem;
 pub mod saved_event;
 pub mod schema;
 pub mod source;
+pub mod workload;
 
 pub use document::{Document, documents};
 pub use problem::Problem;
 pub use source::Source;
+pub use workload::Maker;
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cluster::pods::PodAndEvents;
 use problem::Place;
-
-/// Kinds that hold a pod template: close to a Pod, and none.
-const WORKLOADS: [(&str, &str); 7] = [
-    ("Deployment", "spec.template"),
-    ("ReplicaSet", "spec.template"),
-    ("StatefulSet", "spec.template"),
-    ("DaemonSet", "spec.template"),
-    ("Job", "spec.template"),
-    ("ReplicationController", "spec.template"),
-    ("CronJob", "spec.jobTemplate.spec.template"),
-];
 
 /// Kinds that may stand beside a pod: they are what it refers to.
 const COMPANIONS: [&str; 6] = [
@@ -41,12 +32,13 @@ const COMPANIONS: [&str; 6] = [
     "PersistentVolumeClaim",
 ];
 
-/// The pods of some sources, each with the events that were saved with it.
-///
-/// # Errors
-/// The first thing that is wrong with a file, or that no source holds a pod.
-pub fn pods(sources: &[Source]) -> Result<Vec<PodAndEvents>, Problem> {
-    Ok(read(sources)?.into_iter().map(|read| read.pod).collect())
+/// What some sources hold.
+#[derive(Clone, Debug)]
+pub struct Contents<'a> {
+    /// The pods, and a pod of each object that makes some.
+    pub pods: Vec<PodOfFile<'a>>,
+    /// What stands beside them and is not read, a sentence each.
+    pub passed_over: Vec<String>,
 }
 
 /// A pod of a file, and where it stands there.
@@ -58,28 +50,111 @@ pub struct PodOfFile<'a> {
     pub source: &'a Source,
     /// The pod with the places of its fields.
     pub document: Document,
+    /// The object that such pods are made by, where the file holds that.
+    pub maker: Option<Maker>,
+    /// Where the object begins that says so.
+    pub begins_at: Place,
 }
 
-/// The same, with the places of all fields.
+impl PodOfFile<'_> {
+    /// The path of one of the pod's fields in the object of the file: `spec.template.spec.containers[0].image`.
+    pub fn path(&self, field: &str) -> String {
+        match &self.maker {
+            // What only a pod has, such as its status, is not in the template.
+            Some(maker) if field.starts_with("spec") || field.starts_with("metadata") => {
+                format!("{}.{field}", maker.path)
+            }
+            _ => field.to_owned(),
+        }
+    }
+}
+
+/// A pod that was found, before it has its events.
+struct Found<'a> {
+    pod: Pod,
+    source: &'a Source,
+    document: Document,
+    maker: Option<Maker>,
+    begins_at: Place,
+}
+
+impl<'a> Found<'a> {
+    fn of(source: &'a Source, document: Document) -> Result<Self, Problem> {
+        let begins_at = document.node.place;
+        let (document, maker) = match workload::pod_of(&document) {
+            Some((pod, maker)) => (pod, Some(maker)),
+            None if document.kind == "Pod" => (document, None),
+            None => return Err(without_template(source, &document)),
+        };
+        Ok(Self {
+            pod: document.typed::<Pod>(source)?,
+            source,
+            document,
+            maker,
+            begins_at,
+        })
+    }
+
+    /// Gives it those events that are about it.
+    fn with(self, events: &[Event]) -> PodOfFile<'a> {
+        let metadata = &self.pod.metadata;
+        let is_own = |event: &&Event| {
+            event.involved_object.name == metadata.name && event.involved_object.namespace == metadata.namespace
+        };
+        PodOfFile {
+            pod: PodAndEvents {
+                events: match self.maker {
+                    Some(_) => Vec::new(),
+                    None => events.iter().filter(is_own).cloned().collect(),
+                },
+                pod: self.pod,
+                events_error: None,
+            },
+            source: self.source,
+            document: self.document,
+            maker: self.maker,
+            begins_at: self.begins_at,
+        }
+    }
+}
+
+/// Reads the pods of some sources, each with the events that were saved with it and with the places of its fields.
 ///
 /// # Errors
 /// The first thing that is wrong with a file, or that no source holds a pod.
-pub fn read(sources: &[Source]) -> Result<Vec<PodOfFile<'_>>, Problem> {
-    let mut pods: Vec<(Pod, &Source, Document)> = Vec::new();
+pub fn read(sources: &[Source]) -> Result<Contents<'_>, Problem> {
+    let mut pods: Vec<Found<'_>> = Vec::new();
+    let mut saved_makers = Vec::new();
     let mut events: Vec<Event> = Vec::new();
+    let mut passed_over = Vec::new();
     let mut last: Option<(&Source, Document)> = None;
     for source in sources {
         for document in documents(source)? {
             match document.kind.as_str() {
-                "Pod" => pods.push((document.typed::<Pod>(source)?, source, document.clone())),
+                "Pod" => pods.push(Found::of(source, document.clone())?),
                 "Event" => events.push(saved_event::of(&document, source)?),
+                // What was saved along with pods (`kubectl get all -o yaml`) has made them; alone, it is what was meant.
+                kind if workload::makes_pods(kind) && document.is_saved() => {
+                    saved_makers.push((source, document.clone()));
+                }
+                kind if workload::makes_pods(kind) => pods.push(Found::of(source, document.clone())?),
                 kind if COMPANIONS.contains(&kind) => {}
-                // What was saved along with pods (`kubectl get all -o yaml`) is of no use here, and no mistake.
                 _ if document.is_saved() => {}
-                _ => return Err(not_a_pod(source, &document)),
+                kind => passed_over.push(format!(
+                    "{}:{}: {kind} {} is not read: it is no pod, and makes none",
+                    source.name,
+                    document.kind_at.line,
+                    document.name()
+                )),
             }
             last = Some((source, document));
         }
+    }
+    if pods.is_empty() {
+        let makers = saved_makers.into_iter();
+        pods = makers
+            .map(|(source, document)| Found::of(source, document))
+            .collect::<Result<_, _>>()?;
     }
     if pods.is_empty() {
         return Err(match (last, sources.first()) {
@@ -89,23 +164,10 @@ pub fn read(sources: &[Source]) -> Result<Vec<PodOfFile<'_>>, Problem> {
             (None, None) => Problem::elsewhere("no file was given"),
         });
     }
-    Ok(pods
-        .into_iter()
-        .map(|(pod, source, document)| PodOfFile {
-            pod: PodAndEvents {
-                events: events
-                    .iter()
-                    .filter(|event| event.involved_object.name == pod.metadata.name)
-                    .filter(|event| event.involved_object.namespace == pod.metadata.namespace)
-                    .cloned()
-                    .collect(),
-                pod,
-                events_error: None,
-            },
-            source,
-            document,
-        })
-        .collect())
+    Ok(Contents {
+        pods: pods.into_iter().map(|found| found.with(&events)).collect(),
+        passed_over,
+    })
 }
 
 /// The newest moment that a saved pod and its events speak of: nobody wrote down when they were saved, but it was
@@ -139,52 +201,71 @@ fn collect_times(value: &serde_json::Value, newest: &mut Option<Timestamp>, igno
 }
 
 /// Says what a document is, if not a pod.
-pub fn not_a_pod(source: &Source, document: &Document) -> Problem {
-    let kind = &document.kind;
-    let problem = Problem::new(source, format!("this is a {kind}, not a Pod"))
+fn not_a_pod(source: &Source, document: &Document) -> Problem {
+    Problem::new(source, format!("this is of kind {}, not a Pod", document.kind))
         .at(document.kind_at)
-        .field("kind");
-    match WORKLOADS.iter().find(|(workload, _)| workload == kind) {
-        Some((_, path)) => problem.help(format!(
-            "its pods are made from {path}: put that part's metadata and spec into a file with apiVersion: v1 and kind: Pod"
-        )),
-        None => problem.help("a pod's manifest has apiVersion: v1 and kind: Pod"),
-    }
+        .field("kind")
+        .help(
+            "a pod's manifest has apiVersion: v1 and kind: Pod; of a Deployment, Job and the like the template is read",
+        )
+}
+
+/// Says that a document makes pods and does not say which.
+fn without_template(source: &Source, document: &Document) -> Problem {
+    Problem::new(source, format!("this {} has no template of a pod", document.kind))
+        .at(document.kind_at)
+        .field("kind")
+        .help("add the template, with the containers of the pods")
+}
+
+/// What is run or simulated: one pod, and what stands beside it.
+#[derive(Debug)]
+pub struct OnePod {
+    /// The pod.
+    pub pod: Pod,
+    /// The object that such pods are made by, where the file holds that.
+    pub maker: Option<Maker>,
+    /// All else in the sources.
+    pub companions: Vec<Document>,
 }
 
 /// The one pod of some sources, with what stands beside it, for those who run it.
 ///
 /// # Errors
 /// What is wrong with a file; that there is no pod, or more than one.
-pub fn one_pod(sources: &[Source]) -> Result<(Pod, Vec<Document>), Problem> {
-    let mut found: Option<(Pod, &Source, Place)> = None;
+pub fn one_pod(sources: &[Source]) -> Result<OnePod, Problem> {
+    let mut found: Option<(Found<'_>, Place)> = None;
     let mut companions = Vec::new();
     for source in sources {
         for document in documents(source)? {
             match document.kind.as_str() {
-                "Pod" => {
-                    if let Some((_, other, place)) = &found {
+                kind if kind == "Pod" || workload::makes_pods(kind) => {
+                    if let Some((other, place)) = &found {
                         return Err(Problem::new(source, "several pods: only one can be run at a time")
                             .at(document.kind_at)
                             .field("kind")
                             .help(format!(
                                 "the first one is at {}:{}; keep one of them",
-                                other.name, place.line
+                                other.source.name, place.line
                             )));
                     }
-                    found = Some((document.typed::<Pod>(source)?, source, document.kind_at));
+                    let place = document.kind_at;
+                    found = Some((Found::of(source, document)?, place));
                 }
                 "Event" => {}
-                kind if COMPANIONS.contains(&kind) => companions.push(document),
-                _ => return Err(not_a_pod(source, &document)),
+                _ => companions.push(document),
             }
         }
     }
     match found {
-        Some((pod, _, _)) => Ok((pod, companions)),
+        Some((found, _)) => Ok(OnePod {
+            pod: found.pod,
+            maker: found.maker,
+            companions,
+        }),
         None => {
             // Says the same as for the commands that only read.
-            pods(sources)?;
+            read(sources)?;
             Err(Problem::elsewhere("no pod was given"))
         }
     }
@@ -202,18 +283,18 @@ mod tests {
     }
 
     fn refused(text: &str) -> String {
-        pods(&[source(text)]).unwrap_err().to_string()
+        read(&[source(text)]).unwrap_err().to_string()
     }
 
     #[test]
     fn a_manifest_is_read_with_what_stands_beside_it() {
         let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n---\napiVersion: v1\nkind: Pod\n\
                     metadata: {name: p}\nspec: {containers: [{name: a, image: b, resources: {limits: {cpu: 1}}}]}\n";
-        let read = pods(&[source(text)]).unwrap();
-        assert_eq!(read.len(), 1);
-        assert_eq!(read[0].pod.metadata.name.as_deref(), Some("p"));
-        let (_, companions) = one_pod(&[source(text)]).unwrap();
-        assert_eq!(companions.len(), 1);
+        let sources = [source(text)];
+        let read = read(&sources).unwrap();
+        assert_eq!(read.pods.len(), 1);
+        assert_eq!(read.pods[0].pod.pod.metadata.name.as_deref(), Some("p"));
+        assert_eq!(one_pod(&sources).unwrap().companions.len(), 1);
     }
 
     #[test]
@@ -221,17 +302,47 @@ mod tests {
         let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: n, uid: a}}\n\
                     - {apiVersion: apps/v1, kind: Deployment, metadata: {name: d, uid: b}}\n\
                     - {apiVersion: v1, kind: Pod, metadata: {name: p, uid: c}, spec: {containers: []}}\n";
-        let read = pods(&[source(text)]).unwrap();
-        assert_eq!(read.len(), 1);
-        assert_eq!(read[0].pod.metadata.name.as_deref(), Some("p"));
+        let sources = [source(text)];
+        let read = read(&sources).unwrap();
+        assert_eq!(read.pods.len(), 1);
+        assert_eq!(read.pods[0].pod.pod.metadata.name.as_deref(), Some("p"));
+        assert!(read.passed_over.is_empty());
     }
 
     #[test]
-    fn a_deployment_is_named_as_one() {
-        let said = refused("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n");
-        assert!(said.contains("this is a Deployment, not a Pod"), "{said}");
-        assert!(said.contains("pod.yaml:2:7"), "{said}");
-        assert!(said.contains("spec.template"), "{said}");
+    fn of_what_makes_pods_the_template_is_read() {
+        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {}\n  template:\n    \
+                          spec: {containers: [{name: a, image: b}]}\n";
+        let sources = [source(&format!(
+            "{deployment}---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: i}}\n"
+        ))];
+        let read = read(&sources).unwrap();
+        assert_eq!(read.pods[0].maker.as_ref().unwrap().kind, "Deployment");
+        assert_eq!(
+            read.passed_over,
+            ["pod.yaml:10: Ingress i is not read: it is no pod, and makes none"]
+        );
+    }
+
+    #[test]
+    fn a_maker_that_was_saved_is_read_where_its_pods_were_not() {
+        let saved = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, uid: u}\nspec: {template: {spec: {containers: []}}}\n";
+        assert_eq!(read(&[source(saved)]).unwrap().pods.len(), 1);
+    }
+
+    #[test]
+    fn a_mistake_in_a_template_gets_its_place() {
+        let said = refused(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {}\n  template:\n    spec:\n      \
+             containers:\n      - nmae: a\n",
+        );
+        assert!(
+            said.contains("unknown field \"spec.template.spec.containers[0].nmae\""),
+            "{said}"
+        );
+        assert!(said.contains("pod.yaml:9:9"), "{said}");
+        let said = refused("apiVersion: v1\nkind: ReplicationController\nmetadata: {name: d}\nspec: {replicas: 1}\n");
+        assert!(said.contains("has no template of a pod"), "{said}");
     }
 
     #[test]

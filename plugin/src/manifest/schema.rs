@@ -2,8 +2,11 @@
 
 use std::sync::OnceLock;
 
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Event, Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+    ConfigMap, Event, Namespace, PersistentVolumeClaim, Pod, PodTemplate, ReplicationController, Secret, Service,
+    ServiceAccount,
 };
 use serde_json::{Map, Value};
 
@@ -60,7 +63,15 @@ fn schema(kind: &str) -> Option<&'static Value> {
         Namespace,
         Service,
         PersistentVolumeClaim,
-        Event
+        Event,
+        Deployment,
+        ReplicaSet,
+        StatefulSet,
+        DaemonSet,
+        Job,
+        CronJob,
+        ReplicationController,
+        PodTemplate
     )
 }
 

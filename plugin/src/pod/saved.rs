@@ -3,7 +3,7 @@
 use super::Facts;
 use super::event;
 use super::history::History;
-use crate::manifest::{Source, pods, saved_at};
+use crate::manifest::{Source, read, saved_at};
 
 /// What one look at a saved pod tells.
 pub(crate) fn history(name: &str) -> History {
@@ -12,7 +12,8 @@ pub(crate) fn history(name: &str) -> History {
         name: name.to_owned(),
         text: std::fs::read_to_string(path).expect("a saved pod"),
     };
-    let saved = pods(&[source]).expect("it reads").remove(0);
+    let sources = [source];
+    let saved = read(&sources).expect("it reads").pods.remove(0).pod;
     let now = saved_at(&saved).expect("it has times");
     let facts = Facts::of(saved.pod, now);
     let events = event::about(&facts, &saved.events);

@@ -9,7 +9,7 @@ use crate::findings::message::say;
 use crate::knowledge::language::Language;
 use crate::lint::{self, Lint};
 use crate::manifest::effects::{self, Effect};
-use crate::manifest::{PodOfFile, Source, problem};
+use crate::manifest::{PodOfFile, problem};
 use crate::pod::Facts;
 use crate::pod::container::{Container, Role};
 
@@ -21,13 +21,20 @@ const ROOM: usize = 66;
 /// Explains a manifest.
 pub fn lines(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line> {
     let told = |key| Line::new().tone(Tone::Heading, say(key).in_language(language));
-    let mut lines = vec![
-        Line::new()
-            .tone(Tone::Heading, format!("{}/{}", facts.namespace, facts.name))
-            .tone(Tone::Faint, format!("  {}", pod.source.name)),
-        told("view.line-by-line"),
-    ];
-    lines.extend(text(pod.source, &effects::effects(&pod.document.node, language)));
+    let heading = Line::new()
+        .tone(Tone::Heading, format!("{}/{}", facts.namespace, facts.name))
+        .tone(Tone::Faint, format!("  {}", pod.source.name));
+    let heading = match &pod.maker {
+        Some(maker) => {
+            let made = say("view.made-by")
+                .with("kind", maker.kind.as_str())
+                .with("path", maker.path.as_str());
+            heading.tone(Tone::Faint, format!("  {}", made.in_language(language)))
+        }
+        None => heading,
+    };
+    let mut lines = vec![heading, told("view.line-by-line")];
+    lines.extend(text(pod, &effects::effects(&pod.document.node, language)));
     let Some(spec) = facts.spec() else {
         return lines;
     };
@@ -36,13 +43,13 @@ pub fn lines(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line
     let defaults = effects::defaults(spec, language);
     let width = defaults
         .iter()
-        .map(|default| default.path.len() + default.value.len() + 4)
+        .map(|default| pod.path(&default.path).len() + default.value.len() + 4)
         .max()
         .unwrap_or(0)
         .min(WIDEST);
     for default in defaults {
         let left = Line::from("  ")
-            .plain(default.path)
+            .plain(pod.path(&default.path))
             .plain(": ")
             .tone(Tone::Heading, default.value);
         lines.extend(beside(left, width + 2, &default.told));
@@ -85,10 +92,17 @@ fn title(facts: &Facts, container: &Container, language: Language) -> String {
 }
 
 /// The lines of the text, each with what it does beside it.
-fn text(source: &Source, effects: &[Effect]) -> Vec<Line> {
+fn text(pod: &PodOfFile<'_>, effects: &[Effect]) -> Vec<Line> {
     let first = effects.first().map_or(1, |effect| effect.line);
+    // What stands above the template of a pod says whose it is.
+    let first = if pod.maker.is_some() {
+        first.min(pod.begins_at.line)
+    } else {
+        first
+    };
     let last = effects.last().map_or(0, |effect| effect.line);
-    let text: Vec<(usize, &str)> = source
+    let text: Vec<(usize, &str)> = pod
+        .source
         .text
         .lines()
         .enumerate()
@@ -148,7 +162,7 @@ fn remark(pod: &PodOfFile<'_>, lint: &Lint, language: Language) -> Vec<Line> {
         &lint.what.in_language(language),
         pod.source,
         place,
-        &lint.path,
+        &pod.path(&lint.path),
         Some(&lint.help.in_language(language)),
     );
     shown.lines().map(Line::from).collect()

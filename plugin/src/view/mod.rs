@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod describe;
+pub mod explanation;
 pub mod findings;
 pub mod knowledge;
 pub mod lifecycle;

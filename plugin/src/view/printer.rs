@@ -89,7 +89,7 @@ impl Printer {
         self.erase_frame();
         for line in lines {
             let written = self.out.line(line);
-            self.note(written);
+            self.keep(written);
         }
         self.frame = lines.len();
         self.flush();
@@ -101,7 +101,7 @@ impl Printer {
             // Up to its first line, and erase from there to the end of the screen.
             let written = self.out.write(&format!("\x1b[{}A\r\x1b[J", self.frame));
             self.frame = 0;
-            self.note(written);
+            self.keep(written);
         }
     }
 
@@ -109,7 +109,7 @@ impl Printer {
     pub fn line(&mut self, line: &Line) {
         self.erase_frame();
         let written = self.out.line(line);
-        self.note(written);
+        self.keep(written);
     }
 
     /// Lines to standard output.
@@ -127,7 +127,7 @@ impl Printer {
             text.into()
         };
         let written = self.out.write(&cleaned);
-        self.note(written);
+        self.keep(written);
     }
 
     /// One line to standard error.
@@ -139,10 +139,15 @@ impl Printer {
         let _ = self.err.line(line);
     }
 
+    /// Something worth knowing beside the answer, to standard error.
+    pub fn note(&mut self, words: &str) {
+        self.error_line(&Line::new().tone(Tone::Warning, "note:").plain(" ").plain(words));
+    }
+
     /// Shows what has been printed so far; a live view calls it after each step.
     pub fn flush(&mut self) {
         let flushed = self.out.flush();
-        self.note(flushed);
+        self.keep(flushed);
     }
 
     /// Ends the output.
@@ -161,7 +166,7 @@ impl Printer {
         }
     }
 
-    fn note(&mut self, written: io::Result<()>) {
+    fn keep(&mut self, written: io::Result<()>) {
         if let Err(error) = written {
             self.failed.get_or_insert(error);
         }

@@ -17,7 +17,7 @@ use crate::cli::selection::{Choice, Selection};
 use crate::cluster::Cluster;
 use crate::cluster::error::ClusterError;
 use crate::cluster::pods::{Along, PodAndEvents};
-use crate::commands::block_on;
+use crate::commands::{block_on, from_files};
 use crate::completion;
 use crate::failure::Failure;
 use crate::findings::reading::Reading;
@@ -96,8 +96,8 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     match arguments.selection.choice()? {
         Choice::Files(names) => {
             let sources = manifest::source::read(&names, arguments.selection.recursive)?;
-            for saved in manifest::pods(&sources)? {
-                told.take(Reading::of_saved(saved), printer)?;
+            for read in from_files(&sources, printer)? {
+                told.take(Reading::of_saved(read.pod), printer)?;
             }
         }
         choice => block_on(of_cluster(&choice, arguments, connection, &mut told, printer))?,

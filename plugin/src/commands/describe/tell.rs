@@ -9,8 +9,6 @@ use crate::findings::Verdict;
 use crate::findings::reading::Reading;
 use crate::view::describe::{self, record};
 use crate::view::machine::Records;
-use crate::view::machine::items::{Items, Notation};
-use crate::view::machine::templated::Templated;
 use crate::view::printer::Printer;
 use crate::view::text::Line;
 
@@ -29,19 +27,8 @@ pub(super) struct Told<'a> {
 impl<'a> Told<'a> {
     /// Nothing yet.
     pub(super) fn new(arguments: &'a Arguments) -> Self {
-        let written = |notation| Some(Records::Written(Items::new(notation, record::LIST_KIND)));
-        let has_headers = !arguments.no_headers;
         Self {
-            records: match &arguments.output {
-                Output::Json => written(Notation::Json),
-                Output::Yaml => written(Notation::Yaml),
-                Output::Template(template) => Some(Records::Templated(Templated::new(
-                    template,
-                    has_headers,
-                    record::LIST_KIND,
-                ))),
-                Output::Text | Output::Wide | Output::Name => None,
-            },
+            records: Records::of(&arguments.output, !arguments.no_headers, record::LIST_KIND),
             arguments,
             count: 0,
             worst: None,

@@ -14,7 +14,7 @@ use crate::cli::connection::Connection;
 use crate::daemon::{context, kubeconfig, process};
 use crate::failure::Failure;
 use crate::view::printer::Printer;
-use crate::view::text::{Line, Tone};
+use crate::view::text::Line;
 
 /// What `start` takes.
 #[derive(Debug, Args)]
@@ -124,11 +124,7 @@ pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut 
     printer.line(&Line::from(text.as_str()));
     say_switched(&kubeconfig, printer);
     for limitation in &limitations {
-        let line = Line::new()
-            .tone(Tone::Warning, "note:")
-            .plain(" ")
-            .plain(limitation.as_str());
-        printer.error_line(&line);
+        printer.note(limitation);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::pods;
+use super::{Arguments, pods};
 use crate::cluster::survey::Survey;
 use crate::failure::Failure;
 use crate::findings::reading::Reading;
-use crate::knowledge::language::Language;
 use crate::manifest;
 use crate::view;
+use crate::view::describe::record;
+use crate::view::explanation::{self, FILE_LIST_KIND};
 use crate::view::printer::Printer;
 use crate::view::text::Line;
 
@@ -16,13 +17,11 @@ use crate::view::text::Line;
 const FEW: usize = 3;
 
 /// Explains the pods of files.
-pub(super) fn run(
-    names: &[String],
-    is_recursive: bool,
-    language: Language,
-    printer: &mut Printer,
-) -> Result<ExitCode, Failure> {
-    let sources = manifest::source::read(names, is_recursive)?;
+pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let language = arguments.language();
+    let mut records = arguments.records(FILE_LIST_KIND);
+    let sources = manifest::source::read(names, arguments.recursive_files)?;
+    let contents = manifest::read(&sources)?;
     let mut saved = Vec::new();
     let mut is_first = true;
     let mut gap = |printer: &mut Printer| {
@@ -30,27 +29,35 @@ pub(super) fn run(
             printer.line(&Line::new());
         }
     };
-    for pod in manifest::read(&sources)? {
+    for pod in &contents.pods {
         let reading = Reading::of_saved(pod.pod.clone());
-        if reading.facts.is_manifest() {
-            gap(printer);
-            printer.lines(&view::manifest::lines(&pod, &reading.facts, language));
-        } else {
-            saved.push(reading);
+        match &mut records {
+            Some(records) if reading.facts.is_manifest() => {
+                printer.document(&records.add(explanation::manifest(pod, &reading.facts, language)));
+            }
+            Some(records) => printer.document(&records.add(record::of(&reading))),
+            None if reading.facts.is_manifest() => {
+                gap(printer);
+                printer.lines(&view::manifest::lines(pod, &reading.facts, language));
+            }
+            None => saved.push(reading),
         }
     }
-    if saved.len() > FEW {
+    if let Some(records) = records {
+        printer.document(&records.end(None));
+    } else if saved.len() > FEW {
         let mut survey = Survey::default();
         saved.into_iter().for_each(|reading| survey.add(reading));
         survey.rank();
         gap(printer);
         pods::show(&survey, survey.unwell.first(), language, printer);
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        saved.sort_by_key(|reading| std::cmp::Reverse((reading.verdict, reading.worst())));
+        for reading in &saved {
+            gap(printer);
+            printer.lines(&pods::judged(reading, language));
+        }
     }
-    saved.sort_by_key(|reading| std::cmp::Reverse((reading.verdict, reading.worst())));
-    for reading in &saved {
-        gap(printer);
-        printer.lines(&pods::judged(reading, language));
-    }
+    contents.passed_over.iter().for_each(|words| printer.note(words));
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use clap_complete::ArgValueCompleter;
 
 use crate::cli::connection::Connection;
+use crate::cli::output::{self, Output};
 use crate::cli::selection::{Choice, Selection};
 use crate::cli::switch;
 use crate::cli::target::TargetKind;
@@ -17,6 +18,7 @@ use crate::completion;
 use crate::failure::Failure;
 use crate::knowledge::Catalogue;
 use crate::knowledge::language::Language;
+use crate::view::machine::Records;
 use crate::view::printer::Printer;
 
 /// What `explain` takes.
@@ -30,7 +32,9 @@ use crate::view::printer::Printer;
   kubectl pod explain deploy/web               # in the pods of a Deployment, the worst first
   kubectl pod explain -A                       # what is wrong in the whole cluster
   kubectl pod explain -f pod.yaml              # what each line of a manifest does, and what is odd in it
+  kubectl pod explain -f deployment.yaml       # the same of the pods that a Deployment, Job and the like makes
   kubectl pod explain -f saved.yaml            # the verdict on a pod that was saved with its events
+  kubectl pod explain -A -o json               # for programs: the schema is kubectl-pod/v1
   kubectl pod explain --lang ko 파드")]
 pub struct Arguments {
     /// A topic, a field's path, or pods as pod/NAME or of TYPE/NAME
@@ -64,7 +68,31 @@ pub struct Arguments {
     /// Show the fields of the fields, all the way down
     #[arg(long)]
     recursive: bool,
-    /// The language; that of the locale by default
+    /// The form of the answer: text, json, yaml, jsonpath=TEMPLATE, jsonpath-as-json=, jsonpath-file=,
+    /// custom-columns=HEADER:PATH,..., custom-columns-file=
+    #[arg(
+        short,
+        long,
+        value_name = "FORM",
+        default_value = "text",
+        hide_default_value = true,
+        value_parser = form,
+        add = ArgValueCompleter::new(completion::flags::explanation_forms)
+    )]
+    output: Output,
+    /// With -o custom-columns: without the line of headers
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch::parse,
+        value_name = "BOOL"
+    )]
+    no_headers: bool,
+    /// The language; that of the locale by default, and English for programs
     #[arg(long, value_enum, value_name = "LANGUAGE")]
     lang: Option<Language>,
 }
@@ -73,11 +101,20 @@ impl Arguments {
     /// The language to answer in.
     fn language(&self) -> Language {
         self.lang.unwrap_or_else(|| {
+            // What a program reads does not change with who runs it.
+            if !matches!(self.output, Output::Text) {
+                return Language::English;
+            }
             let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
                 .into_iter()
                 .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
             Language::of_locale(&locale.unwrap_or_default())
         })
+    }
+
+    /// The answer for programs, where one was asked for; several objects are a list of `kind`.
+    fn records(&self, kind: &'static str) -> Option<Records<'_>> {
+        Records::of(&self.output, !self.no_headers, kind)
     }
 
     /// Whether pods are meant, and not what is known.
@@ -93,6 +130,14 @@ impl Arguments {
         };
         let names_one = (begins_with_kind || has_slash) && !is_topic();
         names_one || has_selector || self.all_namespaces || !self.filename.is_empty()
+    }
+}
+
+/// Reads the value of `-o`.
+fn form(text: &str) -> Result<Output, String> {
+    match output::parse(text)? {
+        Output::Wide | Output::Name => Err(output::no_form(text, &["text", "json", "yaml"])),
+        form => Ok(form),
     }
 }
 
@@ -112,10 +157,9 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
         filename: arguments.filename.clone(),
         recursive: arguments.recursive_files,
     };
-    let language = arguments.language();
     match selection.choice()? {
-        Choice::Files(names) => manifests::run(&names, arguments.recursive_files, language, printer),
-        choice @ Choice::Named(_) => pods::named(&choice, connection, language, printer),
-        choice => pods::survey(&choice, connection, language, printer),
+        Choice::Files(names) => manifests::run(arguments, &names, printer),
+        choice @ Choice::Named(_) => pods::named(arguments, &choice, connection, printer),
+        choice => pods::survey(arguments, &choice, connection, printer),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::Arguments;
 use crate::cli::connection::Connection;
 use crate::cli::selection::Choice;
 use crate::cluster::Cluster;
@@ -13,14 +14,16 @@ use crate::findings::reading::Reading;
 use crate::knowledge::language::Language;
 use crate::pod::{Facts, age};
 use crate::view;
+use crate::view::describe::record;
+use crate::view::explanation::{self, SURVEY_KIND};
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
 
 /// Pods that were named: each in full, the worst first.
 pub(super) fn named(
+    arguments: &Arguments,
     choice: &Choice,
     connection: &Connection,
-    language: Language,
     printer: &mut Printer,
 ) -> Result<ExitCode, Failure> {
     let found = block_on(async {
@@ -36,6 +39,16 @@ pub(super) fn named(
         }
     }
     readings.sort_by_key(|reading: &Reading| std::cmp::Reverse((reading.verdict, reading.worst())));
+    if let Some(mut records) = arguments.records(record::LIST_KIND) {
+        for reading in &readings {
+            printer.document(&records.add(record::of(reading)));
+        }
+        if !readings.is_empty() || failures.is_empty() {
+            printer.document(&records.end(None));
+        }
+        return Ok(ended(&failures, printer));
+    }
+    let language = arguments.language();
     for (number, reading) in readings.iter().enumerate() {
         if number > 0 {
             printer.line(&Line::new());
@@ -47,9 +60,9 @@ pub(super) fn named(
 
 /// Many pods: a ranked list, and the worst of them in full.
 pub(super) fn survey(
+    arguments: &Arguments,
     choice: &Choice,
     connection: &Connection,
-    language: Language,
     printer: &mut Printer,
 ) -> Result<ExitCode, Failure> {
     let (survey, errors, worst) = block_on(async {
@@ -67,6 +80,15 @@ pub(super) fn survey(
         Ok((survey, errors, worst))
     })?;
     let failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
+    if let Some(records) = arguments.records(SURVEY_KIND) {
+        let mut records = records.always_a_list();
+        for reading in &survey.unwell {
+            printer.document(&records.add(record::of(reading)));
+        }
+        printer.document(&records.end(Some(("verdicts", explanation::verdicts(&survey)))));
+        return Ok(ended(&failures, printer));
+    }
+    let language = arguments.language();
     if !survey.counts.is_empty() || failures.is_empty() {
         show(&survey, worst.as_ref(), language, printer);
     }

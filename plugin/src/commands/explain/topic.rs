@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use super::Arguments;
 use crate::cli::usage::UsageError;
 use crate::failure::Failure;
@@ -9,6 +11,8 @@ use crate::knowledge::detail::{self, Detail};
 use crate::knowledge::language::Language;
 use crate::knowledge::{Catalogue, Entry, behaviour, field};
 use crate::view;
+use crate::view::explanation::{self, TOPIC_LIST_KIND};
+use crate::view::machine::Records;
 use crate::view::printer::Printer;
 use crate::view::text::Line;
 
@@ -18,15 +22,31 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
     let catalogue = Catalogue::of(language);
     let topic = arguments.topic.join(" ");
     if topic.is_empty() {
-        printer.lines(&view::knowledge::index(catalogue, language));
+        if let Some(records) = arguments.records(TOPIC_LIST_KIND) {
+            let mut records = records.always_a_list();
+            for (name, entry) in catalogue.entries() {
+                let detail = detail::of(language, name);
+                printer.document(&records.add(explanation::topic(name, entry, detail.as_ref())));
+            }
+            printer.document(&records.end(None));
+        } else {
+            printer.lines(&view::knowledge::index(catalogue, language));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(found) = find(language, &topic, arguments.lang) {
-        printer.lines(&found.lines());
+        match arguments.records(TOPIC_LIST_KIND) {
+            Some(records) => alone(records, found.value(&topic), printer),
+            None => printer.lines(&found.lines()),
+        }
         return Ok(ExitCode::SUCCESS);
     }
     match field::explain(&topic, arguments.recursive) {
         Ok(field) => {
+            if let Some(records) = arguments.records(TOPIC_LIST_KIND) {
+                alone(records, explanation::field(&field, language), printer);
+                return Ok(ExitCode::SUCCESS);
+            }
             printer.lines(&view::knowledge::field(&field, language));
             // Some fields are concepts too, and the concept says more.
             let last = field.path.rsplit('.').next().unwrap_or_default();
@@ -43,6 +63,12 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
             .into()),
         Err(error) => Err(UsageError::new(error.to_string()).suggest(error.suggestion).into()),
     }
+}
+
+/// One answer for programs.
+fn alone(mut records: Records<'_>, value: Value, printer: &mut Printer) {
+    printer.document(&records.add(value));
+    printer.document(&records.end(None));
 }
 
 /// An entry, and the language that it is in.
@@ -63,6 +89,11 @@ impl Found {
             entry,
             detail,
         })
+    }
+
+    fn value(&self, topic: &str) -> Value {
+        let name = Catalogue::of(self.language).name_of(topic).unwrap_or(topic);
+        explanation::topic(name, &self.entry, self.detail.as_ref())
     }
 
     fn lines(&self) -> Vec<Line> {

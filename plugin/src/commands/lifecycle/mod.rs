@@ -35,7 +35,7 @@ use crate::pod::history::History;
 use crate::pod::outcome::Until;
 use crate::recording;
 use crate::view::printer::Printer;
-use crate::view::text::{Line, Tone};
+use crate::view::text::Line;
 
 /// What `lifecycle` takes.
 #[derive(Debug, Args)]
@@ -174,14 +174,14 @@ fn from_files(names: &[String], is_recursive: bool, printer: &mut Printer) -> Re
     for recorded in sources.extract_if(.., |source| recording::is_recording(source)) {
         if !recorded.text.ends_with('\n') {
             let words = format!("{}: the last line is torn, and left out", recorded.name);
-            printer.error_line(&Line::new().tone(Tone::Warning, "note:").plain(" ").plain(words));
+            printer.note(&words);
         }
         histories.extend(recording::replay(&recorded)?);
     }
     if !sources.is_empty() || histories.is_empty() {
-        for saved in manifest::pods(&sources)? {
-            let now = manifest::saved_at(&saved).unwrap_or_else(Timestamp::now);
-            histories.push(read(saved, now));
+        for saved in super::from_files(&sources, printer)? {
+            let now = manifest::saved_at(&saved.pod).unwrap_or_else(Timestamp::now);
+            histories.push(read(saved.pod, now));
         }
     }
     Ok(histories)
@@ -238,10 +238,7 @@ fn once(
         Ok(())
     })?;
     if let Some(why) = unread {
-        let line = Line::new()
-            .tone(Tone::Warning, "note:")
-            .plain(format!(" events are not shown: {why}"));
-        printer.error_line(&line);
+        printer.note(&format!("events are not shown: {why}"));
     }
     told.end(printer);
     failures.iter().for_each(|failure| failure.report(printer));

@@ -19,6 +19,8 @@ pub enum Notation {
 pub struct Items {
     notation: Notation,
     kind: &'static str,
+    /// Whether one alone is a list too.
+    is_list: bool,
     first: Option<Value>,
     count: usize,
 }
@@ -29,15 +31,23 @@ impl Items {
         Self {
             notation,
             kind,
+            is_list: false,
             first: None,
             count: 0,
         }
+    }
+
+    /// One alone is a list too.
+    #[must_use]
+    pub fn always_a_list(self) -> Self {
+        Self { is_list: true, ..self }
     }
 
     /// Takes an item in, and returns what can be written now.
     pub fn add(&mut self, item: Value) -> String {
         self.count += 1;
         match (self.count, self.first.take()) {
+            (1, _) if self.is_list => format!("{}{}", self.head(), self.item(&item, true)),
             (1, _) => {
                 self.first = Some(item);
                 String::new()

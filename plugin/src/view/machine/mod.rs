@@ -9,7 +9,8 @@ pub mod templated;
 use serde::Serialize;
 use serde_json::Value;
 
-use items::Items;
+use crate::cli::output::Output;
+use items::{Items, Notation};
 use templated::Templated;
 
 /// Objects for programs, which are written or kept while they come.
@@ -21,7 +22,26 @@ pub enum Records<'a> {
     Templated(Templated<'a>),
 }
 
-impl Records<'_> {
+impl<'a> Records<'a> {
+    /// None yet, in the form that was asked for; several are a list of `kind`. There are none where the answer is for people.
+    pub fn of(output: &'a Output, has_headers: bool, kind: &'static str) -> Option<Self> {
+        Some(match output {
+            Output::Json => Self::Written(Items::new(Notation::Json, kind)),
+            Output::Yaml => Self::Written(Items::new(Notation::Yaml, kind)),
+            Output::Template(template) => Self::Templated(Templated::new(template, has_headers, kind)),
+            Output::Text | Output::Wide | Output::Name => return None,
+        })
+    }
+
+    /// One alone is a list too.
+    #[must_use]
+    pub fn always_a_list(self) -> Self {
+        match self {
+            Self::Written(items) => Self::Written(items.always_a_list()),
+            Self::Templated(templated) => Self::Templated(templated.always_a_list()),
+        }
+    }
+
     /// Takes an object in, and returns what can be written now.
     pub fn add(&mut self, record: Value) -> String {
         match self {
@@ -59,4 +79,18 @@ pub fn yaml<T: Serialize>(value: &T) -> String {
     // Through JSON's model, so that both outputs name and order everything alike.
     let value = serde_json::to_value(value).unwrap_or_default();
     serde_saphyr::to_string(&value).unwrap_or_default()
+}
+
+/// An object without the fields that say nothing: no value, no text, no items.
+pub fn without_empty(value: Value) -> Value {
+    let Value::Object(mut members) = value else {
+        return value;
+    };
+    members.retain(|_, member| match member {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    });
+    Value::Object(members)
 }

@@ -12,6 +12,7 @@ pub struct Templated<'a> {
     template: &'a Template,
     has_headers: bool,
     kind: &'static str,
+    is_list: bool,
     rows: Vec<Vec<String>>,
     items: Vec<Value>,
 }
@@ -23,9 +24,16 @@ impl<'a> Templated<'a> {
             template,
             has_headers,
             kind,
+            is_list: false,
             rows: Vec::new(),
             items: Vec::new(),
         }
+    }
+
+    /// One alone is a list too.
+    #[must_use]
+    pub fn always_a_list(self) -> Self {
+        Self { is_list: true, ..self }
     }
 
     /// Takes an object in.
@@ -39,7 +47,7 @@ impl<'a> Templated<'a> {
     /// What the template makes of them; a list has one more field, where there is one.
     pub fn end(mut self, more: Option<(&str, Value)>) -> String {
         let value = match self.items.len() {
-            1 => self.items.remove(0),
+            1 if !self.is_list => self.items.remove(0),
             _ => {
                 let mut list = json!({"apiVersion": API_VERSION, "kind": self.kind, "items": self.items});
                 if let Some((name, value)) = more {

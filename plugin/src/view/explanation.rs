@@ -1,0 +1,129 @@
+//! Explanations for programs, in the schema's version `kubectl-pod/v1`; what is a pod is described.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::describe::record::API_VERSION;
+use super::machine::without_empty;
+use crate::cluster::survey::Survey;
+use crate::findings::Severity;
+use crate::knowledge::Entry;
+use crate::knowledge::behaviour;
+use crate::knowledge::detail::Detail;
+use crate::knowledge::field::{Field, Member};
+use crate::knowledge::language::Language;
+use crate::lint;
+use crate::manifest::PodOfFile;
+use crate::manifest::effects;
+use crate::pod::Facts;
+
+/// The kind of the list of what there is to explain.
+pub const TOPIC_LIST_KIND: &str = "TopicList";
+/// The kind of the list of pods that are not well, which says how many there are of each verdict in `verdicts`.
+pub const SURVEY_KIND: &str = "PodSurvey";
+/// The kind of a list of what files hold: of manifests and of saved pods.
+pub const FILE_LIST_KIND: &str = "ManifestList";
+
+/// A word that is known.
+pub fn topic(name: &str, entry: &Entry, detail: Option<&Detail>) -> Value {
+    let fix = match detail {
+        Some(detail) if entry.fix.is_empty() => detail.fix.as_str(),
+        _ => entry.fix.as_str(),
+    };
+    without_empty(json!({
+        "apiVersion": API_VERSION,
+        "kind": "Topic",
+        "name": name,
+        "group": entry.group,
+        "also": entry.also,
+        "title": entry.title,
+        "text": entry.text,
+        "causes": detail.map(|detail| &detail.causes),
+        "look": detail.map(|detail| &detail.look),
+        "fix": fix,
+    }))
+}
+
+/// A field of a Pod.
+pub fn field(field: &Field, language: Language) -> Value {
+    let behaviour = behaviour::of(&field.path);
+    without_empty(json!({
+        "apiVersion": API_VERSION,
+        "kind": "Field",
+        "path": field.path,
+        "type": field.kind,
+        "isRequired": field.is_required,
+        "effect": behaviour.map(|known| known.told(language)),
+        "default": behaviour.and_then(|known| known.default.as_ref()),
+        "values": behaviour.and_then(|known| known.values.as_ref()),
+        "since": behaviour.and_then(|known| known.since.as_ref()),
+        "example": behaviour.and_then(|known| known.example.as_ref()),
+        "description": field.description,
+        "fields": field.members.iter().map(member).collect::<Vec<_>>(),
+    }))
+}
+
+fn member(member: &Member) -> Value {
+    without_empty(json!({
+        "name": member.name,
+        "type": member.kind,
+        "isRequired": member.is_required,
+        "summary": member.summary,
+        "fields": member.members.iter().map(self::member).collect::<Vec<_>>(),
+    }))
+}
+
+/// How many pods got each verdict.
+pub fn verdicts(survey: &Survey) -> Value {
+    let counts = survey.counts.iter().map(|(verdict, count)| {
+        let name = serde_json::to_value(verdict).unwrap_or_default();
+        (name.as_str().unwrap_or_default().to_owned(), json!(count))
+    });
+    Value::Object(counts.collect())
+}
+
+#[derive(Serialize)]
+struct LintRecord {
+    severity: Severity,
+    field: String,
+    line: usize,
+    column: usize,
+    what: String,
+    help: String,
+}
+
+/// A manifest: what its lines do, what holds for what it leaves out, and what is odd in it.
+pub fn manifest(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Value {
+    let effects = effects::effects(&pod.document.node, language).into_iter();
+    let lines =
+        effects.map(|effect| json!({"line": effect.line, "field": pod.path(&effect.path), "effect": effect.told}));
+    let spec = facts.spec();
+    let defaults = spec.map(|spec| effects::defaults(spec, language)).unwrap_or_default();
+    let defaults = defaults.into_iter().map(|default| {
+        without_empty(json!({"field": pod.path(&default.path), "value": default.value, "effect": default.told}))
+    });
+    let lints = spec.map(lint::of).unwrap_or_default();
+    let lints = lints.into_iter().map(|lint| {
+        let place = pod.document.node.place_of(&lint.path);
+        LintRecord {
+            severity: lint.severity,
+            field: pod.path(&lint.path),
+            line: place.line,
+            column: place.column,
+            what: lint.what.in_language(language),
+            help: lint.help.in_language(language),
+        }
+    });
+    without_empty(json!({
+        "apiVersion": API_VERSION,
+        "kind": "Manifest",
+        "name": facts.name,
+        "namespace": facts.namespace,
+        "source": pod.source.name,
+        "madeBy": pod.maker.as_ref().map(|maker| format!("{}/{}", maker.kind, maker.name)),
+        "lines": lines.collect::<Vec<_>>(),
+        "defaults": defaults.collect::<Vec<_>>(),
+        "starts": facts.containers.iter().map(|container| &container.name).collect::<Vec<_>>(),
+        "lints": lints.collect::<Vec<_>>(),
+    }))
+}

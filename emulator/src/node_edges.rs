@@ -117,7 +117,12 @@ impl Edges for NodeEdges {
         probe::probe(&self.runtime, aim, probe).await
     }
 
-    async fn hook(&self, aim: Aim<'_>, handler: &LifecycleHandler, timeout: Option<Duration>) -> Result<(), String> {
+    async fn hook(
+        &self,
+        aim: Aim<'_>,
+        handler: &LifecycleHandler,
+        timeout: Option<Duration>,
+    ) -> Result<Option<String>, String> {
         probe::hook(&self.runtime, aim, handler, timeout).await
     }
 

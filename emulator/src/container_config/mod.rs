@@ -121,6 +121,7 @@ pub fn container_config(subject: &Subject<'_>) -> Result<ContainerConfig, StartF
         name: container.name.clone(),
         attempt: subject.attempt,
         image: subject.image.clone(),
+        declared_image: subject.declared.image().to_owned(),
         command,
         working_dir: PathBuf::from(working_dir),
         mounts: mounts::mounts(subject, lookup)?,

@@ -70,6 +70,8 @@ pub struct Sources<'a> {
     pub features: &'a Features,
     /// What becomes of a resize.
     pub resize: &'a [Condition],
+    /// Its init containers had done their work when the pod began to end.
+    pub was_initialized: bool,
     /// What `containerID` begins with.
     pub runtime: &'a str,
 }

@@ -107,8 +107,13 @@ pub trait Edges: Send + Sync + 'static {
     /// Runs a probe once.
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome;
 
-    /// Runs a lifecycle hook; the error is what a container's status says.
-    async fn hook(&self, aim: Aim<'_>, handler: &LifecycleHandler, timeout: Option<Duration>) -> Result<(), String>;
+    /// Runs a lifecycle hook; gives a warning where one is due. The error is what a container's status says.
+    async fn hook(
+        &self,
+        aim: Aim<'_>,
+        handler: &LifecycleHandler,
+        timeout: Option<Duration>,
+    ) -> Result<Option<String>, String>;
 
     /// What a container that has ended left behind as its message.
     async fn termination_message(&self, pod: &Pod, declared: &Declared, ended: &ContainerStatus) -> String;

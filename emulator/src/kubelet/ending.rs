@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     eviction,
     kill::Killer,
-    pod_status::{Life, Verdict},
+    pod_status::{Life, Verdict, has_initialized},
     worker::{Desired, REWRITE, Worker},
 };
 use crate::events::EventType;
@@ -30,6 +30,8 @@ impl Worker {
     /// Kills what runs and stops the sandboxes.
     pub(super) async fn end(&mut self) {
         self.take_update();
+        self.is_ending = true;
+        self.was_initialized = has_initialized(&self.pod, self.publisher.published());
         let mut again = false;
         loop {
             let seen = match self.observe().await {
@@ -41,22 +43,23 @@ impl Worker {
             };
             self.publish(&seen, Life::Running);
             let of_verdict = self.verdict.as_ref().and_then(|verdict| verdict.grace);
-            let grace = of_verdict.or(self.desired.borrow_and_update().grace());
-            let mut desired = self.desired.clone();
+            let wanted = self.desired.borrow_and_update().clone();
+            let grace = of_verdict
+                .or(wanted.grace())
+                .unwrap_or_else(|| self.pod.termination_grace());
             let killer = Killer {
                 node: &self.node,
                 pod: &self.pod,
                 seen: &seen,
-                grace,
+                // However short, it is time enough to begin a preStop hook (`pod_workers.go`, `calculateEffectiveGracePeriod`).
+                grace: Some(grace.max(1)),
                 again,
             };
-            let shorter = desired.wait_for(|desired| {
-                let new = desired.grace();
-                new.is_some_and(|new| grace.is_none_or(|grace| new < grace))
-            });
+            // A grace period that is shortened now comes too late: what has been begun is not interrupted
+            // (`kubelet.go`, `SyncTerminatingPod`). Nobody sees the end of a pod whose object is gone.
             tokio::select! {
                 () = killer.everything() => break,
-                Ok(_) = shorter => {}
+                () = self.abandoned(), if !wanted.is_abandoned() => {}
             }
             again = true;
             self.take_update();
@@ -84,7 +87,7 @@ impl Worker {
         }
     }
 
-    /// Writes the last status, and removes pod and object once its deletion has been asked for.
+    /// Writes the last status, and leaves.
     pub(super) async fn settle(&mut self) {
         if let Ok(seen) = self.observe().await {
             self.publish(&seen, Life::Settled);
@@ -93,6 +96,11 @@ impl Worker {
                 self.publish(&seen, Life::Settled);
             }
         }
+        self.leave().await;
+    }
+
+    /// Removes pod and object once its deletion has been asked for.
+    pub(super) async fn leave(&mut self) {
         self.node.edges.tear_down(&self.pod.reference()).await;
         let mut desired = self.desired.clone();
         if desired.wait_for(Desired::ends).await.is_err() {

@@ -114,15 +114,16 @@ impl Killer<'_> {
             id: &kill.id,
             ip: self.seen.sandbox().and_then(|sandbox| sandbox.ips.first().copied()),
         };
-        if self.node.edges.hook(aim, handler, None).await.is_err() {
+        match self.node.edges.hook(aim, handler, None).await {
+            Ok(warning) => self.node.hook_event(self.pod, warning.as_deref()),
             // The hook's output may hold secrets: it is told nowhere.
-            self.node.container_event(
+            Err(_) => self.node.container_event(
                 self.pod,
                 declared,
                 EventType::Warning,
                 "FailedPreStopHook",
                 "PreStopHook failed",
-            );
+            ),
         }
     }
 }

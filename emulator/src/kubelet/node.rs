@@ -43,6 +43,13 @@ impl Node {
             .event(&pod.object, &declared.field_path(), kind, reason, message);
     }
 
+    /// Records what a lifecycle hook warned of.
+    pub(super) fn hook_event(&self, pod: &Pod, warning: Option<&str>) {
+        if let Some(warning) = warning {
+            self.pod_event(pod, EventType::Warning, "LifecycleHTTPFallback", warning);
+        }
+    }
+
     /// Records an event about the pod as a whole.
     pub(super) fn pod_event(&self, pod: &Pod, kind: EventType, reason: &str, message: &str) {
         self.recorder.event(&pod.object, "", kind, reason, message);

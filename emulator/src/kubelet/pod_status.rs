@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::PodStatus;
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, PodStatus};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -102,7 +102,7 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
     let mut conditions = conditions(pod, seen, &statuses, now, previous);
     conditions.extend(all_restarting(pod, seen, now, previous));
     if life == Life::Settled {
-        settle(pod, &mut statuses);
+        settle(sources.was_initialized, &mut statuses);
         if !now.is_terminal() && !pod.is_static {
             now = Phase::Failed;
         }
@@ -125,27 +125,41 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
     }
 }
 
-/// Containers of which no end is known get one, once the pod is over.
-fn settle(pod: &Pod, statuses: &mut Statuses) {
-    let begun = |status: &k8s_openapi::api::core::v1::ContainerStatus| {
-        status.restart_count > 0
-            || state(status).running.is_some()
-            || state(status).terminated.is_some()
-            || status.last_state.as_ref().is_some_and(|last| last.terminated.is_some())
+/// Whether a pod's init containers have done their work, as far as its status tells (`status_manager.go`, `hasPodInitialized`).
+pub(super) fn has_initialized(pod: &Pod, status: &PodStatus) -> bool {
+    let ended_well = |state: Option<&ContainerState>| {
+        state
+            .and_then(|state| state.terminated.as_ref())
+            .is_some_and(|ended| ended.exit_code == 0)
     };
-    let initialized = !pod.has_init() || statuses.regular.iter().any(begun);
-    let init_begun = statuses.init.iter().rposition(begun).map_or(0, |index| index + 1);
-    let known_init = statuses.init.len();
-    let init = statuses
-        .init
-        .iter_mut()
-        .take(if initialized { known_init } else { init_begun });
-    let regular = statuses.regular.iter_mut().filter(|_| initialized);
+    let Some(last) = pod.init().next_back() else {
+        return true;
+    };
+    if status.container_statuses.iter().flatten().any(has_begun) {
+        return true;
+    }
+    let mut init = status.init_container_statuses.iter().flatten();
+    init.find(|status| status.name == last.name())
+        .is_some_and(|status| match last.kind {
+            Kind::Sidecar => state(status).running.is_some() && status.started == Some(true),
+            _ => ended_well(status.state.as_ref()) || ended_well(status.last_state.as_ref()),
+        })
+}
+
+fn has_begun(status: &ContainerStatus) -> bool {
+    let last_ended = status.last_state.as_ref().is_some_and(|last| last.terminated.is_some());
+    state(status).waiting.is_none() || last_ended
+}
+
+/// Containers of which no end is known get one, once the pod is over (`status_manager.go`, `TerminatePod`).
+fn settle(was_initialized: bool, statuses: &mut Statuses) {
+    // All init containers up to the last one that was ever started, and the first in any case.
+    let init_begun = statuses.init.iter().rposition(has_begun).map_or(1, |index| index + 1);
+    let init = statuses.init.iter_mut().take(init_begun);
+    let regular = statuses.regular.iter_mut().filter(|_| was_initialized);
     for status in init.chain(regular) {
         if state(status).terminated.is_none() {
             status.state = Some(terminated(lost(None)));
-            status.ready = false;
-            status.started = Some(false);
         }
     }
 }

@@ -66,11 +66,11 @@ impl Worker {
         starting: &Starting<'_>,
     ) -> Result<ContainerId, Attempt> {
         self.back_off(pod, declared, starting.seen)?;
-        let ending = self.ending();
+        let abandoned = self.abandoned();
         let node = self.node.clone();
         let image = tokio::select! {
             image = self.pulls.image(&node, pod, declared) => image?,
-            () = ending => return Err(Attempt::Ending),
+            () = abandoned => return Err(Attempt::Ending),
         };
         let target = declared
             .target
@@ -177,9 +177,15 @@ impl Worker {
         };
         let outcome = tokio::select! {
             outcome = node.edges.hook(aim, handler, None) => outcome,
-            () = self.ending() => return Err(Attempt::Ending),
+            () = self.abandoned() => return Err(Attempt::Ending),
         };
-        let Err(message) = outcome else { return Ok(()) };
+        let message = match outcome {
+            Ok(warning) => {
+                node.hook_event(pod, warning.as_deref());
+                return Ok(());
+            }
+            Err(message) => message,
+        };
         // The hook's output may hold secrets: it goes into the status, not into the event.
         node.container_event(
             pod,
@@ -203,7 +209,7 @@ impl Worker {
         };
         tokio::select! {
             () = killer.one(&kill, None) => {}
-            () = self.ending() => return Err(Attempt::Ending),
+            () = self.abandoned() => return Err(Attempt::Ending),
         }
         self.ended_within = true;
         Err(StartFailure::new("PostStartHookError", message).into())

@@ -122,7 +122,7 @@ impl Worker {
 
     /// Removes all containers, so that the next sync starts the pod from its beginning.
     async fn reset(&mut self, seen: &Seen) -> Synced {
-        let ending = self.ending();
+        let abandoned = self.abandoned();
         let killer = Killer {
             node: &self.node,
             pod: &self.pod,
@@ -148,7 +148,7 @@ impl Worker {
         };
         tokio::select! {
             () = work => {}
-            () = ending => {}
+            () = abandoned => {}
         }
         self.failures = StartFailures::default();
         Synced::Again
@@ -283,7 +283,7 @@ impl Worker {
     }
 
     async fn kill(&mut self, actions: &Actions, seen: &Seen) -> Result<(), Halt> {
-        let ending = self.ending();
+        let abandoned = self.abandoned();
         let killer = Killer {
             node: &self.node,
             pod: &self.pod,
@@ -302,7 +302,7 @@ impl Worker {
         };
         tokio::select! {
             () = work => Ok(()),
-            () = ending => Err(Halt::Ending),
+            () = abandoned => Err(Halt::Ending),
         }
     }
 

@@ -70,17 +70,20 @@ impl Desired {
         self.object["metadata"]["deletionTimestamp"].is_string()
     }
 
-    /// Whether its containers are to be ended.
-    fn stops(&self) -> bool {
-        self.ends() || self.preempted
+    /// Whether nobody can see any more how it ends.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.gone && !self.is_static()
+    }
+
+    fn is_static(&self) -> bool {
+        self.object["metadata"]["annotations"]["kubernetes.io/config.source"] == "file"
     }
 
     /// The grace period that its deletion gives.
     pub(super) fn grace(&self) -> Option<i64> {
         let asked = self.object["metadata"]["deletionGracePeriodSeconds"].as_i64();
         // A static pod's file can be gone without any deletion; then the pod's own grace period counts.
-        let is_static = self.object["metadata"]["annotations"]["kubernetes.io/config.source"] == "file";
-        asked.or(if self.gone && !is_static { Some(0) } else { None })
+        asked.or(if self.is_abandoned() { Some(0) } else { None })
     }
 }
 
@@ -151,6 +154,10 @@ pub(super) struct Worker {
     pub(super) resizes: Resizes,
     /// Ports of the node that lead to the pod's sandbox.
     pub(super) ports: Option<HostPorts>,
+    /// Its containers are being ended for good, or have been.
+    pub(super) is_ending: bool,
+    /// When that began its init containers had done their work.
+    pub(super) was_initialized: bool,
 }
 
 impl Worker {
@@ -176,6 +183,8 @@ impl Worker {
             ended_within: false,
             hooked: None,
             ports: None,
+            is_ending: false,
+            was_initialized: false,
             node,
         }
     }
@@ -211,7 +220,12 @@ impl Worker {
             let key = super::start::backoff_key(declared);
             self.crashes
                 .resume(&key, newest.attempt, newest.started_at.unwrap_or(newest.created_at));
-            self.made_from.insert(newest.id.clone(), MadeFrom::new(declared));
+            let mut made_from = MadeFrom::new(declared);
+            // It may have been changed while no kubelet ran.
+            if !newest.declared_image.is_empty() {
+                made_from.image.clone_from(&newest.declared_image);
+            }
+            self.made_from.insert(newest.id.clone(), made_from);
             if newest.state == ContainerState::Running
                 && started(self.publisher.published(), &self.pod, declared.name())
             {
@@ -229,7 +243,11 @@ impl Worker {
             self.node
                 .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
             self.publisher.refuse(&self.node, &self.pod, &verdict);
-            self.settle().await;
+            while self.publisher.is_owing() && !self.desired.borrow().ends() {
+                tokio::time::sleep(REWRITE).await;
+                self.publisher.refuse(&self.node, &self.pod, &verdict);
+            }
+            self.leave().await;
             return false;
         }
         if seen.sandbox().is_some_and(|sandbox| sandbox.ready) {
@@ -351,6 +369,7 @@ impl Worker {
             results: &self.results(),
             features: &self.node.features,
             resize: &self.resizes.conditions(),
+            was_initialized: self.was_initialized,
             runtime: self.node.runtime.name().0,
         };
         compute(&sources, self.verdict.as_ref(), life, &self.node.host_ips)
@@ -375,7 +394,7 @@ impl Worker {
         View {
             pod: self.pod.clone(),
             targets: targets.collect(),
-            ending: life > Life::Running || self.desired.borrow().ends(),
+            ending: life > Life::Running || self.is_ending,
             ip: match seen.sandbox() {
                 Some(_) if self.pod.host_network() => self.node.host_ips.first().copied(),
                 sandbox => sandbox.and_then(|sandbox| sandbox.ips.first().copied()),
@@ -383,12 +402,13 @@ impl Worker {
         }
     }
 
-    /// Resolves when the pod is to be ended.
-    pub(super) fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
+    /// Resolves when the pod's object is gone. Until then a sync does what it has begun, pulls and hooks too, and only
+    /// then the pod is ended (`kubelet.go`, `SyncPod`: its context is not cancelled).
+    pub(super) fn abandoned(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut desired = self.desired.clone();
         async move {
             // Without a sender nobody will ask for it any more: the node itself is going down.
-            if desired.wait_for(Desired::stops).await.is_err() {
+            if desired.wait_for(Desired::is_abandoned).await.is_err() {
                 std::future::pending::<()>().await;
             }
         }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::LifecycleHandler;
 use super::http;
 use crate::{kubelet::edges::Aim, runtime::SharedRuntime};
 
-/// Runs a hook, no longer than `timeout`.
+/// Runs a hook, no longer than `timeout`; gives a warning where one is due.
 ///
 /// # Errors
 /// Why it failed, in the kubelet's words.
@@ -16,7 +16,7 @@ pub async fn hook(
     aim: Aim<'_>,
     handler: &LifecycleHandler,
     timeout: Option<Duration>,
-) -> Result<(), String> {
+) -> Result<Option<String>, String> {
     let work = run(runtime, &aim, handler);
     match timeout {
         None => work.await,
@@ -27,11 +27,11 @@ pub async fn hook(
     }
 }
 
-async fn run(runtime: &SharedRuntime, aim: &Aim<'_>, handler: &LifecycleHandler) -> Result<(), String> {
+async fn run(runtime: &SharedRuntime, aim: &Aim<'_>, handler: &LifecycleHandler) -> Result<Option<String>, String> {
     if let Some(action) = &handler.exec {
         let command = action.command.clone().unwrap_or_default();
         let (why, output) = match runtime.exec(aim.id, &command, None).await {
-            Ok(result) if result.exit_code == 0 => return Ok(()),
+            Ok(result) if result.exit_code == 0 => return Ok(None),
             Ok(result) => {
                 let stderr = String::from_utf8_lossy(&result.stderr).into_owned();
                 let why = format!(
@@ -66,7 +66,7 @@ async fn run(runtime: &SharedRuntime, aim: &Aim<'_>, handler: &LifecycleHandler)
     }
     if let Some(action) = &handler.sleep {
         tokio::time::sleep(Duration::from_secs(u64::try_from(action.seconds).unwrap_or(0))).await;
-        return Ok(());
+        return Ok(None);
     }
     // No node carries it out (`handlers.go`), though every server takes it.
     Err(match handler.tcp_socket {

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{OUTPUT_MAX, USER_AGENT, address, dial_error, first_line::Kept, insecure};
+use super::{HOOK_USER_AGENT, OUTPUT_MAX, USER_AGENT, address, dial_error, first_line::Kept, insecure};
 use crate::{
     kubelet::edges::{Aim, Outcome},
     runtime::SharedRuntime,
@@ -25,6 +25,9 @@ use crate::{
 
 /// The most redirects that are followed.
 const REDIRECTS_MAX: usize = 10;
+
+/// What Go's `net/http` says of a server that answers without TLS.
+const NO_TLS: &str = "http: server gave HTTP response to HTTPS client";
 
 /// One request of a probe or hook.
 #[derive(Clone)]
@@ -35,6 +38,7 @@ pub(super) struct Request {
     authority: String,
     path: String,
     headers: Vec<(String, String)>,
+    user_agent: &'static str,
 }
 
 impl Request {
@@ -61,6 +65,7 @@ impl Request {
                 format!("/{path}")
             },
             headers: headers.collect(),
+            user_agent: USER_AGENT,
         })
     }
 
@@ -87,9 +92,9 @@ impl Request {
                     return Outcome::Failure(format!("HTTP probe failed with statuscode: {}", status.as_u16()));
                 }
                 match self.redirect(&response) {
-                    Redirect::None => return Outcome::Success,
+                    Redirect::None if status.is_success() => return Outcome::Success,
                     Redirect::Here(next) => self = *next,
-                    Redirect::Elsewhere => {
+                    Redirect::None | Redirect::Elsewhere => {
                         let body = body(response).await;
                         return Outcome::Warning(format!("Probe terminated redirects, Response body: {body}"));
                     }
@@ -105,10 +110,27 @@ impl Request {
         }
     }
 
-    /// Sends it; any answer will do.
-    pub(super) async fn hook(&self, runtime: &SharedRuntime) -> Result<(), String> {
-        let answer = self.get(runtime).await;
-        answer.map(drop).map_err(|why| format!("Get {:?}: {why}", self.url()))
+    /// Sends it; any answer will do. A server that speaks no TLS is asked without, which gives a warning
+    /// (`pkg/kubelet/lifecycle/handlers.go`).
+    pub(super) async fn hook(mut self, runtime: &SharedRuntime) -> Result<Option<String>, String> {
+        self.user_agent = HOOK_USER_AGENT;
+        let Err(why) = self.get(runtime).await else {
+            return Ok(None);
+        };
+        let failed = format!("Get {:?}: {why}", self.url());
+        if why != NO_TLS {
+            return Err(failed);
+        }
+        self.https = false;
+        self.headers
+            .retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+        match self.get(runtime).await {
+            Ok(_) => Ok(Some(format!(
+                "request to HTTPS lifecycle hook {} got HTTP response, retry with HTTP succeeded",
+                self.authority
+            ))),
+            Err(_) => Err(failed),
+        }
     }
 
     async fn get(&self, runtime: &SharedRuntime) -> Result<Response<Incoming>, String> {
@@ -134,7 +156,10 @@ impl Request {
         }
         let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
         let (stream, first) = Kept::new(stream);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        // Go writes header names so, and what is written by hand may know no other way.
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            .title_case_headers(true)
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;
         // Its end is the response's end; an error shows there.
@@ -160,7 +185,7 @@ impl Request {
         let mut all: Vec<(String, String)> = Vec::new();
         for (name, value) in [
             ("Host", self.authority.clone()),
-            ("User-Agent", USER_AGENT.to_owned()),
+            ("User-Agent", self.user_agent.to_owned()),
             ("Accept", "*/*".to_owned()),
             ("Connection", "close".to_owned()),
         ] {
@@ -191,13 +216,15 @@ impl Request {
         let (true, Some(location)) = (follows.contains(&status), location) else {
             return Redirect::None;
         };
+        if !location.starts_with("//") && !location.contains("://") {
+            let path = beside(&self.path, location);
+            return Redirect::Here(Box::new(Self { path, ..self.clone() }));
+        }
         let Ok(uri) = location.parse::<Uri>() else {
             return Redirect::Elsewhere;
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let Some(host) = uri.host() else {
-            return Redirect::Here(Box::new(Self { path, ..self.clone() }));
-        };
+        let host = uri.host().unwrap_or_default();
         let own = self
             .authority
             .rsplit_once(':')
@@ -212,8 +239,18 @@ impl Request {
             address: SocketAddr::new(self.address.ip(), port),
             authority: uri.authority().map(ToString::to_string).unwrap_or_default(),
             path,
-            headers: self.headers.clone(),
+            ..self.clone()
         }))
+    }
+}
+
+/// Where a location without a host leads, from a path.
+fn beside(path: &str, location: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    match location.chars().next() {
+        Some('/') => location.to_owned(),
+        Some('?') => format!("{path}{location}"),
+        _ => format!("{}/{location}", path.rsplit_once('/').map_or("", |(folder, _)| folder)),
     }
 }
 
@@ -233,7 +270,97 @@ async fn body(response: Response<Incoming>) -> String {
 fn tls_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
-        std::io::ErrorKind::InvalidData => "http: server gave HTTP response to HTTPS client".to_owned(),
+        std::io::ErrorKind::InvalidData => NO_TLS.to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        task::JoinHandle,
+    };
+
+    use super::*;
+    use crate::api::streaming::echo_runtime::Echo;
+
+    /// A server that gives these answers, one a connection, and then what it was asked; and the request to send it.
+    async fn server(answers: &'static [&str]) -> (JoinHandle<Vec<String>>, Request, SharedRuntime) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                asked.push(String::from_utf8_lossy(&request[..length]).into_owned());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            asked
+        });
+        let request = Request {
+            https: false,
+            address,
+            authority: address.to_string(),
+            path: "/a/b".into(),
+            headers: vec![("x-token".into(), "t".into())],
+            user_agent: USER_AGENT,
+        };
+        (serving, request, Arc::new(Echo::at(0)))
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn headers_are_written_as_go_writes_them() {
+        let (serving, request, runtime) = server(&["HTTP/1.1 200 OK\r\n\r\n"]).await;
+        assert_eq!(request.probe(&runtime, PATIENCE).await, Outcome::Success);
+        let asked = serving.await.unwrap().concat();
+        assert!(asked.contains("\r\nX-Token: t\r\n"), "{asked}");
+        assert!(asked.contains("\r\nUser-Agent: kube-probe/1.36\r\n"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_that_leads_nowhere_is_a_success_with_a_warning() {
+        let (_, request, runtime) = server(&["HTTP/1.1 304 Not Modified\r\n\r\n"]).await;
+        let warning = "Probe terminated redirects, Response body: ";
+        assert_eq!(
+            request.probe(&runtime, PATIENCE).await,
+            Outcome::Warning(warning.to_owned())
+        );
+    }
+
+    #[tokio::test]
+    async fn redirects_on_the_same_host_are_followed() {
+        let (serving, request, runtime) = server(&[
+            "HTTP/1.1 302 Found\r\nLocation: c?d\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+        ])
+        .await;
+        assert_eq!(request.probe(&runtime, PATIENCE).await, Outcome::Success);
+        assert!(serving.await.unwrap()[1].starts_with("GET /a/c?d HTTP/1.1\r\n"));
+        for (location, expected) in [("/c", "/c"), ("?c", "/a/b?c"), ("c", "/a/c")] {
+            assert_eq!(beside("/a/b?x", location), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hook_falls_back_to_http_where_the_server_speaks_no_tls() {
+        let (serving, request, runtime) =
+            server(&["HTTP/1.0 400 Bad Request\r\n\r\n", "HTTP/1.1 500 Oops\r\n\r\n"]).await;
+        let host = request.authority.clone();
+        let request = Request { https: true, ..request };
+        assert_eq!(
+            request.hook(&runtime).await,
+            Ok(Some(format!(
+                "request to HTTPS lifecycle hook {host} got HTTP response, retry with HTTP succeeded"
+            )))
+        );
+        assert!(serving.await.unwrap()[1].contains("User-Agent: kube-lifecycle/1.36\r\n"));
     }
 }

@@ -20,8 +20,11 @@ use crate::{
     runtime::{RuntimeError, SharedRuntime},
 };
 
-/// Who the kubelet says it is.
-const USER_AGENT: &str = concat!("kube-probe/", "1.36");
+/// Who the kubelet says it is, in a probe.
+const USER_AGENT: &str = "kube-probe/1.36";
+
+/// And in a lifecycle hook.
+const HOOK_USER_AGENT: &str = "kube-lifecycle/1.36";
 
 /// The most of an answer that is kept, in bytes.
 const OUTPUT_MAX: usize = 10 * 1024;

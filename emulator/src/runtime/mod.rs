@@ -148,6 +148,9 @@ pub struct ContainerConfig {
     pub attempt: u32,
     /// Where its root filesystem comes from.
     pub image: Image,
+    /// `spec.containers[].image`, as it was written: another one asks for a new container.
+    #[serde(default)]
+    pub declared_image: String,
     /// argv: image and manifest merged, `$(VAR)` expanded. Never empty.
     pub command: Vec<String>,
     /// Absolute; made if missing.
@@ -219,6 +222,8 @@ pub struct ContainerStatus {
     pub image: String,
     /// The image's digest.
     pub image_id: String,
+    /// `ContainerConfig::declared_image`.
+    pub declared_image: String,
     /// Who its first process runs as.
     pub user: User,
     /// Where its output is.

@@ -100,6 +100,7 @@ impl Edges for SimulatedEdges {
             name: start.declared.name().to_owned(),
             attempt: start.attempt,
             image: start.image.clone(),
+            declared_image: start.declared.image().to_owned(),
             command: start.declared.container.command.clone().unwrap_or_default(),
             working_dir: PathBuf::from("/"),
             env: environment.own,
@@ -157,7 +158,12 @@ impl Edges for SimulatedEdges {
         Outcome::Success
     }
 
-    async fn hook(&self, aim: Aim<'_>, handler: &LifecycleHandler, timeout: Option<Duration>) -> Result<(), String> {
+    async fn hook(
+        &self,
+        aim: Aim<'_>,
+        handler: &LifecycleHandler,
+        timeout: Option<Duration>,
+    ) -> Result<Option<String>, String> {
         let behaviour = self.behaviour(aim.declared.name());
         let lifecycle = aim.declared.container.lifecycle.as_ref();
         let is_post_start = lifecycle.and_then(|all| all.post_start.as_ref()) == Some(handler);
@@ -170,7 +176,7 @@ impl Edges for SimulatedEdges {
         if is_post_start && behaviour.post_start_fails {
             return Err("assumed: it fails".to_owned());
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn termination_message(&self, _: &Pod, _: &Declared, _: &ContainerStatus) -> String {

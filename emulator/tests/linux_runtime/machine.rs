@@ -155,6 +155,7 @@ pub(crate) fn container_of(folder: &Path, command: &str) -> ContainerConfig {
             config: ImageConfig::default(),
             root: Root::Layers(vec![folder.join("layer")]),
         },
+        declared_image: "busybox:1".into(),
         command: vec!["sh".into(), "-c".into(), command.into()],
         working_dir: "/".into(),
         env: vec![("WHO".into(), "me".into())],

@@ -79,6 +79,7 @@ impl Runtime for Echo {
                 message: String::new(),
                 image: String::new(),
                 image_id: String::new(),
+                declared_image: String::new(),
                 user: User::default(),
                 log_path: self.log_path.clone(),
             }],

@@ -61,7 +61,23 @@ async fn a_forced_deletion_still_kills_the_containers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shorter_grace_period_shortens_the_end() {
+async fn a_shorter_grace_period_comes_too_late_for_what_is_being_ended() {
+    let life = Life::run(
+        Script::default().with("app", [Play::stubborn()]),
+        json!({"containers": [{"name": "app"}]}),
+        4,
+    )
+    .await;
+    life.delete(20);
+    life.pass(2).await;
+    life.delete(1);
+    life.pass(20).await;
+    let killed = &(24, "terminated:Error(137)".to_owned());
+    assert_eq!(life.timed_states("app").iter().rev().nth(1), Some(killed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_whose_object_is_gone_is_ended_at_once() {
     let life = Life::run(
         Script::default().with("app", [Play::stubborn()]),
         json!({"containers": [{"name": "app"}]}),
@@ -70,9 +86,39 @@ async fn a_shorter_grace_period_shortens_the_end() {
     .await;
     life.delete(600);
     life.pass(2).await;
-    life.delete(1);
+    life.delete(0);
     life.pass(5).await;
-    assert_eq!(life.phases().last().unwrap(), "<deleted>");
+    assert!(life.runtime.instances("app").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_start_hook_ends_before_a_deleted_pod_does() {
+    let edges = ScriptedEdges::default().hook("hello", 10, Ok(()));
+    let life = Life::with(Script::default(), ScriptedImages::default(), edges);
+    let hooked = json!({"name": "app", "lifecycle": {"postStart": {"exec": {"command": ["hello"]}}}});
+    life.create(json!({"containers": [hooked, {"name": "next"}]}));
+    life.pass(3).await;
+    life.delete(30);
+    life.pass(20).await;
+    for name in ["app", "next"] {
+        assert_eq!(life.starts(name), [10]);
+        assert_eq!(life.states(name), [CREATING, "running", "terminated:Completed(0)"]);
+    }
+    assert_eq!(life.phases(), ["Pending", "Running", "Succeeded", "<deleted>"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_probe_has_a_container_restarted_for_is_carried_out_before_a_deleted_pod_ends() {
+    let edges = ScriptedEdges::default().probe("alive", [(2, Outcome::Failure(String::new()))]);
+    let script = Script::default().with("app", [Play::stubborn()]);
+    let life = Life::with(script, ScriptedImages::default(), edges);
+    let probe = json!({"exec": {"command": ["alive"]}, "periodSeconds": 1, "failureThreshold": 1});
+    life.create(json!({"terminationGracePeriodSeconds": 10, "containers": [{"name": "app", "livenessProbe": probe}]}));
+    life.pass(4).await;
+    life.delete(10);
+    life.pass(30).await;
+    assert_eq!(life.flag("app", "restartCount"), ["0", "1"]);
+    assert_eq!(life.timed_states("app").last(), Some(&(22, "<deleted>".to_owned())));
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,4 +203,55 @@ async fn a_pod_that_is_deleted_before_it_ever_ran_fails_and_keeps_its_conditions
             "terminated:ContainerStatusUnknown(137)"
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_started_is_told_lost_where_it_had_been_due() {
+    let lost = "terminated:ContainerStatusUnknown(137)";
+    let missing = |name: &str| json!({"name": name, "image": "nowhere:1", "imagePullPolicy": "Never"});
+    let there = |name: &str| json!({"name": name, "image": "i"});
+    let sidecar = json!({"name": "init", "image": "i", "restartPolicy": "Always"});
+    for (init, app, expected_of_init, expected_of_app) in [
+        (there("init"), missing("app"), "terminated:Completed(0)", lost),
+        (sidecar, missing("app"), "terminated:Completed(0)", lost),
+        (missing("init"), there("app"), lost, INITIALIZING),
+    ] {
+        let script = if init["restartPolicy"].is_string() {
+            Script::default()
+        } else {
+            Script::default().with("init", [fails(1, 0)])
+        };
+        let images = ScriptedImages::without(&["nowhere:1"]);
+        let life = Life::with(script, images, ScriptedEdges::default());
+        life.create(json!({"initContainers": [init], "containers": [app]}));
+        life.pass(6).await;
+        life.delete(2);
+        life.pass(3).await;
+        assert_eq!(life.states("init").last().unwrap(), expected_of_init);
+        assert_eq!(life.states("app").last().unwrap(), expected_of_app);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_was_due_only_by_the_end_of_its_pod_stays_waiting() {
+    let script = Script::default();
+    let spec = json!({"initContainers": [{"name": "init", "image": "i"}], "containers": [{"name": "app"}]});
+    let life = Life::run(script, spec, 4).await;
+    life.delete(5);
+    life.pass(5).await;
+    assert_eq!(life.states("init").last().unwrap(), "terminated:Completed(0)");
+    assert_eq!(life.states("app"), [INITIALIZING]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn liveness_is_not_asked_for_while_a_pod_ends_by_its_deadline() {
+    let edges = ScriptedEdges::default().probe("alive", [(5, Outcome::Failure(String::new()))]);
+    let script = Script::default().with("app", [Play::stubborn()]);
+    let life = Life::with(script, ScriptedImages::default(), edges);
+    let probe = json!({"exec": {"command": ["alive"]}, "periodSeconds": 1, "failureThreshold": 1});
+    life.create(json!({"activeDeadlineSeconds": 4, "terminationGracePeriodSeconds": 5,
+        "containers": [{"name": "app", "livenessProbe": probe}]}));
+    life.pass(15).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed/DeadlineExceeded"]);
+    assert!(!life.events().iter().any(|event| event.starts_with("Unhealthy")));
 }

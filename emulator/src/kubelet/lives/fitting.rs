@@ -16,6 +16,8 @@ async fn a_pod_that_asks_for_more_than_the_node_has_is_refused_where_it_skips_th
         life.last()["status"]["message"],
         "Pod was rejected: Node didn't have enough resource: cpu, requested: 5000, used: 0, capacity: 4000"
     );
+    let told = |field: &str| !life.last()["status"][field].is_null();
+    assert!(!told("containerStatuses") && !told("conditions"));
 }
 
 #[tokio::test(start_paused = true)]

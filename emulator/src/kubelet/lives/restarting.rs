@@ -76,6 +76,26 @@ async fn another_image_restarts_the_container() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_image_that_changed_while_no_kubelet_ran_is_noticed_by_the_next() {
+    let mut life = Life::run(Script::default(), json!({"containers": [{"name": "app"}]}), 3).await;
+    for (image, restarts) in [("busybox:1", 0), ("busybox:2", 1)] {
+        life.tasks.remove(0).abort();
+        life.pass(1).await;
+        life.change(|pod| pod["spec"]["containers"][0]["image"] = json!(image));
+        let clock = life.clock.clone();
+        life.start_kubelet(clock, ScriptedImages::default(), ScriptedEdges::default());
+        let kubelet = life.tasks.pop().unwrap();
+        life.tasks.insert(0, kubelet);
+        life.pass(3).await;
+        let status = life.last()["status"]["containerStatuses"][0].clone();
+        assert_eq!(
+            (&status["image"], &status["restartCount"]),
+            (&json!(image), &json!(restarts))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn rules_restart_for_the_exit_codes_that_they_name() {
     let script = Script::default().with("app", [fails(1, 42), fails(1, 1)]);
     let life = Life::run(

@@ -341,6 +341,7 @@ impl Sandbox {
             message: record.message.clone(),
             image: config.image.reference.clone(),
             image_id: config.image.id.clone(),
+            declared_image: config.declared_image.clone(),
             user: config.user.clone(),
             log_path: config.log_path.clone(),
         }

@@ -127,6 +127,7 @@ impl Edges for ScriptedEdges {
             name: start.declared.name().to_owned(),
             attempt: start.attempt,
             image: start.image.clone(),
+            declared_image: start.declared.image().to_owned(),
             command: start.declared.container.command.clone().unwrap_or_default(),
             working_dir: PathBuf::from("/"),
             env: Vec::new(),
@@ -177,17 +178,22 @@ impl Edges for ScriptedEdges {
         current.map_or(Outcome::Success, |(_, outcome)| outcome.clone())
     }
 
-    async fn hook(&self, _: Aim<'_>, handler: &LifecycleHandler, _: Option<Duration>) -> Result<(), String> {
+    async fn hook(
+        &self,
+        _: Aim<'_>,
+        handler: &LifecycleHandler,
+        _: Option<Duration>,
+    ) -> Result<Option<String>, String> {
         let command = handler
             .exec
             .as_ref()
             .and_then(|exec| exec.command.as_ref())
             .and_then(|command| command.first());
         let Some((takes, outcome)) = command.and_then(|command| self.hooks.get(command)) else {
-            return Ok(());
+            return Ok(None);
         };
         tokio::time::sleep(*takes).await;
-        outcome.clone()
+        outcome.clone().map(|()| None)
     }
 
     async fn termination_message(&self, _: &Pod, _: &Declared, _: &ContainerStatus) -> String {

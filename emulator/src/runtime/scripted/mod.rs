@@ -216,6 +216,7 @@ impl Runtime for ScriptedRuntime {
             message: String::new(),
             image: config.image.reference.clone(),
             image_id: config.image.id.clone(),
+            declared_image: config.declared_image.clone(),
             user: config.user.clone(),
             log_path: config.log_path.clone(),
         };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something that it needs fails")]
 
 mod archive;
+mod around;
 mod infra;
 mod seed;
 mod workloads;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 
 use crate::{
-    container_config::{self, Node, Subject, files, resources, sandbox},
+    container_config::{self, Node, Subject, files, resolv_conf, resources, sandbox},
     disk_usage,
     host_ports::HostPorts,
     kubelet::{
@@ -49,6 +49,10 @@ impl NodeEdges {
 impl Edges for NodeEdges {
     fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig {
         sandbox::sandbox_config(pod, &self.node, attempt)
+    }
+
+    fn omitted_dns(&self, pod: &Pod) -> Vec<String> {
+        resolv_conf::of_pod(pod).omitted
     }
 
     async fn bind_ports(&self, pod: &Pod) -> Result<HostPorts, String> {

@@ -23,11 +23,11 @@ pub(super) fn ok(value: &Value) -> Response<Body> {
 }
 
 /// A body of a type.
-pub(super) fn text(content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+pub(super) fn text(content_type: &str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(content_type) = HeaderValue::from_str(content_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    }
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));

@@ -21,6 +21,22 @@ const SCHEDULED: Condition = Condition {
     message: "",
 };
 
+/// The namespace of a path of bindings: the older way to bind, where the body alone names the pod.
+pub(super) fn collection(path: &str) -> Option<&str> {
+    let namespace = path.strip_prefix("/api/v1/namespaces/")?.strip_suffix("/bindings")?;
+    (!namespace.contains('/')).then_some(namespace)
+}
+
+/// `POST …/bindings`.
+pub(super) fn bind_named(api: &Api, target: &Target, asked: &Asked) -> Result<Response<Body>, Status> {
+    let binding = Part::BINDING.read(&asked.body)?;
+    let name = binding["metadata"]["name"].as_str().unwrap_or_default();
+    if name.is_empty() {
+        return Err(Status::bad_request("name is required"));
+    }
+    bind(api, target, name, asked)
+}
+
 /// `POST …/pods/NAME/binding`.
 pub(super) fn bind(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
     let binding = Part::BINDING.read(&asked.body)?;

@@ -12,6 +12,7 @@ pub mod discovery;
 mod event_form;
 mod eviction;
 mod label_selector;
+mod lease;
 mod list_options;
 pub mod logs;
 mod managed;
@@ -97,6 +98,17 @@ impl Api {
     ) -> Result<Response<Body>, Status> {
         let user = User::of(has_certificate, request.headers(), &self.signer, self.clock.now())?;
         let path = request.uri().path().to_owned();
+        // A part of no namespace, though its path looks so.
+        if let Some(namespace) = binding::collection(&path) {
+            let target = Target::pods(namespace);
+            if !user.may() {
+                return Err(user.forbidden("create", &target));
+            }
+            if request.method() != Method::POST {
+                return Err(Status::method_not_allowed());
+            }
+            return binding::bind_named(self, &target, &Asked::read(request).await?);
+        }
         if let Some(target) = Target::of(&path) {
             return self.object(&target, &user, request).await;
         }
@@ -134,16 +146,17 @@ impl Api {
         if request.method() != Method::GET {
             return Err(Status::no_such_path());
         }
+        let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());
+        if let Some((media, list)) = discovery::aggregated(path, accept.unwrap_or_default()) {
+            return Ok(text(&media, list.to_string()));
+        }
         match path {
             "/healthz" | "/livez" | "/readyz" => Ok(text("text/plain; charset=utf-8", "ok")),
             "/openapi/v3" => Ok(ok(&openapi::v3_index())),
             "/openapi/v2" => {
-                let accept = request
-                    .headers()
-                    .get("accept")
-                    .and_then(|value| value.to_str().ok())
-                    .unwrap_or_default();
-                let protobuf = accept.contains("application/com.github.proto-openapi.spec.v2");
+                let protobuf = accept
+                    .unwrap_or_default()
+                    .contains("application/com.github.proto-openapi.spec.v2");
                 let kind = if protobuf {
                     "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
                 } else {

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::answer::{ok, text};
+use super::lease::renewed;
 use super::list_options;
 use super::request::Asked;
 use super::status::Status;
 use super::target::Target;
+use crate::store::Resource;
 
 /// One object.
 pub(super) fn get(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
@@ -20,12 +22,21 @@ pub(super) fn get(api: &Api, target: &Target, name: &str, asked: &Asked) -> Resu
         .store
         .get(&target.key(name))
         .ok_or_else(|| Status::not_found(target.resource, name))?;
+    let object = current(api, target.resource, object);
     Ok(ok(&asked.shape(target).one(
         target.resource,
         &object,
         api.clock.now(),
         true,
     )))
+}
+
+/// An object as it is at this moment.
+fn current(api: &Api, resource: Resource, object: Arc<Value>) -> Arc<Value> {
+    match resource {
+        Resource::Leases => renewed(object, api.clock.now()),
+        _ => object,
+    }
 }
 
 /// A collection, in pages where they are asked for.
@@ -84,6 +95,10 @@ pub(super) fn list(api: &Api, target: &Target, asked: &Asked) -> Result<Response
         let version = Some(version);
         metadata["continue"] = Page { version, after }.written().into();
     }
+    let objects: Vec<Arc<Value>> = objects
+        .into_iter()
+        .map(|object| current(api, target.resource, object))
+        .collect();
     let shape = asked.shape(target);
     let list = shape.list_written(target.resource, &objects, metadata, api.clock.now());
     Ok(text("application/json", list))

@@ -161,6 +161,8 @@ pub(super) fn subresources(resource: Resource) -> &'static [(&'static str, &'sta
         Resource::Namespaces => &[("status", "Namespace", &["get", "patch", "update"])],
         Resource::Nodes => &[("status", "Node", &["get", "patch", "update"])],
         Resource::ServiceAccounts => &[("token", "TokenRequest", &["create"])],
-        Resource::ConfigMaps | Resource::Events | Resource::PriorityClasses | Resource::Secrets => &[],
+        Resource::ConfigMaps | Resource::Events | Resource::Leases | Resource::PriorityClasses | Resource::Secrets => {
+            &[]
+        }
     }
 }

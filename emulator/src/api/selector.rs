@@ -96,7 +96,7 @@ fn selectable(resource: Resource) -> &'static [&'static str] {
         Resource::Namespaces => &["status.phase"],
         Resource::Nodes => &["spec.unschedulable"],
         Resource::Secrets => &["type"],
-        Resource::ConfigMaps | Resource::PriorityClasses | Resource::ServiceAccounts => &[],
+        Resource::ConfigMaps | Resource::Leases | Resource::PriorityClasses | Resource::ServiceAccounts => &[],
     }
 }
 

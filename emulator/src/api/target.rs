@@ -33,6 +33,17 @@ impl Target {
         (!group.is_empty() && group == target.group()).then_some(target)
     }
 
+    /// The pods of a namespace.
+    pub(super) fn pods(namespace: &str) -> Self {
+        Self {
+            resource: Resource::Pods,
+            new_events: false,
+            namespace: Some(namespace.to_owned()),
+            name: None,
+            subresource: None,
+        }
+    }
+
     /// Reads what stands after the version.
     fn parse(path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();

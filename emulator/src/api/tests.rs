@@ -300,8 +300,12 @@ async fn a_scheduler_of_ones_own_binds_a_pod_once() {
         .insert(header::CONTENT_TYPE, "application/json-patch+json".parse().unwrap());
     assert_eq!(api.answer(patch, true).await.status(), 200);
 
-    let (code, status) = ask(&api, "POST", &path, binding(emulator.clone())).await;
+    // The older path takes the name from the body alone.
+    let older = "/api/v1/namespaces/default/bindings";
+    let (code, status) = ask(&api, "POST", older, binding(emulator.clone())).await;
     assert_eq!((code, &status["status"]), (201, &json!("Success")));
+    let unnamed = json!({"kind": "Binding", "target": emulator});
+    assert_eq!(ask(&api, "POST", older, unnamed).await.0, 400);
     let bound = ask(&api, "GET", &format!("{pods}/p"), Value::Null).await.1;
     assert_eq!(bound["spec"]["nodeName"], "emulator");
     assert_eq!(bound["status"]["conditions"][0]["type"], "PodScheduled");

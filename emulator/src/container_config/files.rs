@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use k8s_openapi::api::core::v1::{HostAlias, PodDNSConfig};
+use k8s_openapi::api::core::v1::HostAlias;
 
-use super::{Node, Subject, sandbox};
+use super::{Node, Subject, resolv_conf, sandbox};
 use crate::kubelet::pod::Pod;
 
 /// Where one container instance's termination message is written to, on the node.
@@ -47,17 +47,11 @@ pub(super) fn make_etc(subject: &Subject<'_>) -> io::Result<Vec<(&'static str, P
         };
         pod_hosts(subject.ips, &name, domain.as_deref(), aliases(pod))
     };
-    let resolv_conf = resolv_conf(
-        &pod.namespace,
-        dns_policy(pod),
-        pod.spec.dns_config.as_ref(),
-        &fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
-    );
     let hostname = format!("{}\n", sandbox::hostname(pod, &node.name));
     let mut made = Vec::new();
     for (path, name, content) in [
         ("/etc/hosts", "hosts", hosts),
-        ("/etc/resolv.conf", "resolv.conf", resolv_conf),
+        ("/etc/resolv.conf", "resolv.conf", resolv_conf::of_pod(pod).text),
         ("/etc/hostname", "hostname", hostname),
     ] {
         let file = folder.join(name);
@@ -120,84 +114,9 @@ fn alias_lines(aliases: &[HostAlias]) -> String {
     format!("\n# Entries added by HostAliases.\n{}", lines.collect::<String>())
 }
 
-/// The domain of cluster DNS.
-const CLUSTER_DOMAIN: &str = "cluster.local";
-
-/// The policy that counts: with the node's network `ClusterFirst` is `Default` (`network/dns/dns.go`, `getPodDNSType`).
-fn dns_policy(pod: &Pod) -> &str {
-    match pod.spec.dns_policy.as_deref().unwrap_or("ClusterFirst") {
-        "ClusterFirst" if pod.host_network() => "Default",
-        policy => policy,
-    }
-}
-
-/// The resolver's configuration by dnsPolicy (`network/dns/dns.go`). The emulator has no cluster DNS: with `ClusterFirst`
-/// names are completed as in every cluster, and the node's own servers are asked.
-fn resolv_conf(namespace: &str, policy: &str, config: Option<&PodDNSConfig>, node: &str) -> String {
-    let mut servers: Vec<String> = Vec::new();
-    let mut searches: Vec<String> = Vec::new();
-    let mut options: Vec<String> = Vec::new();
-    if policy != "None" {
-        for line in node.lines() {
-            let mut words = line.split_whitespace().map(str::to_owned);
-            match words.next().as_deref() {
-                Some("nameserver") => servers.extend(words.take(1)),
-                Some("search") => searches = words.collect(),
-                Some("options") => options = words.collect(),
-                _ => {}
-            }
-        }
-    }
-    if policy.starts_with("ClusterFirst") {
-        let of_cluster = [
-            format!("{namespace}.svc.{CLUSTER_DOMAIN}"),
-            format!("svc.{CLUSTER_DOMAIN}"),
-            CLUSTER_DOMAIN.to_owned(),
-        ];
-        searches.splice(0..0, of_cluster);
-        options = vec!["ndots:5".to_owned()];
-    }
-    if let Some(config) = config {
-        servers.extend(config.nameservers.iter().flatten().cloned());
-        searches.extend(config.searches.iter().flatten().cloned());
-        for option in config.options.iter().flatten() {
-            let name = option.name.as_deref().unwrap_or_default();
-            let text = match &option.value {
-                Some(value) => format!("{name}:{value}"),
-                None => name.to_owned(),
-            };
-            options.retain(|known| known.split(':').next() != Some(name));
-            options.push(text);
-        }
-    }
-    let unique = |list: &mut Vec<String>| {
-        let mut seen = Vec::new();
-        list.retain(|one| {
-            !seen.contains(one) && {
-                seen.push(one.clone());
-                true
-            }
-        });
-    };
-    unique(&mut servers);
-    unique(&mut searches);
-    let mut text = String::new();
-    if !searches.is_empty() {
-        text.push_str(&format!("search {}\n", searches.join(" ")));
-    }
-    for server in servers.iter().take(3) {
-        text.push_str(&format!("nameserver {server}\n"));
-    }
-    if !options.is_empty() {
-        text.push_str(&format!("options {}\n", options.join(" ")));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use k8s_openapi::api::core::v1::PodDNSConfigOption;
 
     #[test]
     fn hosts_name_the_pod_and_its_aliases() {
@@ -215,30 +134,5 @@ mod tests {
         assert!(text.ends_with(
             "10.89.0.5\tweb.sub.ns.svc.cluster.local\tweb\n\n# Entries added by HostAliases.\n10.1.2.3\tfoo\tbar\n"
         ));
-    }
-
-    #[test]
-    fn names_are_completed_as_in_a_cluster_and_the_nodes_servers_are_asked() {
-        let node = "search a b\nnameserver 1.1.1.1\noptions ndots:1\n";
-        assert_eq!(
-            resolv_conf("n", "ClusterFirst", None, node),
-            "search n.svc.cluster.local svc.cluster.local cluster.local a b\nnameserver 1.1.1.1\noptions ndots:5\n"
-        );
-        let config = PodDNSConfig {
-            nameservers: Some(vec!["9.9.9.9".to_owned()]),
-            searches: Some(vec!["a".to_owned()]),
-            options: Some(vec![PodDNSConfigOption {
-                name: Some("ndots".to_owned()),
-                value: Some("5".to_owned()),
-            }]),
-        };
-        assert_eq!(
-            resolv_conf("n", "None", Some(&config), node),
-            "search a\nnameserver 9.9.9.9\noptions ndots:5\n"
-        );
-        assert_eq!(
-            resolv_conf("n", "Default", Some(&config), node),
-            "search a b\nnameserver 1.1.1.1\nnameserver 9.9.9.9\noptions ndots:5\n"
-        );
     }
 }

@@ -9,6 +9,7 @@ pub mod expansion;
 pub mod field_ref;
 pub mod files;
 pub mod mounts;
+pub mod resolv_conf;
 pub mod resource_field;
 pub mod resources;
 pub mod sandbox;

@@ -16,6 +16,12 @@ const REPORT: Duration = Duration::from_secs(300);
 /// The most pods at once (`maxPods` of the kubelet is 110; the emulator is made for more).
 const MAX_PODS: u32 = 1000;
 
+/// The namespace of the leases that nodes hold for themselves.
+pub const LEASES: &str = "kube-node-lease";
+
+/// How long a lease lasts, in seconds (`nodeLeaseDurationSeconds` of the kubelet).
+const LEASE_DURATION: i32 = 40;
+
 /// What the node is.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -64,7 +70,45 @@ pub fn register(store: &Store, facts: &Facts, now: Timestamp) {
         node["status"] = status(facts, &before, now);
         Ok::<_, StoreError>(())
     });
-    drop(written);
+    if let Ok(node) = written {
+        hold_lease(store, &node, now);
+    }
+}
+
+/// Takes the node's lease where nobody has it for the node: from then on whoever reads it sees it renewed.
+fn hold_lease(store: &Store, node: &Value, now: Timestamp) {
+    let (name, uid) = (&node["metadata"]["name"], &node["metadata"]["uid"]);
+    let key = Key::new(Resource::Leases, LEASES, name.as_str().unwrap_or_default());
+    let spec = json!({
+        "holderIdentity": name,
+        "leaseDurationSeconds": LEASE_DURATION,
+        "renewTime": now.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
+    });
+    let owners = json!([{"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}]);
+    // What a full disk does not take is tried again with the next report.
+    match store.get(&key) {
+        Some(lease) if lease["spec"]["holderIdentity"] == *name && lease["metadata"]["ownerReferences"] == owners => {}
+        Some(_) => drop(store.modify(&key, |lease| {
+            lease["spec"] = spec.clone();
+            lease["metadata"]["ownerReferences"] = owners.clone();
+            Ok::<_, StoreError>(())
+        })),
+        None => {
+            let lease = json!({
+                "apiVersion": Resource::Leases.api_version(),
+                "kind": Resource::Leases.kind(),
+                "metadata": {
+                    "name": name,
+                    "namespace": LEASES,
+                    "uid": crate::uid::new(),
+                    "creationTimestamp": seconds(now),
+                    "ownerReferences": owners,
+                },
+                "spec": spec,
+            });
+            drop(store.create(key, lease));
+        }
+    }
 }
 
 fn labels(name: &str) -> [(&'static str, String); 5] {
@@ -235,6 +279,9 @@ mod tests {
         let ready = &node["status"]["conditions"][3];
         assert_eq!(ready["lastTransitionTime"], "2026-01-01T00:00:00Z");
         assert_eq!(ready["lastHeartbeatTime"], "2026-01-01T00:05:00Z");
+        let lease = store.get(&Key::new(Resource::Leases, LEASES, "emulator")).unwrap();
+        assert_eq!(lease["metadata"]["ownerReferences"][0]["uid"], node["metadata"]["uid"]);
+        assert_eq!(lease["spec"]["holderIdentity"], "emulator");
     }
 
     #[test]

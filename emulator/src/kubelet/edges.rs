@@ -80,6 +80,11 @@ pub trait Edges: Send + Sync + 'static {
     /// What the pod's sandbox is made from.
     fn sandbox_config(&self, pod: &Pod, attempt: u32) -> SandboxConfig;
 
+    /// What there is no room for in the pod's DNS configuration, a sentence each.
+    fn omitted_dns(&self, _: &Pod) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Takes the ports of the node that lead to a pod.
     async fn bind_ports(&self, pod: &Pod) -> Result<HostPorts, String>;
 

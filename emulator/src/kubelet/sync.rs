@@ -314,6 +314,10 @@ impl Worker {
                 .pod_event(&self.pod, EventType::Normal, "SandboxChanged", message);
             self.stop_sandboxes().await;
         }
+        for omitted in self.node.edges.omitted_dns(&self.pod) {
+            self.node
+                .pod_event(&self.pod, EventType::Warning, "DNSConfigForming", &omitted);
+        }
         let config = self.node.edges.sandbox_config(&self.pod, attempt);
         let made = match self.node.edges.bind_ports(&self.pod).await {
             Ok(ports) => {

@@ -6,6 +6,7 @@
 pub enum Resource {
     ConfigMaps,
     Events,
+    Leases,
     Namespaces,
     Nodes,
     Pods,
@@ -16,9 +17,10 @@ pub enum Resource {
 
 impl Resource {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ConfigMaps,
         Self::Events,
+        Self::Leases,
         Self::Namespaces,
         Self::Nodes,
         Self::Pods,
@@ -32,6 +34,7 @@ impl Resource {
         match self {
             Self::ConfigMaps => "configmaps",
             Self::Events => "events",
+            Self::Leases => "leases",
             Self::Namespaces => "namespaces",
             Self::Nodes => "nodes",
             Self::Pods => "pods",
@@ -46,6 +49,7 @@ impl Resource {
         match self {
             Self::ConfigMaps => "ConfigMap",
             Self::Events => "Event",
+            Self::Leases => "Lease",
             Self::Namespaces => "Namespace",
             Self::Nodes => "Node",
             Self::Pods => "Pod",
@@ -64,7 +68,7 @@ impl Resource {
             Self::Nodes => &["no"],
             Self::Pods => &["po"],
             Self::PriorityClasses => &["pc"],
-            Self::Secrets => &[],
+            Self::Leases | Self::Secrets => &[],
             Self::ServiceAccounts => &["sa"],
         }
     }
@@ -72,6 +76,7 @@ impl Resource {
     /// The API group that it is stored in; the core's is empty. Its version is `v1` in each.
     pub fn group(self) -> &'static str {
         match self {
+            Self::Leases => "coordination.k8s.io",
             Self::PriorityClasses => "scheduling.k8s.io",
             _ => "",
         }
@@ -80,6 +85,7 @@ impl Resource {
     /// `apiVersion` of its objects as they are stored.
     pub fn api_version(self) -> &'static str {
         match self {
+            Self::Leases => "coordination.k8s.io/v1",
             Self::PriorityClasses => "scheduling.k8s.io/v1",
             _ => "v1",
         }
@@ -88,6 +94,7 @@ impl Resource {
     /// As the server names it in messages: `priorityclasses.scheduling.k8s.io`.
     pub fn qualified(self) -> &'static str {
         match self {
+            Self::Leases => "leases.coordination.k8s.io",
             Self::PriorityClasses => "priorityclasses.scheduling.k8s.io",
             core => core.plural(),
         }
@@ -96,6 +103,7 @@ impl Resource {
     /// The same for its kind: `PriorityClass.scheduling.k8s.io`.
     pub fn qualified_kind(self) -> &'static str {
         match self {
+            Self::Leases => "Lease.coordination.k8s.io",
             Self::PriorityClasses => "PriorityClass.scheduling.k8s.io",
             core => core.kind(),
         }

@@ -6,7 +6,7 @@ use tests::kubectl::Version;
 
 use crate::{SLEEPER, World};
 
-crate::with_either_kubectl! { graceful forced with_a_grace_period many drained }
+crate::with_either_kubectl! { graceful forced with_a_grace_period many with_any_cascade drained tainted }
 
 /// The sleeper, deaf to TERM.
 fn deaf() -> String {
@@ -68,15 +68,33 @@ fn many(version: Version) {
     assert_eq!(world.kubectl.says("get pods -o name"), "");
 }
 
+fn with_any_cascade(version: Version) {
+    let world = World::new(version);
+    for cascade in ["background", "foreground", "orphan"] {
+        let _ = world.kubectl.feed("create -f -", SLEEPER).succeeded();
+        world.kubectl.until_ready("sleeper");
+        world.kubectl.does(&format!("delete pod sleeper --cascade={cascade}"));
+        assert_eq!(world.kubectl.says("get pods -o name"), "", "{cascade}");
+    }
+}
+
+fn tainted(version: Version) {
+    let world = World::with_sleeper(version);
+    let tolerant = SLEEPER
+        .replace("name: sleeper", "name: tolerant")
+        .replace("spec:", "spec:\n  tolerations: [{key: maintenance, operator: Exists}]");
+    let _ = world.kubectl.feed("create -f -", &tolerant).succeeded();
+    world.kubectl.does("taint node emulator maintenance=now:NoExecute");
+    world.kubectl.until("get pods -o name", |pods| pods == "pod/tolerant\n");
+    let events = world.kubectl.says("get events");
+    assert!(events.contains("Marking for deletion Pod default/sleeper"), "{events}");
+    world.kubectl.does("taint node emulator maintenance-");
+}
+
 fn drained(version: Version) {
     let world = World::with_sleeper(version);
     let said = world.kubectl.says("drain emulator --force --timeout=30s");
-    // Without PodDisruptionBudgets there is no group `policy`, by which old kubectl looks for evictions.
-    let ended = match version {
-        Version::Current => "pod/sleeper evicted\n",
-        Version::Old => "pod/sleeper deleted\n",
-    };
-    assert!(said.contains(ended), "{said}");
+    assert!(said.contains("pod/sleeper evicted\n"), "{said}");
     assert_eq!(world.kubectl.says("get pods -o name"), "");
     let node = world.kubectl.says("get node emulator --no-headers");
     assert!(node.contains("Ready,SchedulingDisabled"), "{node}");

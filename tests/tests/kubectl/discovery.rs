@@ -26,6 +26,7 @@ fn resources(version: Version) {
         "secrets",
         "serviceaccounts",
         "events.events.k8s.io",
+        "leases.coordination.k8s.io",
         "pods.metrics.k8s.io",
         "priorityclasses.scheduling.k8s.io",
     ] {
@@ -40,6 +41,8 @@ fn explanations(version: Version) {
         said.contains("image") && said.contains("Container image name"),
         "{said}"
     );
+    let pod = world.kubectl.says("explain pod");
+    assert!(pod.contains("metadata") && !pod.contains("-required-"), "{pod}");
 }
 
 fn permissions(version: Version) {

@@ -1,11 +1,11 @@
-//! create, run, apply, label, annotate, patch, edit, replace, diff.
+//! create, run, apply, label, annotate, patch, set, edit, replace, diff.
 
 use tests::kubectl::Version;
 use tests::output::Output;
 
 use crate::{SLEEPER, World};
 
-crate::with_either_kubectl! { creation client_side_apply server_side_apply labels_and_annotations patches edit_and_replace differences conflicts }
+crate::with_either_kubectl! { creation client_side_apply pruning server_side_apply labels_and_annotations patches images edit_and_replace differences conflicts }
 
 fn creation(version: Version) {
     let world = World::new(version);
@@ -60,6 +60,22 @@ fn client_side_apply(version: Version) {
             .says("get pod sleeper -o jsonpath={.metadata.labels.tier}"),
         ""
     );
+}
+
+/// By default kubectl prunes kinds that only a whole cluster has, and does not start where one of them is missing.
+fn pruning(version: Version) {
+    let world = World::new(version);
+    let allowlist = match version {
+        Version::Current => "--prune-allowlist=core/v1/Pod",
+        Version::Old => "--prune-whitelist=core/v1/Pod",
+    };
+    let apply = format!("apply --prune -l app=sleeper {allowlist} -f -");
+    let both = format!("{SLEEPER}---\n{}", SLEEPER.replace("name: sleeper", "name: other"));
+    let _ = world.kubectl.feed(&apply, &both).succeeded();
+    assert_eq!(world.kubectl.says("get pods -o name"), "pod/other\npod/sleeper\n");
+    let said = world.kubectl.feed(&apply, SLEEPER).succeeded();
+    assert_eq!(said, "pod/sleeper unchanged\npod/other pruned\n");
+    world.kubectl.until("get pods -o name", |pods| pods == "pod/sleeper\n");
 }
 
 fn server_side_apply(version: Version) {
@@ -164,6 +180,24 @@ fn patches(version: Version) {
     assert!(
         refused.contains("pod updates may not change fields other than"),
         "{refused}"
+    );
+}
+
+fn images(version: Version) {
+    let world = World::with_sleeper(version);
+    let image = "docker.io/library/busybox:1";
+    assert_eq!(
+        world.kubectl.says(&format!("set image pod/sleeper main={image}")),
+        "pod/sleeper image updated\n"
+    );
+    // The container is made anew from it.
+    let restarts = "get pod sleeper -o jsonpath={.status.containerStatuses[0].restartCount}";
+    world.kubectl.until(restarts, |count| count == "1");
+    assert_eq!(
+        world
+            .kubectl
+            .says("get pod sleeper -o jsonpath={.spec.containers[0].image}"),
+        image
     );
 }
 

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod confinement;
+mod copying;
 mod debugging;
 mod deletion;
 mod discovery;

@@ -1,4 +1,5 @@
-//! What a node does for a pod beyond running it: volumes that only it writes, limits that change while a pod runs.
+//! What a node does for a pod beyond running it: volumes that only it writes, limits that change while a pod runs. And
+//! that it says it is there.
 
 use tests::kubectl::Version;
 
@@ -54,4 +55,19 @@ fn what_only_the_kubelet_writes_is_read_only_and_limits_change_while_a_pod_runs(
         .kubectl
         .until("get events", |events| events.contains("ResizeCompleted"));
     assert_eq!(limit(), (128 << 20).to_string());
+}
+
+crate::with_either_kubectl! { leases }
+
+fn leases(version: Version) {
+    let world = World::new(version);
+    let said = world.kubectl.says("describe node emulator");
+    assert!(
+        said.contains("HolderIdentity:  emulator") && said.contains("RenewTime:"),
+        "{said}"
+    );
+    let table = world
+        .kubectl
+        .says("get leases --namespace kube-node-lease --no-headers");
+    assert!(table.starts_with("emulator   emulator   "), "{table}");
 }

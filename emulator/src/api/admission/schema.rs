@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use k8s_openapi::api::{core::v1, scheduling};
+use k8s_openapi::api::{coordination, core::v1, scheduling};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -100,6 +100,7 @@ impl Schema {
             let schema = match resource {
                 Resource::ConfigMaps => generator.subschema_for::<v1::ConfigMap>(),
                 Resource::Events => generator.subschema_for::<v1::Event>(),
+                Resource::Leases => generator.subschema_for::<coordination::v1::Lease>(),
                 Resource::Namespaces => generator.subschema_for::<v1::Namespace>(),
                 Resource::Nodes => generator.subschema_for::<v1::Node>(),
                 Resource::Pods => generator.subschema_for::<v1::Pod>(),

@@ -1,7 +1,7 @@
 //! The schemas of all kinds, from the types that k8s-openapi carries, in the form of one of two dialects.
 
 use k8s_openapi::{
-    api::{core::v1, events, scheduling},
+    api::{coordination, core::v1, events, scheduling},
     apimachinery::pkg::apis::meta,
 };
 use schemars::{SchemaGenerator, generate::SchemaSettings};
@@ -51,6 +51,9 @@ pub(super) fn definitions(dialect: Dialect, group: Option<&str>) -> Map<String, 
     if wanted(EVENTS_GROUP) {
         generator.subschema_for::<events::v1::Event>();
     }
+    if wanted("coordination.k8s.io") {
+        generator.subschema_for::<coordination::v1::Lease>();
+    }
     if wanted("scheduling.k8s.io") {
         generator.subschema_for::<scheduling::v1::PriorityClass>();
     }
@@ -66,6 +69,10 @@ pub(super) fn definitions(dialect: Dialect, group: Option<&str>) -> Map<String, 
         scalar(name, schema, dialect);
         let kind = served().find(|(resource, group)| *name == definition_of(*resource, group));
         if let Some((resource, group)) = kind {
+            // The types insist on it, the server does not: it makes what is missing.
+            if let Some(required) = schema["required"].as_array_mut() {
+                required.retain(|field| field != "metadata");
+            }
             schema["x-kubernetes-group-version-kind"] =
                 json!([{"group": group, "kind": resource.kind(), "version": "v1"}]);
         }

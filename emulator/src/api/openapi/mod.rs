@@ -14,8 +14,9 @@ use self::definitions::{Dialect, definitions};
 use super::discovery::VERSION;
 
 /// The groups that are described, by what follows `/openapi/v3/`.
-const GROUPS: [(&str, &str); 3] = [
+const GROUPS: [(&str, &str); 4] = [
     ("api/v1", ""),
+    ("apis/coordination.k8s.io/v1", "coordination.k8s.io"),
     ("apis/events.k8s.io/v1", "events.k8s.io"),
     ("apis/scheduling.k8s.io/v1", "scheduling.k8s.io"),
 ];
@@ -85,6 +86,7 @@ mod tests {
             pod["x-kubernetes-group-version-kind"],
             json!([{"group": "", "kind": "Pod", "version": "v1"}])
         );
+        assert_eq!(pod["required"].as_array().map_or(0, Vec::len), 0);
         let spec = &pod["properties"]["spec"];
         assert_eq!(
             spec["allOf"],
@@ -114,6 +116,7 @@ mod tests {
         }
         for document in [
             v3(""),
+            v3("coordination.k8s.io"),
             v3("events.k8s.io"),
             v3("scheduling.k8s.io"),
             serde_json::from_slice(&v2(false)).unwrap(),

@@ -278,6 +278,21 @@ async fn every_field_that_the_node_can_not_carry_out_is_said_on_the_pod() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn domains_that_there_is_no_room_for_are_said_on_the_pod() {
+    let searches: Vec<String> = (0..30).map(|number| format!("d{number}.example")).collect();
+    let node = PlayedNode::new(Script::default());
+    create(
+        &node,
+        &pod_with(&json!({"spec": {"dnsConfig": {"searches": searches}}})),
+    )
+    .await;
+    let said = node.live(5).await.said;
+    let words = "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: \
+                 default.svc.cluster.local svc.cluster.local cluster.local ";
+    assert!(said.iter().any(|text| text.starts_with(words)), "{said:#?}");
+}
+
 /// Lives in which every part of a status is set at some time.
 async fn lives() -> BTreeSet<String> {
     let fields = schema::fields();

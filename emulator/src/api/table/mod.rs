@@ -92,6 +92,7 @@ fn columns(resource: Resource) -> Vec<Column> {
         Resource::ConfigMaps => vec![NAME, ("Data", "string", "", false), AGE],
         Resource::Secrets => vec![NAME, ("Type", "string", "", false), ("Data", "string", "", false), AGE],
         Resource::ServiceAccounts => vec![NAME, ("Secrets", "string", "", false), AGE],
+        Resource::Leases => vec![NAME, ("Holder", "string", "", false), AGE],
         Resource::PriorityClasses => vec![
             NAME,
             ("Value", "string", "", false),
@@ -119,6 +120,11 @@ fn cells(resource: Resource, object: &Value, now: Timestamp) -> Vec<Value> {
         Resource::ConfigMaps => vec![name, json!(count(&["data", "binaryData"])), age],
         Resource::Secrets => vec![name, object["type"].clone(), json!(count(&["data"])), age],
         Resource::ServiceAccounts => vec![name, json!(object["secrets"].as_array().map_or(0, Vec::len)), age],
+        Resource::Leases => vec![
+            name,
+            json!(object["spec"]["holderIdentity"].as_str().unwrap_or_default()),
+            age,
+        ],
         Resource::PriorityClasses => vec![
             name,
             object["value"].clone(),

@@ -21,7 +21,7 @@ pub fn apply(resource: Resource, object: &mut Value) {
         Resource::Namespaces => namespace(object),
         Resource::Events => event(object),
         Resource::PriorityClasses => tree::default(object, "preemptionPolicy", "PreemptLowerPriority"),
-        Resource::ConfigMaps | Resource::Nodes | Resource::ServiceAccounts => {}
+        Resource::ConfigMaps | Resource::Leases | Resource::Nodes | Resource::ServiceAccounts => {}
     }
 }
 

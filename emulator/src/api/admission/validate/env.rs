@@ -111,6 +111,15 @@ pub(super) fn field_selector(field: &ObjectFieldSelector, known: &[&str], path: 
     if wanted.is_empty() {
         return errors.required(&path.child("fieldPath"), "");
     }
+    // Only v1 has fields of its own; of any other version only these are known.
+    let others = ["metadata.name", "metadata.namespace"];
+    if field.api_version.as_deref() != Some("v1") && !others.contains(&wanted) {
+        let why = format!(
+            "error converting fieldPath: {wanted:?} is not a known field selector: only {:?}, {:?}",
+            others[0], others[1]
+        );
+        return errors.invalid(&path.child("fieldPath"), wanted, why);
+    }
     let subscript = wanted.strip_suffix("']").and_then(|start| start.split_once("['"));
     match subscript {
         Some(("metadata.annotations", key)) => errors.invalid_each(path, key, names::qualified(&key.to_lowercase())),

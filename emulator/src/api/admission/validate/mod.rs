@@ -9,6 +9,7 @@ mod env;
 mod event;
 mod handler;
 mod label_keys;
+mod lease;
 mod metadata;
 mod path;
 mod pod;
@@ -46,6 +47,7 @@ pub fn validate(resource: Resource, object: &Value) -> Result<(), Rejection> {
         Resource::Secrets => data::secret(object, &mut errors),
         Resource::Events => event::check(object, &mut errors),
         Resource::PriorityClasses => priority_class::check(object, &mut errors),
+        Resource::Leases => lease::check(object, &mut errors),
         Resource::Namespaces | Resource::Nodes | Resource::ServiceAccounts => {}
     }
     Rejection::of_fields(resource, object, errors.into_inner())

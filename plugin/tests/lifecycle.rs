@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Server, change, list, pod, transcript};
+use serde_json::json;
+use support::{Server, change, list, pod, refusal, transcript};
 
 fn saved() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/saved");
@@ -154,6 +155,39 @@ fn a_watch_that_tells_only_its_end_needs_an_end() {
     let said = transcript(&["lifecycle", "web", "--record", "x"], "");
     assert!(
         said.contains("--record keeps what a watch tells: add -w or --until"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_page_tells_what_stands_around_the_pod() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("/pods/web") => {
+            let mut pod = pod("web", "Running", false);
+            pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "r", "controller": true}]);
+            pod["status"]["containerStatuses"] = json!([{
+                "name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": 3,
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}},
+            }]);
+            pod["metadata"]["labels"] = json!({"app": "web"});
+            (200, vec![pod.to_string()])
+        }
+        path if path.contains("/replicasets/web-1") => {
+            let set = json!({
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web-1"},
+                "spec": {"replicas": 2, "selector": {}}, "status": {"replicas": 2, "readyReplicas": 1},
+            });
+            (200, vec![set.to_string()])
+        }
+        _ => refusal(403, "Forbidden", "it is forbidden"),
+    });
+    let said = transcript(&["lifecycle", "web", "-o", "html", "-s", &server.url], "");
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    assert!(said.contains("ReplicaSet/web-1"), "{said}");
+    assert!(
+        said.contains("services: Error from server (Forbidden): it is forbidden"),
         "{said}"
     );
 }

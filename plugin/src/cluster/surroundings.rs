@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::error::ClusterError;
 use super::pods::PodAndEvents;
 use super::{Cluster, Kind};
-use crate::findings::needs::Needs;
 use crate::findings::reading::Reading;
+use crate::findings::{self, needs::Needs};
 use crate::pod::condition::Condition;
+use crate::pod::history::History;
 use crate::pod::reference::{self, Reference};
 use crate::pod::surroundings::{NodeState, Surroundings, Usage};
 
@@ -28,6 +29,16 @@ impl Cluster {
         }
         let around = self.surroundings(&reading.facts.pod, &needs).await;
         reading.within(around)
+    }
+
+    /// Looks at what stands around a pod whose story is told with what is wrong with it.
+    pub async fn look_around_story(&self, history: &mut History) {
+        let facts = &history.facts;
+        let found = findings::of(facts, &history.events);
+        let needs = Needs::of(facts, &found, findings::verdict(facts, &found));
+        if history.gone.is_none() && !needs.is_empty() {
+            history.around = self.surroundings(&facts.pod, &needs).await;
+        }
     }
 
     /// Reads pods that were fetched, each within its surroundings, some of them at a time and in their order; `flags` are

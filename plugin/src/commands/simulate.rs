@@ -81,6 +81,7 @@ fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) {
             let chapter = Chapter {
                 history,
                 title: "Simulated",
+                verdict: None,
                 findings: answer_lines(assumed, answers, None).into_iter().skip(1).collect(),
             };
             printer.document(&html::page(&[chapter], Timestamp::now()));

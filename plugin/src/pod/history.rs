@@ -8,6 +8,7 @@ use super::Facts;
 use super::condition::Condition;
 use super::event::Event;
 use super::runs::{self, Run};
+use super::surroundings::Surroundings;
 use super::timeline::{self, Entry, Source};
 
 /// A pod's life so far.
@@ -17,6 +18,8 @@ pub struct History {
     pub facts: Facts,
     /// Its events.
     pub events: Vec<Event>,
+    /// What stood around it, where that was looked at.
+    pub around: Surroundings,
     /// What happened, in order.
     pub entries: Vec<Entry>,
     /// The runs of its containers: in the order of the spec, and of their starts.
@@ -73,6 +76,7 @@ impl History {
         Self {
             facts,
             events: Vec::new(),
+            around: Surroundings::default(),
             entries: Vec::new(),
             runs: Vec::new(),
             ready: Vec::new(),

@@ -171,14 +171,12 @@ impl<'a> Stories<'a> {
         let columns = width::columns(self.printer.is_terminal());
         for told in told {
             for entry in &told.entries {
-                // What was there before we came happened when it is recorded; what comes now happens now.
-                let moment = entry.moment().unwrap_or_else(Timestamp::now);
                 let pod = match self.follow.name {
                     Some(_) => None,
                     None => Some(format!("{}/{}", told.namespace, told.name)),
                 };
                 self.printer
-                    .lines(&lifecycle::live_lines(entry, moment, told.start, pod, columns));
+                    .lines(&lifecycle::live_lines(entry, told.start, pod, columns));
             }
         }
         self.printer.flush();

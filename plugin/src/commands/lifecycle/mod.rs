@@ -208,6 +208,7 @@ fn once(
         Form::Name => Along::Nothing,
         _ => Along::Events,
     };
+    let has_findings = matches!(arguments.output, Form::Html);
     block_on(async {
         let cluster = Cluster::connect(connection).await?;
         cluster
@@ -220,7 +221,11 @@ fn once(
                             if unread.is_none() {
                                 unread.clone_from(&fetched.events_error);
                             }
-                            told.take(&read(fetched, now), printer);
+                            let mut history = read(fetched, now);
+                            if has_findings {
+                                cluster.look_around_story(&mut history).await;
+                            }
+                            told.take(&history, printer);
                         }
                         Err(error) => failures.push(Failure::from(error)),
                     }
@@ -266,7 +271,12 @@ fn live(
             record: arguments.record.clone(),
             ..of_choice(choice, &cluster).await?
         };
-        let followed = follow(&cluster, &request, printer).await?;
+        let mut followed = follow(&cluster, &request, printer).await?;
+        if matches!(arguments.output, Form::Html) {
+            for history in &mut followed.pods {
+                cluster.look_around_story(history).await;
+            }
+        }
         Ok(finish(arguments, &followed, printer))
     })
 }

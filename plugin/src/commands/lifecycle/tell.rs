@@ -6,6 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{Arguments, Form};
 use crate::commands::follow::{End, Followed};
+use crate::knowledge::language::Language;
 use crate::pod::history::History;
 use crate::pod::percentiles::Lengths;
 use crate::view::lifecycle::html::{self, Chapter};
@@ -172,15 +173,16 @@ fn page(histories: &[History]) -> String {
         .iter()
         .map(|history| {
             let facts = &history.facts;
-            let found = findings::of(facts, &history.events);
-            let lines = match facts.is_manifest() || history.gone.is_some() {
-                true => Vec::new(),
-                false => view::findings::lines(findings::verdict(facts, &found), &found),
-            };
+            let around = &history.around;
+            let found = findings::within(facts, &history.events, around);
+            let verdict = (!facts.is_manifest() && history.gone.is_none()).then(|| findings::verdict(facts, &found));
             Chapter {
                 history,
                 title: "Findings",
-                findings: lines,
+                verdict: verdict.map(|verdict| view::findings::verdict(verdict, Language::English)),
+                findings: verdict.map_or_else(Vec::new, |verdict| {
+                    view::findings::lines_in(Language::English, verdict, &found, &around.unread)
+                }),
             }
         })
         .collect();

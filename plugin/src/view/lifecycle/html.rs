@@ -5,13 +5,14 @@ use std::fmt::Write;
 use k8s_openapi::jiff::Timestamp;
 
 use super::svg::{element, escaped};
+use super::table;
 use crate::pod::history::History;
 use crate::pod::next;
 use crate::pod::percentiles;
 use crate::pod::timeline::Mood;
 use crate::pod::{age, chart};
 use crate::view::moment;
-use crate::view::text::{Line, Tone};
+use crate::view::text::{Line, Span, Tone};
 
 /// A pod with what was found wrong with it.
 pub struct Chapter<'a> {
@@ -19,6 +20,8 @@ pub struct Chapter<'a> {
     pub history: &'a History,
     /// What stands above the lines below: `Findings`, `Answers`.
     pub title: &'static str,
+    /// The verdict, for the table of all pods.
+    pub verdict: Option<Line>,
     /// The verdict and the findings, or a simulation's answers, as they are printed.
     pub findings: Vec<Line>,
 }
@@ -53,7 +56,7 @@ pub fn page(chapters: &[Chapter<'_>], now: Timestamp) -> String {
 }
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;color:#1f2933;margin:2rem \
-auto;max-width:1180px;padding:0 1rem;background:#fff}h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:1.6rem 0 \
+auto;max-width:1180px;padding:0 1rem;background:#fff}h1{font-size:1.5rem;margin:0 0 .6rem}h2{font-size:1.1rem;margin:1.6rem 0 \
 .5rem}.status{display:inline-block;padding:.1rem .6rem;border-radius:1rem;background:#e4e7eb;font-weight:600;margin-left:\
 .6rem}.good{color:#147d64}.bad{color:#ba2525}.faint,footer{color:#66727f}footer{margin-top:3rem;font-size:.85rem}table{\
 border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .7rem .25rem 0;vertical-align:top;border-bottom:\
@@ -65,18 +68,19 @@ border:0}@media print{body{margin:0}section{break-inside:avoid-page}}";
 fn overview(body: &mut String, chapters: &[Chapter<'_>], title: &str) {
     let _ = write!(
         body,
-        "<section><h1>{}</h1>\n<table><tr><th>pod</th><th>status</th><th>ready</th></tr>\n",
+        "<section><h1>{}</h1>\n<table><tr><th>pod</th><th>status</th><th>ready</th><th>verdict</th></tr>\n",
         escaped(title)
     );
     for (number, chapter) in chapters.iter().enumerate() {
         let facts = &chapter.history.facts;
         let _ = writeln!(
             body,
-            "<tr><td><a href=\"#pod-{number}\">{}</a></td><td>{}</td><td>{}/{}</td></tr>",
+            "<tr><td><a href=\"#pod-{number}\">{}</a></td><td>{}</td><td>{}/{}</td><td>{}</td></tr>",
             escaped(&format!("{}/{}", facts.namespace, facts.name)),
             escaped(&facts.computed.status),
             facts.computed.ready,
-            facts.computed.total
+            facts.computed.total,
+            chapter.verdict.as_ref().map(painted).unwrap_or_default(),
         );
     }
     body.push_str("</table>\n");
@@ -132,14 +136,7 @@ fn section(body: &mut String, chapter: &Chapter<'_>, number: usize) {
     if !chapter.findings.is_empty() {
         let _ = write!(body, "<h2>{}</h2>\n<pre>", chapter.title);
         for line in &chapter.findings {
-            for span in line.spans() {
-                let _ = write!(
-                    body,
-                    "<span class=\"{}\">{}</span>",
-                    class(span.tone),
-                    escaped(&span.text)
-                );
-            }
+            body.push_str(&painted(line));
             body.push('\n');
         }
         body.push_str("</pre>\n");
@@ -159,6 +156,11 @@ fn section(body: &mut String, chapter: &Chapter<'_>, number: usize) {
     body.push_str("</section>\n");
 }
 
+fn painted(line: &Line) -> String {
+    let span = |span: &Span| format!("<span class=\"{}\">{}</span>", class(span.tone), escaped(&span.text));
+    line.spans().iter().map(span).collect()
+}
+
 fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",
@@ -173,9 +175,7 @@ fn timeline(body: &mut String, history: &History) {
     let start = history.start();
     for entry in &history.entries {
         let at = entry.moment();
-        let after = at
-            .zip(start)
-            .map(|(at, start)| format!("+{}", age::elapsed(at.max(start).duration_since(start))));
+        let after = table::after(entry, start, history.is_whole);
         let class = match entry.mood {
             Mood::Good => "good",
             Mood::Neutral => "",
@@ -187,7 +187,7 @@ fn timeline(body: &mut String, history: &History) {
             at.filter(|_| !history.is_simulated)
                 .map(moment::clock)
                 .unwrap_or_default(),
-            after.unwrap_or_default(),
+            after,
             entry.source.word(),
             escaped(&entry.what)
         );
@@ -238,6 +238,7 @@ mod tests {
         let chapter = Chapter {
             history: &history,
             title: "Findings",
+            verdict: None,
             findings: vec![Line::from("<b>bold</b>")],
         };
         let page = page(&[chapter], history.now());
@@ -265,6 +266,7 @@ mod tests {
             .map(|history| Chapter {
                 history,
                 title: "Findings",
+                verdict: Some(Line::from("healthy")),
                 findings: Vec::new(),
             })
             .collect();

@@ -14,7 +14,7 @@ use super::moment;
 use super::text::{Line, Tone};
 use crate::pod::history::History;
 use crate::pod::next::{self, Next};
-use crate::pod::timeline::{Entry, Mood, Source};
+use crate::pod::timeline::{Entry, Mood};
 use crate::pod::{self, Facts, age};
 
 /// The width of a chart where nobody says how wide it may be.
@@ -127,41 +127,39 @@ pub fn answer_lines(assumed: &[String], answers: &[String], columns: Option<usiz
     lines
 }
 
-/// One entry for a live view: its time, the time since the pod was created, and what happened; `pod` names the pod, where
-/// there are several. On a terminal, it is broken between words.
-pub fn live_lines(
-    entry: &Entry,
-    seen: Timestamp,
-    start: Option<Timestamp>,
-    pod: Option<String>,
-    columns: Option<usize>,
-) -> Vec<Line> {
-    let elapsed = start
-        .map(|start| seen.duration_since(start).as_secs_f64().max(0.0))
-        .unwrap_or_default();
-    // What is recorded in whole seconds is not known better than that.
-    let elapsed = match seen.subsec_nanosecond() {
-        0 => format!("+{elapsed:.0}s    "),
-        _ => format!("+{elapsed:.3}s"),
-    };
+/// One entry for a live view: its time, the time since the pod was created, how it is known, and what happened; `pod` names
+/// the pod, where there are several. On a terminal, it is broken between words.
+pub fn live_lines(entry: &Entry, start: Option<Timestamp>, pod: Option<String>, columns: Option<usize>) -> Vec<Line> {
+    let moment = entry.moment();
+    let elapsed = moment.zip(start).map(|(at, start)| {
+        let elapsed = at.duration_since(start).as_secs_f64().max(0.0);
+        // What is recorded in whole seconds is not known better than that.
+        match at.subsec_nanosecond() {
+            0 => format!("+{elapsed:.0}s    "),
+            _ => format!("+{elapsed:.3}s"),
+        }
+    });
+    let time = moment.map_or("?".to_owned(), moment::clock);
+    let is_spacious = columns.is_none_or(|columns| columns >= table::SPACIOUS);
     let prefix = pod
         .map(|pod| Line::new().tone(Tone::Heading, format!("{pod}  ")))
         .unwrap_or_default()
-        .tone(Tone::Faint, format!("{:<12}  {elapsed:>9}  ", moment::clock(seen)));
+        .tone(Tone::Faint, format!("{time:<12}  {:>9}  ", elapsed.unwrap_or_default()));
+    let known = prefix.width() + if is_spacious { 10 } else { 5 };
+    let prefix = prefix.join(table::known(entry.source, is_spacious)).pad_to(known);
     let room = columns.map(|columns| columns.saturating_sub(prefix.width()));
     let Some(room) = room.filter(|room| *room >= LEAST_ROOM) else {
-        return vec![prefix.join(what(entry))];
+        return vec![prefix.tone(tone(entry.mood), entry.what.as_str())];
     };
     let indent = Line::from(" ".repeat(prefix.width()));
-    let mut lines: Vec<Line> = super::wrap::wrap(&what(entry).words(), room)
+    super::wrap::wrap(&entry.what, room)
         .into_iter()
-        .map(|words| indent.clone().tone(tone(entry.mood), words))
-        .collect();
-    if let Some(first) = lines.first_mut() {
-        let words = first.spans().last().map(|span| span.text.clone()).unwrap_or_default();
-        *first = prefix.tone(tone(entry.mood), words);
-    }
-    lines
+        .enumerate()
+        .map(|(number, words)| {
+            let left = if number == 0 { prefix.clone() } else { indent.clone() };
+            left.tone(tone(entry.mood), words)
+        })
+        .collect()
 }
 
 /// In less room than this, breaking lines makes them harder to read.
@@ -172,15 +170,6 @@ fn tone(mood: Mood) -> Tone {
         Mood::Good => Tone::Good,
         Mood::Neutral => Tone::Plain,
         Mood::Bad => Tone::Bad,
-    }
-}
-
-fn what(entry: &Entry) -> Line {
-    let line = Line::new().tone(tone(entry.mood), entry.what.as_str());
-    match entry.source {
-        Source::Recorded => line,
-        Source::Inferred => line.tone(Tone::Faint, "  (inferred)"),
-        Source::Expired => line.tone(Tone::Faint, "  (expired)"),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::view::text::{Line, Tone};
 use crate::view::wrap::wrap;
 
 /// Narrower than this, the time of day is left out, and how an entry is known is told in three letters.
-const SPACIOUS: usize = 72;
+pub(super) const SPACIOUS: usize = 72;
 
 /// The table; a terminal's lines are broken between words.
 pub fn lines(history: &History, columns: Option<usize>, is_full: bool) -> Vec<Line> {
@@ -24,7 +24,8 @@ pub fn lines(history: &History, columns: Option<usize>, is_full: bool) -> Vec<Li
         header.insert(0, "TIME");
     }
     let prefix = |entry: &Entry| {
-        let mut cells = vec![after(entry, start, history.is_whole), known(entry.source, is_spacious)];
+        let after = Line::new().tone(Tone::Faint, after(entry, start, history.is_whole));
+        let mut cells = vec![after, known(entry.source, is_spacious)];
         if shows_time {
             cells.insert(0, when(entry.moment()));
         }
@@ -87,7 +88,8 @@ fn when(at: Option<Timestamp>) -> Line {
     Line::new().tone(Tone::Faint, words)
 }
 
-fn after(entry: &Entry, start: Option<Timestamp>, is_whole: bool) -> Line {
+/// The time since the story began; nothing where nobody knows.
+pub(super) fn after(entry: &Entry, start: Option<Timestamp>, is_whole: bool) -> String {
     let words = entry.moment().zip(start).map(|(at, start)| {
         let at = at.max(start);
         if is_whole {
@@ -98,10 +100,11 @@ fn after(entry: &Entry, start: Option<Timestamp>, is_whole: bool) -> Line {
             format!("+{}", age::elapsed(seconds))
         }
     });
-    Line::new().tone(Tone::Faint, words.unwrap_or_default())
+    words.unwrap_or_default()
 }
 
-fn known(source: Source, is_spacious: bool) -> Line {
+/// How an entry is known, in a word or its first letters.
+pub(super) fn known(source: Source, is_spacious: bool) -> Line {
     let word = source.word();
     let tone = if source == Source::Recorded {
         Tone::Faint

@@ -204,8 +204,8 @@ impl Kubelet {
                 .values()
                 .find(|worker| worker.is_static && worker.namespace == namespace && worker.name == name);
             match its {
-                // A mirror that was deleted is made again.
-                Some(worker) if gone => worker.calls.sync.notify_one(),
+                // A mirror that was deleted is made again; nobody else than its static pod's worker removes it.
+                Some(worker) if gone || meta["deletionTimestamp"].is_string() => worker.calls.sync.notify_one(),
                 Some(_) => {}
                 None if gone => {}
                 None => self.remove_stray_mirror(&namespace, &name),

@@ -14,7 +14,7 @@ use super::{
     seen::Seen,
     start::{Halt, Starting},
     start_failure::StartFailures,
-    worker::{MadeFrom, Synced, Worker},
+    worker::{MOUNT, MadeFrom, Synced, Worker},
 };
 use crate::{
     events::EventType,
@@ -161,6 +161,7 @@ impl Worker {
         match self.node.edges.set_up_volumes(&self.pod).await {
             Ok(volumes) => {
                 self.volume_failures = 0;
+                self.mounting_since = None;
                 self.volumes = Some(volumes.clone());
                 Some(volumes)
             }
@@ -168,8 +169,22 @@ impl Worker {
                 self.volume_failures += 1;
                 self.node
                     .pod_event(&self.pod, EventType::Warning, "FailedMount", &failure.to_string());
+                self.wait_for_volumes(&failure.volume);
                 None
             }
+        }
+    }
+
+    /// Says from time to time what the pod still waits for.
+    fn wait_for_volumes(&mut self, missing: &str) {
+        let now = self.node.clock.now();
+        let since = *self.mounting_since.get_or_insert(now);
+        if now.duration_since(since) >= MOUNT {
+            self.mounting_since = Some(now);
+            let volumes = format!("unmounted volumes=[{missing}], unattached volumes=[], failed to process volumes=[]");
+            let message = format!("Unable to attach or mount volumes: {volumes}: context deadline exceeded");
+            self.node
+                .pod_event(&self.pod, EventType::Warning, "FailedMount", &message);
         }
     }
 

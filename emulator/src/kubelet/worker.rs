@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::Value;
 use tokio::{
@@ -38,6 +39,9 @@ use crate::{
     host_ports::HostPorts,
     runtime::{ContainerId, ContainerState, PodStatus as RuntimeStatus, RuntimeError},
 };
+
+/// As long as a sync waits for volumes (`podAttachAndMountTimeout` of the kubelet).
+pub(super) const MOUNT: SignedDuration = SignedDuration::from_secs(123);
 
 /// A pod without anything to do is looked at again after this time.
 const RESYNC: Duration = Duration::from_secs(75);
@@ -137,6 +141,8 @@ pub(super) struct Worker {
     pub(super) pulls: Pulls,
     pub(super) volumes: Option<VolumePaths>,
     pub(super) volume_failures: u32,
+    /// Since when the pod's volumes are waited for.
+    pub(super) mounting_since: Option<Timestamp>,
     /// What each running container was made from, as far as it can change.
     pub(super) made_from: HashMap<ContainerId, MadeFrom>,
     /// Started last in the sync before: its running is shown, however short it was.
@@ -174,6 +180,7 @@ impl Worker {
             pulls: Pulls::default(),
             volumes: None,
             volume_failures: 0,
+            mounting_since: None,
             made_from: HashMap::new(),
             fresh: None,
             messages: BTreeMap::new(),
@@ -287,7 +294,7 @@ impl Worker {
 
     fn must_end(&mut self) -> bool {
         if self.verdict.is_none()
-            && let Some(deadline) = self.pod.deadline(self.publisher.started_at())
+            && let Some(deadline) = self.deadline()
             && self.node.clock.now() >= deadline
         {
             let verdict = Verdict::deadline_exceeded();
@@ -299,6 +306,13 @@ impl Worker {
             self.preempted();
         }
         self.verdict.is_some() || self.desired.borrow().ends() || self.publisher.phase().is_terminal()
+    }
+
+    /// The moment its `activeDeadlineSeconds` ends. It is not looked at while the pod waits for volumes.
+    fn deadline(&self) -> Option<Timestamp> {
+        let deadline = self.pod.deadline(self.publisher.started_at())?;
+        let mounting = self.mounting_since.and_then(|since| since.checked_add(MOUNT).ok());
+        Some(mounting.map_or(deadline, |until| deadline.max(until)))
     }
 
     /// Asks the runtime about the pod.
@@ -422,7 +436,7 @@ impl Worker {
         }
         let mut wake = Instant::now() + wait;
         let mut at_deadline = None;
-        if let Some(deadline) = self.pod.deadline(self.publisher.started_at()) {
+        if let Some(deadline) = self.deadline() {
             let left = deadline.duration_since(self.node.clock.now());
             at_deadline = Some(Instant::now() + Duration::try_from(left).unwrap_or_default());
         }

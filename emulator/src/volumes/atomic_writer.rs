@@ -49,7 +49,9 @@ pub(super) fn write(folder: &Path, payload: &Payload, mode: u32, group: Option<i
 
 /// Writes a version of its own and makes it the present one; returns its name.
 fn make_version(folder: &Path, payload: &Payload, group: Option<i64>) -> io::Result<PathBuf> {
-    let name = PathBuf::from(format!("..{}", crate::uid::new()));
+    let now = jiff::Timestamp::now();
+    let fraction = now.subsec_nanosecond();
+    let name = PathBuf::from(format!("{}.{fraction:09}", now.strftime("..%Y_%m_%d_%H_%M_%S")));
     let version = folder.join(&name);
     make_folder(&version, group)?;
     for (path, file) in payload {

@@ -11,7 +11,7 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 use super::{
     Kubelet, KubeletConfig,
@@ -37,6 +37,7 @@ struct Life {
     runtime: ScriptedRuntime,
     recorder: Recorder,
     clock: Clock,
+    static_pod: Option<Value>,
     began: Instant,
     seen: Seen,
     tasks: Vec<JoinHandle<()>>,
@@ -48,6 +49,11 @@ impl Life {
     }
 
     fn with(script: Script, images: ScriptedImages, edges: ScriptedEdges) -> Self {
+        Self::beside(script, images, edges, None)
+    }
+
+    /// One with a static pod.
+    fn beside(script: Script, images: ScriptedImages, edges: ScriptedEdges, static_pod: Option<Value>) -> Self {
         let store = Store::in_memory();
         let clock = Clock::scripted(Timestamp::from_second(1_800_000_000).unwrap());
         let runtime = ScriptedRuntime::new(script, clock.clone());
@@ -63,6 +69,7 @@ impl Life {
             began: Instant::now(),
             tasks: Vec::new(),
             clock: clock.clone(),
+            static_pod,
             recorder: Recorder::new(store.clone(), clock.clone(), "emulator"),
             store,
             runtime,
@@ -86,7 +93,11 @@ impl Life {
             host_ips: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
             stretch: 1.0,
             features: Features::default(),
-            static_pods: None,
+            static_pods: self.static_pod.clone().map(|pod| {
+                let (sender, pods) = mpsc::channel(1);
+                sender.try_send(vec![pod]).unwrap();
+                pods
+            }),
             clock,
         });
         self.tasks.push(tokio::spawn(kubelet.run(std::future::pending())));

@@ -236,3 +236,41 @@ async fn an_idle_pod_is_left_alone() {
     life.pass(3600).await;
     assert_eq!(life.store.version(), version);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_waits_for_its_volumes_outlives_its_deadline_until_the_wait_is_over() {
+    let failures = vec![
+        VolumeFailure {
+            volume: "cfg".into(),
+            message: "configmap \"x\" not found".into(),
+        };
+        40
+    ];
+    let edges = ScriptedEdges::default().volume_failures(failures);
+    let life = Life::with(Script::default(), ScriptedImages::default(), edges);
+    life.create(json!({"activeDeadlineSeconds": 4, "containers": [{"name": "app"}]}));
+    life.pass(120).await;
+    assert_eq!(life.phases(), ["Pending"]);
+    life.pass(20).await;
+    assert_eq!(life.phases(), ["Pending", "Failed/DeadlineExceeded"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_mirror_of_a_static_pod_is_made_again_when_it_is_deleted() {
+    let object = json!({"apiVersion": "v1", "kind": "Pod", "status": {}, "spec": {"containers": [{"name": "app", "image": "i"}]},
+        "metadata": {"name": "p", "namespace": "default", "uid": "s-1",
+            "annotations": {"kubernetes.io/config.source": "file", "kubernetes.io/config.hash": "s-1"}}});
+    let life = Life::beside(
+        Script::default(),
+        ScriptedImages::default(),
+        ScriptedEdges::default(),
+        Some(object),
+    );
+    life.pass(3).await;
+    let first = life.last()["metadata"]["uid"].clone();
+    life.delete(30);
+    life.pass(2).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "<deleted>", "Pending", "Running"]);
+    assert_ne!(life.last()["metadata"]["uid"], first);
+    assert_eq!(life.runtime.instances("app").len(), 1);
+}

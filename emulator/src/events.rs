@@ -194,6 +194,12 @@ impl Recorder {
         }
     }
 
+    /// Records an event about the node, in the namespace of what has none.
+    pub fn node_event(&self, node: &str, kind: EventType, reason: &str, message: &str) {
+        let object = json!({"kind": "Node", "metadata": {"name": node, "namespace": "default", "uid": node}});
+        self.event(&object, "", kind, reason, message);
+    }
+
     fn skeleton(&self, pod: &Value, kind: EventType, reason: &str, message: &str, now: Timestamp) -> Value {
         let meta = &pod["metadata"];
         json!({
@@ -207,7 +213,7 @@ impl Recorder {
             },
             "involvedObject": {
                 "apiVersion": "v1",
-                "kind": "Pod",
+                "kind": pod["kind"].as_str().unwrap_or("Pod"),
                 "name": meta["name"],
                 "namespace": meta["namespace"],
                 "resourceVersion": meta["resourceVersion"],

@@ -22,6 +22,7 @@ pub mod image;
 pub mod kubelet;
 pub mod network;
 pub mod node_edges;
+mod observations;
 pub mod probe;
 pub mod quantity;
 pub mod runtime;

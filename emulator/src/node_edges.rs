@@ -1,6 +1,7 @@
 //! The node around the runtime, for real: configurations from the store, volumes on the disk, probes over the network.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{Read, Seek, SeekFrom},
     path::Path,
@@ -18,9 +19,10 @@ use crate::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
         eviction::{StorageUsed, Volume},
         pod::{Declared, Pod},
+        pressure::Observations,
         start_failure::StartFailure,
     },
-    probe,
+    observations, probe,
     runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig, SharedRuntime},
     volumes::Volumes,
 };
@@ -115,6 +117,20 @@ impl Edges for NodeEdges {
             *bytes += disk_usage::of(self.node.pod_logs(pod).join(name)).await;
         }
         used
+    }
+
+    async fn observe_node(&self) -> Observations {
+        observations::of(&self.node.volumes)
+    }
+
+    async fn memory(&self, status: &PodStatus) -> BTreeMap<String, u64> {
+        let mut memory = BTreeMap::new();
+        for container in &status.containers {
+            if let Ok(usage) = self.runtime.usage(&container.id).await {
+                *memory.entry(container.name.clone()).or_default() += usage.memory_working_set;
+            }
+        }
+        memory
     }
 
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome {

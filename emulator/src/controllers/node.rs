@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     clock::Clock,
+    kubelet::pressure::Pressure,
     store::{Key, Resource, Store, StoreError},
 };
 
@@ -161,49 +162,89 @@ fn status(facts: &Facts, before: &Value, now: Timestamp) -> Value {
     })
 }
 
-/// `status.conditions`, in the words of `kubelet/nodestatus/setters.go`.
+/// Tells whether the node is short of something, with the condition and the taint for it.
+pub fn set_pressure(store: &Store, node: &str, pressure: Pressure, holds: bool, now: Timestamp) {
+    let key = Key::new(Resource::Nodes, "", node);
+    let (kind, status) = (pressure.as_str(), if holds { "True" } else { "False" });
+    let taint = match pressure {
+        Pressure::MemoryPressure => "node.kubernetes.io/memory-pressure",
+        Pressure::DiskPressure => "node.kubernetes.io/disk-pressure",
+    };
+    let stands = |node: &Value| {
+        let mut conditions = node["status"]["conditions"].as_array().into_iter().flatten();
+        conditions.any(|condition| condition["type"] == kind && condition["status"] == "True")
+    };
+    if store.get(&key).is_none_or(|node| stands(&node) == holds) {
+        return;
+    }
+    let written = store.modify(&key, |node| {
+        let mut conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let (reason, message) = words(kind, holds);
+        let told = json!({"type": kind, "status": status, "lastHeartbeatTime": seconds(now),
+            "lastTransitionTime": seconds(now), "reason": reason, "message": message});
+        match conditions.iter_mut().find(|condition| condition["type"] == kind) {
+            Some(condition) => *condition = told,
+            None => conditions.push(told),
+        }
+        node["status"]["conditions"] = Value::Array(conditions);
+        let mut taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
+        taints.retain(|other| other["key"] != taint);
+        if holds {
+            taints.push(json!({"key": taint, "effect": "NoSchedule", "timeAdded": seconds(now)}));
+        }
+        if let Some(spec) = node["spec"].as_object_mut() {
+            spec.shift_remove("taints");
+            if !taints.is_empty() {
+                spec.insert("taints".into(), Value::Array(taints));
+            }
+        }
+        Ok::<_, StoreError>(())
+    });
+    drop(written); // A full disk: pods are told to go all the same.
+}
+
+/// Reason and message of a condition, in the words of `kubelet/nodestatus/setters.go`.
+fn words(kind: &str, holds: bool) -> (&'static str, &'static str) {
+    match (kind, holds) {
+        ("MemoryPressure", true) => (
+            "KubeletHasInsufficientMemory",
+            "kubelet has insufficient memory available",
+        ),
+        ("MemoryPressure", false) => ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", true) => ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+        ("DiskPressure", false) => ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", _) => ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        _ => ("KubeletReady", "kubelet is posting ready status"),
+    }
+}
+
+/// `status.conditions`: the node is ready, and short of what was told.
 fn conditions(before: &Value, now: Timestamp) -> Vec<Value> {
-    let rows = [
-        (
-            "MemoryPressure",
-            "False",
-            "KubeletHasSufficientMemory",
-            "kubelet has sufficient memory available",
-        ),
-        (
-            "DiskPressure",
-            "False",
-            "KubeletHasNoDiskPressure",
-            "kubelet has no disk pressure",
-        ),
-        (
-            "PIDPressure",
-            "False",
-            "KubeletHasSufficientPID",
-            "kubelet has sufficient PID available",
-        ),
-        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-    ];
-    rows.map(|(kind, status, reason, message)| {
-        let since = before
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|condition| condition["type"] == kind && condition["status"] == status)
-            .map_or_else(
-                || json!(seconds(now)),
-                |condition| condition["lastTransitionTime"].clone(),
-            );
-        json!({
-            "type": kind,
-            "status": status,
-            "lastHeartbeatTime": seconds(now),
-            "lastTransitionTime": since,
-            "reason": reason,
-            "message": message,
+    let told = |kind: &str| {
+        let mut all = before.as_array().into_iter().flatten();
+        all.find(|condition| condition["type"] == kind)
+    };
+    ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"]
+        .map(|kind| {
+            let holds = kind == "Ready" || told(kind).is_some_and(|condition| condition["status"] == "True");
+            let status = if holds { "True" } else { "False" };
+            let since = told(kind)
+                .filter(|condition| condition["status"] == status)
+                .map_or_else(
+                    || json!(seconds(now)),
+                    |condition| condition["lastTransitionTime"].clone(),
+                );
+            let (reason, message) = words(kind, holds);
+            json!({
+                "type": kind,
+                "status": status,
+                "lastHeartbeatTime": seconds(now),
+                "lastTransitionTime": since,
+                "reason": reason,
+                "message": message,
+            })
         })
-    })
-    .to_vec()
+        .to_vec()
 }
 
 /// What the machine has, as quantities.
@@ -282,6 +323,25 @@ mod tests {
         let lease = store.get(&Key::new(Resource::Leases, LEASES, "emulator")).unwrap();
         assert_eq!(lease["metadata"]["ownerReferences"][0]["uid"], node["metadata"]["uid"]);
         assert_eq!(lease["spec"]["holderIdentity"], "emulator");
+    }
+
+    #[test]
+    fn what_the_node_is_short_of_stays_told_until_it_is_taken_back() {
+        let store = Store::in_memory();
+        let (key, now) = (
+            Key::new(Resource::Nodes, "", "emulator"),
+            "2026-01-01T00:00:00Z".parse().unwrap(),
+        );
+        register(&store, &facts(), now);
+        set_pressure(&store, "emulator", Pressure::DiskPressure, true, now);
+        register(&store, &facts(), now);
+        let node = store.get(&key).unwrap();
+        assert_eq!(node["status"]["conditions"][1]["reason"], "KubeletHasDiskPressure");
+        assert_eq!(node["spec"]["taints"][0]["key"], "node.kubernetes.io/disk-pressure");
+        set_pressure(&store, "emulator", Pressure::DiskPressure, false, now);
+        let node = store.get(&key).unwrap();
+        assert_eq!(node["status"]["conditions"][1]["status"], "False");
+        assert!(node["spec"]["taints"].is_null());
     }
 
     #[test]

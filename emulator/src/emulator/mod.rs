@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{data_dir::DataDirError, features::Features};
+use crate::{data_dir::DataDirError, features::Features, kubelet::thresholds::Thresholds};
 
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Emulator, asked_to_stop, clean_up, connection, load, prepare_process};
@@ -37,6 +37,8 @@ pub struct Options {
     pub map_images: Vec<(String, String)>,
     /// Which features of Kubernetes are on.
     pub features: Features,
+    /// What must be left of the machine's memory and disk; nothing unless it is asked for.
+    pub eviction_hard: Thresholds,
 }
 
 /// What a client needs in order to connect.

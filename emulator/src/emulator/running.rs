@@ -155,6 +155,7 @@ impl Emulator {
             host_ips,
             stretch: STRETCH,
             features: options.features.clone(),
+            eviction_hard: options.eviction_hard,
             static_pods,
         });
         let root_ca = credentials.certificate_authority.clone();

@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{node::Node, pod::Pod, pod_status::Verdict, resize::Pending};
+use super::{
+    node::Node, pod::Pod, pod_status::Verdict, preemption::is_critical, pressure::Pressure, qos::qos_class,
+    resize::Pending,
+};
 use crate::{
     scheduler::fit::{self, Short, Unfit},
     store::{Key, Resource},
 };
 
+/// The taint that a node has while it lacks memory.
+const TAINT_OF_MEMORY: &str = "node.kubernetes.io/memory-pressure";
+
 /// Takes the pod, or says why not, in the kubelet's words.
 pub(super) fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
+    under_pressure(node, pod)?;
     super::sysctls::admit(pod)?;
     operating_system(pod)?;
     let scheduled = pod.status.conditions.iter().flatten();
@@ -75,6 +82,30 @@ pub(super) fn resize_pending(node: &Node, pod: &Pod) -> Option<Pending> {
         reason: "Deferred",
         message: verdict.message,
     })
+}
+
+/// A pod that would make things worse: any without disk, one that has requested nothing without memory
+/// (`pkg/kubelet/eviction`, `Admit`).
+fn under_pressure(node: &Node, pod: &Pod) -> Result<(), Verdict> {
+    let object = node.store.get(&Key::new(Resource::Nodes, "", &node.name));
+    let conditions = object.map(|object| object["status"]["conditions"].clone());
+    let all = conditions.as_ref().and_then(Value::as_array).into_iter().flatten();
+    let holding: Vec<&str> = all
+        .filter(|condition| condition["status"] == "True")
+        .filter_map(|condition| condition["type"].as_str())
+        .filter(|kind| kind.ends_with("Pressure"))
+        .collect();
+    let memory = Pressure::MemoryPressure.as_str();
+    let harmless = holding == [memory]
+        && (qos_class(pod) != "BestEffort" || fit::tolerates(&pod.spec, TAINT_OF_MEMORY, "", "NoSchedule"));
+    if holding.is_empty() || is_critical(&pod.object) || harmless {
+        return Ok(());
+    }
+    let conditions = holding.join(" ");
+    Err(Verdict::new(
+        "Evicted",
+        format!("The node had condition: [{conditions}]. "),
+    ))
 }
 
 /// A pod for another system than Linux (`pkg/kubelet/lifecycle/predicate.go`).

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 use super::{
     eviction::StorageUsed,
     pod::{Declared, Pod},
+    pressure::Observations,
     start_failure::StartFailure,
 };
 use crate::{
@@ -108,6 +109,12 @@ pub trait Edges: Send + Sync + 'static {
 
     /// What a pod has put onto the disk.
     async fn storage(&self, pod: &Pod, status: &PodStatus) -> StorageUsed;
+
+    /// What is left of the node's resources.
+    async fn observe_node(&self) -> Observations;
+
+    /// The memory that each container uses, by its name, in bytes.
+    async fn memory(&self, status: &PodStatus) -> BTreeMap<String, u64>;
 
     /// Runs a probe once.
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome;

@@ -19,6 +19,8 @@ pub mod pod;
 pub mod pod_status;
 mod preempting;
 mod preemption;
+pub mod pressure;
+mod pressure_watch;
 pub mod probe_state;
 mod probers;
 mod publish;
@@ -32,6 +34,7 @@ mod start;
 pub mod start_failure;
 mod sync;
 mod sysctls;
+pub mod thresholds;
 mod worker;
 
 use std::{
@@ -50,8 +53,9 @@ use tokio::{
 
 use self::{
     edges::Edges,
-    node::Node,
+    node::{Node, RoomFor},
     pod::Pod,
+    thresholds::Thresholds,
     worker::{Calls, Desired, Worker},
 };
 use crate::{
@@ -85,6 +89,8 @@ pub struct KubeletConfig {
     pub stretch: f64,
     /// Which features are on.
     pub features: Features,
+    /// What must be left of the node's resources, or a pod makes room.
+    pub eviction_hard: Thresholds,
     /// The static pods, each time they change: all of them.
     pub static_pods: Option<mpsc::Receiver<Vec<Value>>>,
 }
@@ -93,8 +99,10 @@ pub struct KubeletConfig {
 pub struct Kubelet {
     node: Arc<Node>,
     static_pods: Option<mpsc::Receiver<Vec<Value>>>,
-    /// Pods that have to make room for others, by UID.
-    preemptions: mpsc::UnboundedReceiver<String>,
+    /// Pods that have to make room, by UID, and for what.
+    evictions: mpsc::UnboundedReceiver<(String, RoomFor)>,
+    /// What must be left of the node's resources.
+    eviction_hard: Thresholds,
     workers: HashMap<String, Handle>,
     tasks: JoinSet<String>,
     /// Static pods that wait for an older one of their name to end, by name.
@@ -112,9 +120,10 @@ struct Handle {
 impl Kubelet {
     /// A kubelet that does nothing yet.
     pub fn new(config: KubeletConfig) -> Self {
-        let (preempt, preemptions) = mpsc::unbounded_channel();
+        let (make_room, evictions) = mpsc::unbounded_channel();
         Self {
-            preemptions,
+            evictions,
+            eviction_hard: config.eviction_hard,
             node: Arc::new(Node {
                 store: config.store,
                 clock: config.clock,
@@ -126,7 +135,7 @@ impl Kubelet {
                 host_ips: config.host_ips,
                 stretch: config.stretch,
                 features: config.features,
-                preempt,
+                make_room,
             }),
             static_pods: config.static_pods,
             workers: HashMap::new(),
@@ -137,7 +146,8 @@ impl Kubelet {
 
     /// Takes up the pods that there are, and looks after all of the node's until `shutdown`. Containers go on running.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        tokio::pin!(shutdown);
+        let pressure = pressure_watch::watch(self.node.clone(), std::mem::take(&mut self.eviction_hard));
+        tokio::pin!(shutdown, pressure);
         let mut runtime_events = self.node.runtime.subscribe();
         let mut version = self.take_all();
         let mut static_pods = self.static_pods.take();
@@ -166,7 +176,8 @@ impl Kubelet {
                         Err(RecvError::Closed) => tokio::time::sleep(Duration::from_secs(1)).await,
                     },
                     pods = receive(&mut static_pods) => self.take_static(pods),
-                    Some(uid) = self.preemptions.recv() => self.preempt(&uid),
+                    () = &mut pressure => {}
+                    Some((uid, room)) = self.evictions.recv() => self.make_room(&uid, room),
                     Some(done) = self.tasks.join_next() => {
                         if let Ok(uid) = done {
                             self.finished(&uid);
@@ -233,7 +244,7 @@ impl Kubelet {
         let (desired, wanted) = watch::channel(Desired {
             object,
             gone: false,
-            preempted: false,
+            makes_room: None,
         });
         let calls = Calls::default();
         let uid = pod.uid.clone();
@@ -254,10 +265,10 @@ impl Kubelet {
         });
     }
 
-    /// Has a pod make room for another.
-    fn preempt(&self, uid: &str) {
+    /// Has a pod make room.
+    fn make_room(&self, uid: &str, room: RoomFor) {
         if let Some(worker) = self.workers.get(uid) {
-            worker.desired.send_modify(|desired| desired.preempted = true);
+            worker.desired.send_modify(|desired| desired.makes_room = Some(room));
         }
     }
 

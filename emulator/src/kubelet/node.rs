@@ -32,8 +32,17 @@ pub(super) struct Node {
     pub(super) stretch: f64,
     /// Which features are on.
     pub(super) features: Features,
-    /// Takes the UIDs of pods that have to make room for others.
-    pub(super) preempt: UnboundedSender<String>,
+    /// Takes the UIDs of pods that have to make room, and for what.
+    pub(super) make_room: UnboundedSender<(String, RoomFor)>,
+}
+
+/// What a pod has to make room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RoomFor {
+    /// A more important pod.
+    Pod,
+    /// The node itself, which lacks something; what the pod's status says.
+    Node(String),
 }
 
 impl Node {
@@ -41,6 +50,11 @@ impl Node {
     pub(super) fn container_event(&self, pod: &Pod, declared: &Declared, kind: EventType, reason: &str, message: &str) {
         self.recorder
             .event(&pod.object, &declared.field_path(), kind, reason, message);
+    }
+
+    /// Records an event about the node.
+    pub(super) fn own_event(&self, kind: EventType, reason: &str, message: &str) {
+        self.recorder.node_event(&self.name, kind, reason, message);
     }
 
     /// Records what a lifecycle hook warned of.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     admission::{self, lacking},
-    node::Node,
+    node::{Node, RoomFor},
     pod::Pod,
     pod_status::Verdict,
     preemption::{is_critical, victims},
@@ -38,10 +38,10 @@ pub(super) async fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
     let keys: Vec<Key> = victims.iter().map(|victim| key(victim)).collect();
     for victim in &victims {
         // Without a receiver the node itself is going down.
-        drop(
-            node.preempt
-                .send(victim["metadata"]["uid"].as_str().unwrap_or_default().to_owned()),
-        );
+        drop(node.make_room.send((
+            victim["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+            RoomFor::Pod,
+        )));
     }
     while keys
         .iter()
@@ -69,9 +69,15 @@ fn key(pod: &Value) -> Key {
 }
 
 impl Worker {
-    /// Ends for a critical pod: says so, on the pod too.
-    pub(super) fn preempted(&mut self) {
-        let verdict = Verdict::new("Preempting", "Preempted in order to admit critical pod");
+    /// Ends for a critical pod, or for the node: says so, on the pod too.
+    pub(super) fn make_room(&mut self, room: &RoomFor) {
+        let (verdict, why) = match room {
+            RoomFor::Pod => (
+                Verdict::new("Preempting", "Preempted in order to admit critical pod"),
+                "Pod was preempted by Kubelet to accommodate a critical pod.",
+            ),
+            RoomFor::Node(message) => (Verdict::evicted(message.clone()), message.as_str()),
+        };
         self.node
             .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
         let now = super::container_status::seconds(self.node.clock.now());
@@ -79,7 +85,7 @@ impl Worker {
             let condition = serde_json::json!({
                 "lastProbeTime": null,
                 "lastTransitionTime": now,
-                "message": "Pod was preempted by Kubelet to accommodate a critical pod.",
+                "message": why,
                 "observedGeneration": object["metadata"]["generation"],
                 "reason": "TerminationByKubelet",
                 "status": "True",

@@ -20,7 +20,7 @@ use super::{
     edges::VolumePaths,
     eviction,
     image_pull::Pulls,
-    node::Node,
+    node::{Node, RoomFor},
     phase::Phase,
     pod::{Declared, Pod},
     pod_status::{Computed, Life, Verdict, compute, started},
@@ -59,8 +59,8 @@ pub(super) struct Desired {
     pub(super) object: Arc<Value>,
     /// The object no longer exists.
     pub(super) gone: bool,
-    /// It has to make room for another pod.
-    pub(super) preempted: bool,
+    /// It has to make room, and for what.
+    pub(super) makes_room: Option<RoomFor>,
 }
 
 impl Desired {
@@ -302,8 +302,11 @@ impl Worker {
                 .pod_event(&self.pod, EventType::Normal, &verdict.reason, &verdict.message);
             self.verdict = Some(verdict);
         }
-        if self.verdict.is_none() && self.desired.borrow().preempted && !self.desired.borrow().ends() {
-            self.preempted();
+        let desired = self.desired.borrow().clone();
+        if self.verdict.is_none()
+            && let Some(room) = desired.makes_room.as_ref().filter(|_| !desired.ends())
+        {
+            self.make_room(room);
         }
         self.verdict.is_some() || self.desired.borrow().ends() || self.publisher.phase().is_terminal()
     }
@@ -505,7 +508,7 @@ impl Worker {
     /// Reads the newest version of the object; whether anything but its status is new.
     pub(super) fn take_update(&mut self) -> bool {
         let desired = self.desired.borrow_and_update().clone();
-        if desired.gone || (desired.preempted && self.verdict.is_none()) {
+        if desired.gone || (desired.makes_room.is_some() && self.verdict.is_none()) {
             return true;
         }
         let differs = |field: &str| self.pod.object["metadata"][field] != desired.object["metadata"][field];

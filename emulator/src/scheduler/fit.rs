@@ -119,7 +119,8 @@ fn taints(spec: &PodSpec, node: &Value) -> Option<Unfit> {
         .map(|(_, _, effect)| Unfit::Taint { effect })
 }
 
-fn tolerates(spec: &PodSpec, key: &str, value: &str, effect: &str) -> bool {
+/// Whether a pod tolerates a taint.
+pub(crate) fn tolerates(spec: &PodSpec, key: &str, value: &str, effect: &str) -> bool {
     toleration(spec, key, value, effect).is_some()
 }
 

@@ -20,6 +20,7 @@ use crate::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
         eviction::StorageUsed,
         pod::{Declared, Pod},
+        pressure::Observations,
         start_failure::StartFailure,
     },
     runtime::{
@@ -137,6 +138,14 @@ impl Edges for SimulatedEdges {
 
     async fn storage(&self, _: &Pod, _: &PodStatus) -> StorageUsed {
         StorageUsed::default()
+    }
+
+    async fn observe_node(&self) -> Observations {
+        Observations::default()
+    }
+
+    async fn memory(&self, _: &PodStatus) -> BTreeMap<String, u64> {
+        BTreeMap::new()
     }
 
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome {

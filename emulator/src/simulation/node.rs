@@ -56,6 +56,7 @@ pub(super) fn start_node(scenario: &Arc<Scenario>, store: &Store, clock: &Clock,
         stretch: 1.0,
         static_pods: None,
         features: Features::default(),
+        eviction_hard: crate::kubelet::thresholds::Thresholds::default(),
     });
     tasks.spawn(kubelet.run(std::future::pending()));
     let scheduler = Scheduler::new(store.clone(), clock.clone(), recorder, node);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use emulator::emulator::{Emulator, Options};
 use emulator::features::Features;
+use emulator::kubelet::thresholds::Thresholds;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -60,6 +61,7 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
         pod_infra_container_image: None,
         map_images,
         features: Features::default(),
+        eviction_hard: Thresholds::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

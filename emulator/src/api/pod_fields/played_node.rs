@@ -184,6 +184,7 @@ impl PlayedNode {
             stretch: 1.0,
             static_pods: None,
             features: Features::default(),
+            eviction_hard: crate::kubelet::thresholds::Thresholds::default(),
         });
         tasks.spawn(kubelet.run(std::future::pending()));
         tasks.spawn(Scheduler::new(store, clock, recorder, NODE).run(std::future::pending()));

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::kubelet::pressure::{Amount, Observations};
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_asks_for_more_than_the_node_has_is_refused_where_it_skips_the_scheduler() {
@@ -230,4 +231,87 @@ async fn the_node_makes_room_for_a_critical_pod() {
         life.events()
             .contains(&"Preempting : Preempted in order to admit critical pod".to_owned())
     );
+}
+
+/// Memory is never short, the disk is.
+fn left(disk: u64) -> Observations {
+    let amount = |available| {
+        Some(Amount {
+            available,
+            capacity: 1 << 30,
+        })
+    };
+    Observations {
+        memory: amount(1 << 29),
+        disk: amount(disk),
+        inodes: None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_evicted_when_the_disk_is_full_and_none_is_taken_meanwhile() {
+    let used = StorageUsed {
+        containers: [("app".to_owned(), 8 << 20)].into(),
+        ..StorageUsed::default()
+    };
+    let edges = ScriptedEdges::default()
+        .storage(0, used)
+        .observed(0, left(1 << 29))
+        .observed(15, left(1 << 20))
+        .observed(25, left(1 << 29));
+    let life = Life::with(Script::default(), ScriptedImages::default(), edges);
+    life.create(json!({"containers": [{"name": "app"}]}));
+    life.pass(22).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed/Evicted"]);
+    let message = "The node was low on resource: ephemeral-storage. Threshold quantity: 107374182, available: 1Mi. \
+        Container app was using 8Mi, request is 0, has larger consumption of ephemeral-storage. ";
+    assert_eq!(life.last()["status"]["message"], message);
+    let disrupted = &life.last()["status"]["conditions"][0];
+    assert_eq!(
+        (&disrupted["type"], &disrupted["reason"]),
+        (&json!("DisruptionTarget"), &json!("TerminationByKubelet"))
+    );
+    let events = life.events();
+    assert!(events.contains(&format!("Evicted : {message}")));
+    assert!(events.contains(&"EvictionThresholdMet : Attempting to reclaim ephemeral-storage".to_owned()));
+    assert!(events.contains(&"NodeHasDiskPressure : Node emulator status is now: NodeHasDiskPressure".to_owned()));
+
+    let key = Key::new(Resource::Pods, "default", "next");
+    let bound = json!({"metadata": {"name": "next", "namespace": "default", "uid": "u-3"}, "status": {"phase": "Pending"},
+        "spec": {"nodeName": "emulator", "containers": [{"name": "a", "image": "i"}]}});
+    life.store.create(key.clone(), bound).unwrap();
+    life.pass(2).await;
+    let status = life.store.get(&key).unwrap()["status"].clone();
+    assert_eq!(status["reason"], "Evicted");
+    let refusal = "Pod was rejected: The node had condition: [DiskPressure]. ";
+    assert_eq!(status["message"], refusal);
+    let node = || life.store.get(&Key::new(Resource::Nodes, "", "emulator")).unwrap();
+    assert_eq!(node()["spec"]["taints"][0]["key"], "node.kubernetes.io/disk-pressure");
+    life.pass(320).await;
+    assert!(node()["spec"]["taints"].is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pod_that_uses_more_memory_than_it_requested_goes_first() {
+    let short = Observations {
+        memory: Some(Amount {
+            available: 10 << 20,
+            capacity: 1 << 30,
+        }),
+        ..Observations::default()
+    };
+    let edges = ScriptedEdges::default()
+        .memory("app", 50 << 20)
+        .memory("a", 60 << 20)
+        .observed(5, short)
+        .observed(11, Observations::default());
+    let life = Life::with(Script::default(), ScriptedImages::default(), edges);
+    let key = Key::new(Resource::Pods, "default", "other");
+    let mut modest = other(0, "1");
+    modest["spec"]["containers"][0]["resources"]["requests"]["memory"] = json!("100Mi");
+    life.store.create(key.clone(), modest).unwrap();
+    life.create(json!({"containers": [{"name": "app"}]}));
+    life.pass(30).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed/Evicted"]);
+    assert_eq!(life.store.get(&key).unwrap()["status"]["phase"], "Running");
 }

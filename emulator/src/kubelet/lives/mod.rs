@@ -18,6 +18,7 @@ use super::{
     edges::{Outcome, VolumeFailure},
     eviction::{StorageUsed, Volume},
     start_failure::StartFailure,
+    thresholds::Thresholds,
 };
 use crate::{
     clock::Clock,
@@ -93,6 +94,7 @@ impl Life {
             host_ips: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
             stretch: 1.0,
             features: Features::default(),
+            eviction_hard: Thresholds::parse("memory.available<100Mi,nodefs.available<10%").unwrap(),
             static_pods: self.static_pod.clone().map(|pod| {
                 let (sender, pods) = mpsc::channel(1);
                 sender.try_send(vec![pod]).unwrap();

@@ -17,6 +17,7 @@ use crate::{
         edges::{Aim, Edges, Outcome, Start, VolumeFailure, VolumePaths},
         eviction::StorageUsed,
         pod::{Declared, Pod},
+        pressure::Observations,
         start_failure::StartFailure,
     },
     runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig, Security, User},
@@ -33,6 +34,8 @@ pub struct ScriptedEdges {
     volume_failures: Mutex<VecDeque<VolumeFailure>>,
     bad_configs: HashMap<String, StartFailure>,
     storage: Vec<(Duration, StorageUsed)>,
+    memory: HashMap<String, u64>,
+    observations: Vec<(Duration, Observations)>,
 }
 
 impl Default for ScriptedEdges {
@@ -44,6 +47,8 @@ impl Default for ScriptedEdges {
             volume_failures: Mutex::default(),
             bad_configs: HashMap::new(),
             storage: Vec::new(),
+            memory: HashMap::new(),
+            observations: Vec::new(),
         }
     }
 }
@@ -80,6 +85,20 @@ impl ScriptedEdges {
     #[must_use]
     pub fn storage(mut self, second: u64, used: StorageUsed) -> Self {
         self.storage.push((Duration::from_secs(second), used));
+        self
+    }
+
+    /// A container of that name uses so many bytes of memory.
+    #[must_use]
+    pub fn memory(mut self, container: &str, bytes: u64) -> Self {
+        self.memory.insert(container.to_owned(), bytes);
+        self
+    }
+
+    /// From that second on this is left of the node.
+    #[must_use]
+    pub fn observed(mut self, second: u64, left: Observations) -> Self {
+        self.observations.push((Duration::from_secs(second), left));
         self
     }
 
@@ -164,6 +183,19 @@ impl Edges for ScriptedEdges {
         let passed = self.began.elapsed();
         let current = self.storage.iter().rev().find(|(from, _)| *from <= passed);
         current.map(|(_, used)| used.clone()).unwrap_or_default()
+    }
+
+    async fn observe_node(&self) -> Observations {
+        let passed = self.began.elapsed();
+        let current = self.observations.iter().rev().find(|(from, _)| *from <= passed);
+        current.map(|(_, observed)| *observed).unwrap_or_default()
+    }
+
+    async fn memory(&self, status: &PodStatus) -> BTreeMap<String, u64> {
+        let names = status.containers.iter().map(|container| container.name.clone());
+        names
+            .filter_map(|name| Some((name.clone(), *self.memory.get(&name)?)))
+            .collect()
     }
 
     async fn probe(&self, _: Aim<'_>, probe: &Probe) -> Outcome {

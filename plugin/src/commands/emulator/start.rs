@@ -8,6 +8,7 @@ use clap::Args;
 use emulator::data_dir::{DataDir, Running};
 use emulator::emulator::Options;
 use emulator::features::Features;
+use emulator::kubelet::thresholds::Thresholds;
 
 use super::DataDirFlag;
 use crate::cli::connection::Connection;
@@ -36,6 +37,17 @@ pub(super) struct Arguments {
     /// Feature gates that concern pods, as NAME=true|false,… ; without it they stand as Kubernetes 1.36 ships them
     #[arg(long, value_name = "GATES", value_parser = feature_gates)]
     feature_gates: Vec<String>,
+    /// Have pods make room when less than this is left of the machine, as memory.available<100Mi,nodefs.available<10% ;
+    /// without it only what pods limit themselves to is watched
+    #[arg(long, value_name = "SIGNAL<QUANTITY,…", value_parser = eviction_hard)]
+    eviction_hard: Vec<String>,
+}
+
+fn eviction_hard(text: &str) -> Result<String, String> {
+    match Thresholds::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn feature_gates(text: &str) -> Result<String, String> {
@@ -63,6 +75,7 @@ impl Arguments {
             map_images: self.map_image.clone(),
             // Each has been read once already.
             features: Features::parse(&self.feature_gates.join(",")).unwrap_or_default(),
+            eviction_hard: Thresholds::parse(&self.eviction_hard.join(",")).unwrap_or_default(),
         }
     }
 
@@ -82,6 +95,9 @@ impl Arguments {
         }
         if !self.feature_gates.is_empty() {
             words.extend(["--feature-gates".into(), self.feature_gates.join(",").into()]);
+        }
+        if !self.eviction_hard.is_empty() {
+            words.extend(["--eviction-hard".into(), self.eviction_hard.join(",").into()]);
         }
         words
     }

@@ -9,6 +9,7 @@ pub mod credentials;
 mod delete;
 pub(crate) mod deletion;
 pub mod discovery;
+mod ephemeral_containers;
 mod event_form;
 mod eviction;
 mod label_selector;

@@ -12,6 +12,7 @@ use super::admission::{
     admit_status, admit_update,
 };
 use super::answer::json as answer;
+use super::ephemeral_containers;
 use super::event_form::exchanged;
 use super::managed::{self, Manager};
 use super::patch;
@@ -65,7 +66,12 @@ pub(super) fn create(api: &Api, target: &Target, asked: &Asked) -> Result<Respon
 
 /// `PUT` on an object, or on a part of it.
 pub(super) fn update(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
-    let Decoded { object, warnings } = decoded(target, asked, &asked.body, asked.content_type())?;
+    let is_ephemeral = target.subresource.as_deref() == Some("ephemeralcontainers");
+    let older = ephemeral_containers::as_pod(name, &asked.body).filter(|_| is_ephemeral);
+    let Decoded { object, warnings } = match &older {
+        Some(pod) => decoded(target, asked, pod.to_string().as_bytes(), "application/json")?,
+        None => decoded(target, asked, &asked.body, asked.content_type())?,
+    };
     let given = object["metadata"]["name"].as_str().unwrap_or_default();
     if given != name {
         return Err(Status::bad_request(format!(
@@ -76,6 +82,9 @@ pub(super) fn update(api: &Api, target: &Target, name: &str, asked: &Asked) -> R
     let classes = priority_classes(api, target.resource);
     let stored = change(api, target, name, asked, |old| {
         let mut new = object;
+        if older.is_some() {
+            ephemeral_containers::keep_those_there(old, &mut new);
+        }
         admit(api, target, &classes, old, &mut new)?;
         managed::note_update(old, &mut new, &manager, api.clock.now());
         Ok(new)

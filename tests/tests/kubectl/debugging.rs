@@ -5,11 +5,10 @@ use tests::output::Output;
 
 use crate::World;
 
-crate::with_either_kubectl! { copies one_off_pods }
+crate::with_either_kubectl! { a_container_joins_the_processes_of_another copies one_off_pods }
 
-#[test]
-fn a_container_joins_the_processes_of_another() {
-    let world = World::with_sleeper(Version::Current);
+fn a_container_joins_the_processes_of_another(version: Version) {
+    let world = World::with_sleeper(version);
     let debug = "debug sleeper --image=busybox:1 --image-pull-policy=Never --target=main --container=look -i -- cat /proc/1/cmdline";
     let said = world.kubectl.says(debug);
     assert!(said.contains("echo started"), "{said}");

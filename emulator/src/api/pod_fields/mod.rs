@@ -4,12 +4,11 @@
 mod page;
 mod played_node;
 mod schema;
+mod set;
 mod verdict;
+mod working_code;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -17,7 +16,7 @@ use self::{
     played_node::{Answer, PlayedNode},
     verdict::{Verdict, sections},
 };
-use crate::runtime::scripted::{Play, Script, Termination};
+use crate::runtime::scripted::Script;
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
 
@@ -157,62 +156,6 @@ async fn every_field_that_is_supported_is_kept_as_it_was_written() {
     }
 }
 
-/// All that the emulator's own code says, but for its checks of objects, their wire formats and its tests.
-fn working_code() -> String {
-    fn add(folder: &Path, code: &mut String) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let aside = [
-                "admission/validate",
-                "api/pod_fields",
-                "api/protobuf",
-                "tests.rs",
-                "lives",
-            ];
-            if aside.iter().any(|aside| path.ends_with(aside)) {
-                continue;
-            }
-            if path.is_dir() {
-                add(&path, code);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                code.push_str(text.split("mod tests {").next().unwrap());
-            }
-        }
-    }
-    let mut code = String::new();
-    add(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut code);
-    code
-}
-
-/// A field's name as the types have it: `set_hostname_as_fqdn`.
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    for letter in name.chars() {
-        if letter.is_uppercase() && snake.ends_with(|before: char| before.is_lowercase()) {
-            snake.push('_');
-        }
-        snake.push(letter);
-    }
-    snake.to_lowercase()
-}
-
-#[test]
-fn a_field_that_is_supported_is_read_somewhere_or_it_is_said_why_not() {
-    let code = working_code();
-    for (entry, verdict) in entries() {
-        let name = entry.rsplit('.').next().unwrap().trim_end_matches("[]");
-        let snake = snake(name);
-        let is_read = || {
-            let spellings = [format!(".{snake}"), format!("\"{name}\"")];
-            spellings.iter().any(|spelling| code.contains(spelling.as_str()))
-        };
-        if verdict == Verdict::Supported(None) {
-            assert!(is_read(), "{entry} is read nowhere");
-        }
-    }
-}
-
 #[tokio::test]
 async fn every_field_that_is_refused_is_refused_by_name() {
     for (entry, verdict) in entries() {
@@ -291,73 +234,4 @@ async fn domains_that_there_is_no_room_for_are_said_on_the_pod() {
     let words = "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: \
                  default.svc.cluster.local svc.cluster.local cluster.local ";
     assert!(said.iter().any(|text| text.starts_with(words)), "{said:#?}");
-}
-
-/// Lives in which every part of a status is set at some time.
-async fn lives() -> BTreeSet<String> {
-    let fields = schema::fields();
-    let mut seen = BTreeSet::new();
-    let mut look = |pods: &[Value]| {
-        for pod in pods {
-            seen.extend(schema::leaves(pod, &fields).into_iter().map(|(path, _)| path));
-        }
-    };
-    // Containers that end, are started again, and have the last word.
-    let script = Script::default()
-        .with("app", [Play::ends(3, Termination::exit(1))])
-        .with("init", [Play::ends(3, Termination::exit(0))]);
-    let node = PlayedNode::new(script);
-    let resources = json!({"requests": {"cpu": "100m"}, "limits": {"memory": "64Mi"}});
-    let pod = pod_with(
-        &json!({"spec": {"activeDeadlineSeconds": 20, "volumes": [{"name": "v"}],
-        "initContainers": [{"name": "init", "image": "i:1", "command": ["make"], "resources": resources}],
-        "containers": [{"resources": resources, "volumeMounts": [
-            {"name": "v", "mountPath": "/v", "readOnly": true, "recursiveReadOnly": "Enabled"}]}],
-        "ephemeralContainers": [{"name": "debugger", "image": "i:1", "command": ["sh"]}]}}),
-    );
-    let made = create(&node, &pod).await;
-    assert_eq!(made.code, 200, "{}", made.body);
-    look(&node.live(5).await.pods);
-    node.write_last_words("app", "bye");
-    look(&node.live(30).await.pods);
-    // A pod that is to come in another's place.
-    let node = PlayedNode::new(Script::default().with("app", [Play::stubborn()]));
-    let greedy = json!({"spec": {"containers": [{"resources": {"requests": {"cpu": "2"}}}]}});
-    create(&node, &pod_with(&greedy)).await;
-    node.live(1).await;
-    let mut important = pod_with(&greedy);
-    important["metadata"]["name"] = "important".into();
-    important["spec"]["priorityClassName"] = "system-node-critical".into();
-    create(&node, &important).await;
-    look(&node.live(2).await.pods);
-    // What is known of a pod that others write, and that is on its way.
-    let pods: Vec<Value> = vec![
-        node.ask(
-            "PATCH",
-            &format!("{PODS}/important/status"),
-            json!({"status": {"conditions": [{"type": "example.com/x", "status": "True"}]}}),
-        )
-        .await
-        .body,
-    ];
-    look(&pods);
-    seen
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_field_that_is_said_to_be_set_is_and_no_other() {
-    let seen = lives().await;
-    for (entry, verdict) in entries() {
-        match verdict {
-            Verdict::Set(_) => assert!(seen.contains(&entry), "{entry} was never set"),
-            Verdict::Unset(_) => assert!(!seen.iter().any(|path| path.starts_with(&entry)), "{entry} was set"),
-            Verdict::As(_) if entry.starts_with("status.") => {
-                assert!(
-                    seen.iter().any(|path| path.starts_with(&entry)),
-                    "{entry} was never set"
-                );
-            }
-            _ => {}
-        }
-    }
 }

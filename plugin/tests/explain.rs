@@ -277,3 +277,15 @@ fn a_survey_is_a_list_of_what_is_not_well_even_of_one() {
         "{said}"
     );
 }
+
+#[test]
+fn a_verdict_is_told_in_korean_down_to_what_comes_next() {
+    let saved = format!("{}/tests/saved/crashloop.yaml", env!("CARGO_MANIFEST_DIR"));
+    let said = transcript(&["explain", "-f", &saved, "--lang", "ko"], "");
+    assert!(said.contains("다음:\n  컨테이너 app: 10초에서 5분까지"), "{said}");
+    let said = transcript(&["describe", "-f", &saved, "--lang", "ko"], "");
+    assert!(
+        said.contains("컨테이너 app") && said.contains("Restart Policy:"),
+        "{said}"
+    );
+}

@@ -46,8 +46,12 @@ pub(super) fn finding(
     let mut finding = finding
         .told_by(failed)
         .told_by(event(events, "FailedToRetrieveImagePullSecret", None))
-        .because(cause)
-        .then(say("pull.next").with("image", image));
+        .because(cause.clone())
+        .then(
+            remedy(&cause)
+                .with("registry", registry(&image))
+                .with("image", image.as_str()),
+        );
     if is_refusal {
         finding = match pull_secrets.first() {
             None => finding.because(say("pull.no-secret")).then(say("pull.no-secret.next")),
@@ -55,6 +59,30 @@ pub(super) fn finding(
         };
     }
     finding
+}
+
+/// What to do about a cause.
+fn remedy(cause: &Message) -> Message {
+    let Message::Sentence { key, .. } = cause else {
+        return say("pull.next");
+    };
+    match *key {
+        "pull.certificate" => say("pull.certificate.next"),
+        "pull.dns" => say("pull.dns.next"),
+        "pull.no-space" => say("pull.no-space.next"),
+        "pull.plain-http" => say("pull.plain-http.next"),
+        "pull.platform" => say("pull.platform.next"),
+        "pull.unreachable" => say("pull.unreachable.next"),
+        _ => say("pull.next"),
+    }
+}
+
+/// Where an image comes from: its first part, if that names a host (`distribution/reference`, `splitDockerDomain`).
+fn registry(image: &str) -> String {
+    match image.split_once('/') {
+        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host.to_owned(),
+        _ => "docker.io".to_owned(),
+    }
 }
 
 /// Why an image cannot be pulled, from the words of containerd, CRI-O and registries.
@@ -109,6 +137,17 @@ fn cause(words: &str) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_registry_of_an_image_is_its_host() {
+        assert_eq!(registry("nginx:1"), "docker.io");
+        assert_eq!(registry("team/app"), "docker.io");
+        assert_eq!(
+            registry("registry.example:5000/team/app@sha256:0"),
+            "registry.example:5000"
+        );
+        assert_eq!(registry("localhost/host"), "localhost");
+    }
 
     #[test]
     fn a_registrys_words_are_understood() {

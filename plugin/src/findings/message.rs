@@ -173,7 +173,9 @@ mod tests {
         for folder in [
             "src/findings",
             "src/lint",
+            "src/pod",
             "src/view",
+            "src/view/lifecycle",
             "src/commands/explain",
             "src/manifest",
         ] {

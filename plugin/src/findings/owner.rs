@@ -19,7 +19,7 @@ pub(super) fn rule(facts: &Facts, around: &Surroundings, found: &[Finding]) -> O
         .iter()
         .flatten()
         .any(|owner| owner.controller == Some(true));
-    if !has_owner && facts.phase == "Failed" {
+    if !has_owner && facts.phase == "Failed" && facts.termination.is_none() {
         return Some(
             Finding::new(Severity::Note, "pod", say("owner.none"))
                 .seen("metadata.ownerReferences", "none")

@@ -56,7 +56,7 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
         "CreateContainerConfigError" => found(say("waiting.config"))
             .told_by(failed)
             .because(config_cause(message))
-            .run(here(facts, &["get", "configmaps,secrets"])),
+            .run(here(facts, &config_command(message))),
         "CreateContainerError" | "RunContainerError" | "StartError" => found(say("waiting.start"))
             .told_by(failed)
             .because(exit::start_error(message))
@@ -154,6 +154,21 @@ fn config_cause(message: &str) -> Message {
     }
 }
 
+/// What shows the object that a container lacks: those of its kind, or the keys that it has. Of a Secret, neither shows values.
+fn config_command(message: &str) -> Vec<&str> {
+    let lower = message.to_lowercase();
+    let (one, all) = match (lower.contains("secret"), lower.contains("configmap")) {
+        (true, false) => ("secret", "secrets"),
+        (false, true) => ("configmap", "configmaps"),
+        _ => return vec!["get", "configmaps,secrets"],
+    };
+    let named = message.rsplit_once('/').map(|(_, name)| name.trim());
+    match named.filter(|name| lower.contains("find key") && !name.is_empty() && !name.contains(' ')) {
+        Some(name) => vec!["describe", one, name],
+        None => vec!["get", all],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +179,15 @@ mod tests {
         assert!(told("configmap \"settings\" not found").contains("ConfigMap settings"));
         assert!(told("secret \"token\" not found").contains("Secret token"));
         assert!(told("couldn't find key password in Secret prod/db").contains("key password"));
+        assert_eq!(
+            config_command("configmap \"settings\" not found"),
+            ["get", "configmaps"]
+        );
+        assert_eq!(
+            config_command("couldn't find key password in Secret prod/db"),
+            ["describe", "secret", "db"]
+        );
+        assert_eq!(config_command("cannot find it"), ["get", "configmaps,secrets"]);
         assert!(told("container has runAsNonRoot and image will run as root").contains("root"));
     }
 }

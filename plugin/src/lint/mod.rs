@@ -121,6 +121,12 @@ pub fn findings(facts: &Facts, found: &[Finding]) -> Vec<Finding> {
     of(spec)
         .into_iter()
         .filter(|lint| lint.severity > Severity::Note)
+        // What is wrong already is not told twice.
+        .filter(|lint| {
+            found
+                .iter()
+                .all(|finding| finding.what.to_string() != lint.what.to_string())
+        })
         .map(|lint| {
             let topic = topic(&lint.path);
             let quote = field(facts, &lint.path).unwrap_or_default();

@@ -6,9 +6,9 @@ use super::Facts;
 use super::age;
 use super::container::{Container, State};
 use super::event::Event;
-use super::next::Next;
+use super::next::{Next, title};
 use super::probe::Timing;
-use super::timeline::title;
+use crate::findings::message::say;
 
 /// What liveness probes that fail are about to do, or are doing.
 pub fn failing(facts: &Facts, events: &[Event]) -> Vec<Next> {
@@ -56,11 +56,9 @@ fn killed(facts: &Facts, container: &Container, since: Option<Timestamp>, events
     let grace = SignedDuration::from_secs(own.unwrap_or(facts.grace_seconds()));
     Some(Next {
         at: at.checked_add(grace).ok(),
-        what: format!(
-            "{} is killed (SIGKILL) if it has not ended by then: its probe failed, and it has {} to stop",
-            title(facts, container),
-            age::human(grace)
-        ),
+        what: say("next.probe-kill")
+            .with("container", title(facts, container))
+            .with("grace", age::human(grace)),
     })
 }
 
@@ -87,14 +85,17 @@ fn failing_liveness(facts: &Facts, container: &Container, since: Option<Timestam
     let in_a_row = in_a_row(newest, since, period);
     let left = (timing.failures - in_a_row).max(1);
     let at = last.checked_add(period * left).ok();
-    let times = if left == 1 { "once more" } else { "on" };
+    let what = if left == 1 {
+        say("next.liveness-last")
+    } else {
+        say("next.liveness")
+    };
     Some(Next {
         at,
-        what: format!(
-            "{} is killed if its liveness probe fails {times}: {in_a_row} of {} failures in a row",
-            title(facts, container),
-            timing.failures
-        ),
+        what: what
+            .with("container", title(facts, container))
+            .with("count", in_a_row.to_string())
+            .with("failures", timing.failures.to_string()),
     })
 }
 
@@ -119,15 +120,15 @@ fn possible_kill(facts: &Facts, container: &Container) -> Option<Next> {
     let timing = Timing::of(probe);
     Some(Next {
         at: None,
-        what: format!(
-            "{} is killed within {} of going bad: {} of its liveness probe, {} apart",
-            title(facts, container),
-            age::human(timing.patience()),
-            match timing.failures {
-                1 => "1 failure".to_owned(),
-                several => format!("{several} failures in a row"),
-            },
-            age::human(SignedDuration::from_secs(i64::from(timing.period)))
+        what: match timing.failures {
+            1 => say("next.possible-one"),
+            several => say("next.possible").with("failures", several.to_string()),
+        }
+        .with("container", title(facts, container))
+        .with("patience", age::human(timing.patience()))
+        .with(
+            "period",
+            age::human(SignedDuration::from_secs(i64::from(timing.period))),
         ),
     })
 }
@@ -161,7 +162,7 @@ mod tests {
         let mut all = failing(&facts, &events);
         all.extend(possible(&facts, &events));
         let next = all.remove(0);
-        (next.at, next.what)
+        (next.at, next.what.to_string())
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Findings in lines.
 
 use super::text::{Line, Tone};
+use super::wrap::hang;
 use crate::findings::message::say;
 use crate::findings::{Finding, Severity, Step, Verdict};
 use crate::knowledge::language::Language;
@@ -18,13 +19,15 @@ pub fn verdict(verdict: Verdict, language: Language) -> Line {
     Line::new().tone(tone, words.in_language(language))
 }
 
-/// The verdict, and each finding with its evidence, cause and next steps, in English.
-pub fn lines(judged: Verdict, findings: &[Finding]) -> Vec<Line> {
-    lines_in(Language::English, judged, findings, &[])
-}
-
-/// The same in a language, and what could not be looked at.
-pub fn lines_in(language: Language, judged: Verdict, findings: &[Finding], unread: &[String]) -> Vec<Line> {
+/// The verdict, each finding with its evidence, cause and next steps, and what could not be looked at; in `columns`, where
+/// there is a terminal. What is to be pasted is never broken.
+pub fn lines_in(
+    language: Language,
+    judged: Verdict,
+    findings: &[Finding],
+    unread: &[String],
+    columns: Option<usize>,
+) -> Vec<Line> {
     let told = |key| say(key).in_language(language);
     let mut lines = vec![
         Line::new()
@@ -36,15 +39,11 @@ pub fn lines_in(language: Language, judged: Verdict, findings: &[Finding], unrea
         lines.push(Line::new().tone(Tone::Heading, told("view.findings")));
     }
     for finding in findings {
-        lines.extend(finding_lines(finding, language));
+        lines.extend(finding_lines(finding, language, columns));
     }
     for unread in unread {
-        lines.push(
-            Line::from("  ")
-                .tone(Tone::Faint, told("view.unread"))
-                .plain(" ")
-                .tone(Tone::Faint, unread.as_str()),
-        );
+        let label = Line::from("  ").tone(Tone::Faint, told("view.unread")).plain(" ");
+        lines.extend(hang(label, &Line::new().tone(Tone::Faint, unread.as_str()), columns));
     }
     lines
 }
@@ -59,36 +58,41 @@ pub fn mark(severity: Severity, language: Language) -> (Tone, String) {
     (tone, word.in_language(language))
 }
 
-fn finding_lines(finding: &Finding, language: Language) -> Vec<Line> {
+fn finding_lines(finding: &Finding, language: Language, columns: Option<usize>) -> Vec<Line> {
     let (tone, mark) = mark(finding.severity, language);
-    let mut lines = vec![
-        Line::from("  ")
-            .tone(tone, mark)
-            .plain("  ")
-            .tone(Tone::Heading, finding.what.in_language(language))
-            .tone(Tone::Faint, format!("  [{}]", finding.topic)),
-    ];
+    let what = Line::new()
+        .tone(Tone::Heading, finding.what.in_language(language))
+        .tone(Tone::Faint, format!("  [{}]", finding.topic));
+    let mut lines = hang(Line::from("  ").tone(tone, mark).plain("  "), &what, columns);
     let labelled = |key| {
         let label = say(key).in_language(language);
         Line::from("    ").plain(label).pad_to(11)
     };
     for evidence in &finding.evidence {
         let quote = evidence.quote.lines().next().unwrap_or_default();
-        lines.push(
-            labelled("view.seen")
-                .tone(Tone::Faint, format!("{}: ", evidence.place))
-                .plain(quote),
-        );
+        let seen = Line::new()
+            .tone(Tone::Faint, format!("{}: ", evidence.place))
+            .plain(quote);
+        lines.extend(hang(labelled("view.seen"), &seen, columns));
     }
     for cause in &finding.causes {
-        lines.push(labelled("view.cause").plain(cause.in_language(language)));
+        lines.extend(hang(
+            labelled("view.cause"),
+            &cause.in_language(language).into(),
+            columns,
+        ));
     }
     for next in &finding.next {
-        let words = match next {
-            Step::Command(command) => command.clone(),
-            Step::Advice(advice) => advice.in_language(language),
-        };
-        lines.push(labelled("view.next").plain(words));
+        match next {
+            Step::Command(command) => lines.push(labelled("view.next").plain(command.as_str())),
+            Step::Advice(advice) => {
+                lines.extend(hang(
+                    labelled("view.next"),
+                    &advice.in_language(language).into(),
+                    columns,
+                ));
+            }
+        }
     }
     lines
 }

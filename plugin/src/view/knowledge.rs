@@ -2,6 +2,7 @@
 
 use super::sheet::{Sheet, table};
 use super::text::{Line, Tone};
+use super::wrap::hang;
 use crate::findings::message::say;
 use crate::knowledge::behaviour::{self, Behaviour};
 use crate::knowledge::detail::Detail;
@@ -9,20 +10,20 @@ use crate::knowledge::field::{Field, Member};
 use crate::knowledge::language::Language;
 use crate::knowledge::{Catalogue, Entry};
 
-/// One entry, with what usually causes it and where to look.
-pub fn entry(entry: &Entry, detail: Option<&Detail>, language: Language) -> Vec<Line> {
+/// One entry, with what usually causes it and where to look, in the columns of a terminal.
+pub fn entry(entry: &Entry, detail: Option<&Detail>, language: Language, columns: Option<usize>) -> Vec<Line> {
     let mut lines = vec![
         Line::new()
             .tone(Tone::Heading, entry.title.as_str())
             .tone(Tone::Faint, format!("  ({})", group_name(&entry.group, language))),
     ];
     lines.push(Line::new());
-    lines.extend(wrapped(&entry.text, 2));
+    lines.extend(wrapped(&entry.text, 2, columns));
     let mut part = |key, text: &str| {
         if !text.is_empty() {
             lines.push(Line::new());
             lines.push(Line::from("  ").tone(Tone::Heading, say(key).in_language(language)));
-            lines.extend(wrapped(text, 4));
+            lines.extend(wrapped(text, 4, columns));
         }
     };
     if let Some(detail) = detail {
@@ -89,8 +90,8 @@ fn group_name(group: &str, language: Language) -> String {
     name.in_language(language)
 }
 
-/// One field of a Pod.
-pub fn field(field: &Field, language: Language) -> Vec<Line> {
+/// One field of a Pod, in the columns of a terminal.
+pub fn field(field: &Field, language: Language, columns: Option<usize>) -> Vec<Line> {
     let path = if field.path.is_empty() {
         "Pod"
     } else {
@@ -105,23 +106,23 @@ pub fn field(field: &Field, language: Language) -> Vec<Line> {
         Line::new(),
     ];
     if let Some(behaviour) = behaviour::of(&field.path) {
-        lines.extend(behaviour_lines(behaviour, language));
+        lines.extend(behaviour_lines(behaviour, language, columns));
         lines.push(Line::new());
     }
     for paragraph in field.description.lines().filter(|line| !line.trim().is_empty()) {
-        lines.extend(wrapped(paragraph, 2));
+        lines.extend(wrapped(paragraph, 2, columns));
     }
     if !field.members.is_empty() {
         lines.push(Line::new());
         lines.push(Line::new().tone(Tone::Heading, "Fields:"));
-        members(&field.members, 2, &mut lines);
+        members(&field.members, 2, columns, &mut lines);
     }
     lines
 }
 
 /// What the schema does not say.
-fn behaviour_lines(behaviour: &Behaviour, language: Language) -> Vec<Line> {
-    let mut lines = wrapped(behaviour.told(language), 2);
+fn behaviour_lines(behaviour: &Behaviour, language: Language, columns: Option<usize>) -> Vec<Line> {
+    let mut lines = wrapped(behaviour.told(language), 2, columns);
     let mut sheet = Sheet::new();
     for (key, value) in [
         ("view.default", &behaviour.default),
@@ -138,7 +139,7 @@ fn behaviour_lines(behaviour: &Behaviour, language: Language) -> Vec<Line> {
     lines
 }
 
-fn members(all: &[Member], indent: usize, lines: &mut Vec<Line>) {
+fn members(all: &[Member], indent: usize, columns: Option<usize>, lines: &mut Vec<Line>) {
     let width = all
         .iter()
         .map(|member| member.name.len() + member.kind.len() + 3)
@@ -153,22 +154,21 @@ fn members(all: &[Member], indent: usize, lines: &mut Vec<Line>) {
         if member.is_required {
             line = line.tone(Tone::Warning, "required ");
         }
-        if !is_deep {
-            line = line.tone(Tone::Faint, member.summary.as_str());
-        }
-        lines.push(line);
-        members(&member.members, indent + 2, lines);
+        let summary = if is_deep { "" } else { member.summary.as_str() };
+        lines.extend(hang(line, &Line::new().tone(Tone::Faint, summary), columns));
+        members(&member.members, indent + 2, columns, lines);
     }
 }
 
 /// Text in lines of a readable width.
-fn wrapped(text: &str, indent: usize) -> Vec<Line> {
+fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> Vec<Line> {
     const WIDTH: usize = 100;
+    let width = columns.map_or(WIDTH, |columns| columns.min(WIDTH));
     let mut lines = vec![Line::from(" ".repeat(indent))];
     for word in text.split_whitespace() {
         let last = lines.pop().unwrap_or_default();
         let is_empty = last.width() <= indent;
-        if !is_empty && last.width() + 1 + Line::from(word).width() > WIDTH {
+        if !is_empty && last.width() + 1 + Line::from(word).width() > width {
             lines.push(last);
             lines.push(Line::from(" ".repeat(indent)).plain(word));
         } else {

@@ -33,6 +33,33 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A label, and a text beside it that is broken between words and goes on below its own beginning; in one line where nobody
+/// says how wide that may be, and where there is too little room for sentences.
+pub fn hang(label: Line, text: &Line, columns: Option<usize>) -> Vec<Line> {
+    let start = label.width();
+    let Some(columns) = columns.filter(|columns| *columns >= start + LEAST_ROOM) else {
+        return vec![label.join(text.clone())];
+    };
+    let mut lines = Vec::new();
+    let mut line = label;
+    for span in text.spans() {
+        for (number, word) in span.text.split(' ').enumerate() {
+            let gap = usize::from(number > 0);
+            if line.width() > start && line.width() + gap + word.width() > columns {
+                lines.push(std::mem::replace(&mut line, Line::from(" ".repeat(start))));
+            } else if gap > 0 {
+                line = line.plain(" ");
+            }
+            line = line.tone(span.tone, word);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// In less room than this, breaking lines makes them harder to read.
+pub const LEAST_ROOM: usize = 24;
+
 /// As much of a text as fits, and an ellipsis where that is not all.
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -79,6 +106,25 @@ fn fitting(text: &str, width: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::text::Tone;
+
+    #[test]
+    fn a_text_goes_on_below_its_own_beginning() {
+        let text = Line::from("the volume cannot be set up:").tone(Tone::Faint, " no such secret  [FailedMount]");
+        let lines = |columns| -> Vec<String> {
+            let hung = hang(Line::from("  ERROR  "), &text, columns);
+            hung.iter().map(|line| line.words().trim_end().to_owned()).collect()
+        };
+        assert_eq!(
+            lines(Some(40)),
+            [
+                "  ERROR  the volume cannot be set up: no",
+                "         such secret  [FailedMount]"
+            ]
+        );
+        assert_eq!(lines(None).len(), 1);
+        assert_eq!(lines(Some(20)).len(), 1);
+    }
 
     #[test]
     fn lines_break_between_words() {

@@ -21,6 +21,7 @@ use crate::commands::{block_on, from_files};
 use crate::completion;
 use crate::failure::Failure;
 use crate::findings::reading::Reading;
+use crate::knowledge::language::Language;
 use crate::manifest;
 use crate::view::printer::Printer;
 use crate::view::text::Line;
@@ -82,6 +83,15 @@ pub struct Arguments {
         value_name = "BOOL"
     )]
     pub show_events: bool,
+    /// The language of the verdict and the findings
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LANGUAGE",
+        default_value = "en",
+        hide_default_value = true
+    )]
+    pub lang: Language,
     /// End with 0 if the pods are well, 2 if something is wrong, 3 if that cannot be told yet, 1 on errors
     #[arg(long)]
     pub exit_code: bool,

@@ -11,6 +11,7 @@ use crate::view::describe::{self, record};
 use crate::view::machine::Records;
 use crate::view::printer::Printer;
 use crate::view::text::Line;
+use crate::view::width;
 
 /// What has been told so far.
 pub(super) struct Told<'a> {
@@ -64,7 +65,8 @@ impl<'a> Told<'a> {
             true => self.arguments.events,
             false => Some(0),
         };
-        printer.lines(&describe::lines(&reading, events_limit));
+        let columns = width::columns(printer.is_terminal());
+        printer.lines(&describe::lines(&reading, events_limit, self.arguments.lang, columns));
         Ok(())
     }
 

@@ -53,9 +53,10 @@ pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer
         pods::show(&survey, survey.unwell.first(), language, printer);
     } else {
         saved.sort_by_key(|reading| std::cmp::Reverse((reading.verdict, reading.worst())));
+        let columns = view::width::columns(printer.is_terminal());
         for reading in &saved {
             gap(printer);
-            printer.lines(&pods::judged(reading, language));
+            printer.lines(&pods::judged(reading, language, columns));
         }
     }
     contents.passed_over.iter().for_each(|words| printer.note(words));

@@ -49,11 +49,12 @@ pub(super) fn named(
         return Ok(ended(&failures, printer));
     }
     let language = arguments.language();
+    let columns = view::width::columns(printer.is_terminal());
     for (number, reading) in readings.iter().enumerate() {
         if number > 0 {
             printer.line(&Line::new());
         }
-        printer.lines(&judged(reading, language));
+        printer.lines(&judged(reading, language, columns));
     }
     Ok(ended(&failures, printer))
 }
@@ -97,13 +98,14 @@ pub(super) fn survey(
 
 /// The list, the worst pod, and how to see another.
 pub(super) fn show(survey: &Survey, worst: Option<&Reading>, language: Language, printer: &mut Printer) {
+    let columns = view::width::columns(printer.is_terminal());
     printer.lines(&view::survey::lines(survey, language));
     let Some(worst) = worst else {
         return;
     };
     printer.line(&Line::new());
     printer.line(&Line::new().tone(Tone::Heading, say("survey.worst").in_language(language)));
-    printer.lines(&judged(worst, language));
+    printer.lines(&judged(worst, language, columns));
     if let Some(next) = survey.unwell.get(1) {
         let command = next.command(&["pod", "explain", &format!("pod/{}", next.facts.name)]);
         printer.line(&Line::new());
@@ -117,7 +119,7 @@ pub(super) fn show(survey: &Survey, worst: Option<&Reading>, language: Language,
 }
 
 /// One pod: its verdict, what was found, and what comes next.
-pub(super) fn judged(reading: &Reading, language: Language) -> Vec<Line> {
+pub(super) fn judged(reading: &Reading, language: Language, columns: Option<usize>) -> Vec<Line> {
     let facts = &reading.facts;
     let mut lines = vec![headline(facts, language)];
     lines.extend(view::findings::lines_in(
@@ -125,6 +127,7 @@ pub(super) fn judged(reading: &Reading, language: Language) -> Vec<Line> {
         reading.verdict,
         &reading.findings,
         &reading.around.unread,
+        columns,
     ));
     if let Some(error) = &reading.events_error {
         lines.push(
@@ -134,9 +137,7 @@ pub(super) fn judged(reading: &Reading, language: Language) -> Vec<Line> {
                 .tone(Tone::Faint, error.as_str()),
         );
     }
-    if language == Language::English {
-        lines.extend(view::lifecycle::next_lines(facts));
-    }
+    lines.extend(view::lifecycle::next_lines(facts, language, columns));
     lines
 }
 

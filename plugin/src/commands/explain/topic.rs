@@ -21,6 +21,7 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
     let language = arguments.language();
     let catalogue = Catalogue::of(language);
     let topic = arguments.topic.join(" ");
+    let columns = view::width::columns(printer.is_terminal());
     if topic.is_empty() {
         if let Some(records) = arguments.records(TOPIC_LIST_KIND) {
             let mut records = records.always_a_list();
@@ -37,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
     if let Some(found) = find(language, &topic, arguments.lang) {
         match arguments.records(TOPIC_LIST_KIND) {
             Some(records) => alone(records, found.value(&topic), printer),
-            None => printer.lines(&found.lines()),
+            None => printer.lines(&found.lines(columns)),
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -47,14 +48,14 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
                 alone(records, explanation::field(&field, language), printer);
                 return Ok(ExitCode::SUCCESS);
             }
-            printer.lines(&view::knowledge::field(&field, language));
+            printer.lines(&view::knowledge::field(&field, language, columns));
             // Some fields are concepts too, and the concept says more.
             let last = field.path.rsplit('.').next().unwrap_or_default();
             if behaviour::of(&field.path).is_none()
                 && let Some(found) = find(language, last, arguments.lang)
             {
                 printer.line(&Line::new());
-                printer.lines(&found.lines());
+                printer.lines(&found.lines(columns));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -96,8 +97,8 @@ impl Found {
         explanation::topic(name, &self.entry, self.detail.as_ref())
     }
 
-    fn lines(&self) -> Vec<Line> {
-        view::knowledge::entry(&self.entry, self.detail.as_ref(), self.language)
+    fn lines(&self, columns: Option<usize>) -> Vec<Line> {
+        view::knowledge::entry(&self.entry, self.detail.as_ref(), self.language, columns)
     }
 }
 

@@ -181,7 +181,7 @@ fn page(histories: &[History]) -> String {
                 title: "Findings",
                 verdict: verdict.map(|verdict| view::findings::verdict(verdict, Language::English)),
                 findings: verdict.map_or_else(Vec::new, |verdict| {
-                    view::findings::lines_in(Language::English, verdict, &found, &around.unread)
+                    view::findings::lines_in(Language::English, verdict, &found, &around.unread, None)
                 }),
             }
         })

@@ -17,16 +17,18 @@ use crate::findings::reading::Reading;
 use crate::knowledge::language::Language;
 use crate::pod::container::Role;
 
-/// Describes a pod, with this many of its newest events, or all.
-pub fn lines(reading: &Reading, events_limit: Option<usize>) -> Vec<Line> {
+/// Describes a pod, with this many of its newest events, or all; the verdict and the findings in a language, and in the
+/// columns of a terminal. All else has the names of kubectl.
+pub fn lines(reading: &Reading, events_limit: Option<usize>, language: Language, columns: Option<usize>) -> Vec<Line> {
     let facts = &reading.facts;
     let mut lines = header::lines(facts);
     if !facts.is_manifest() {
         lines.extend(super::findings::lines_in(
-            Language::English,
+            language,
             reading.verdict,
             &reading.findings,
             &reading.around.unread,
+            columns,
         ));
     }
     lines.extend(header::identity_lines(facts));

@@ -199,7 +199,7 @@ fn upcoming(body: &mut String, history: &History) {
     body.push_str("<h2>What comes next</h2>\n<ul>\n");
     for next in next::with_events(&history.facts, &history.events) {
         let at = next.at.map(|at| format!("{}: ", moment::clock(at))).unwrap_or_default();
-        let _ = writeln!(body, "<li>{}{}</li>", at, escaped(&next.what));
+        let _ = writeln!(body, "<li>{}{}</li>", at, escaped(&next.what.to_string()));
     }
     body.push_str("</ul>\n");
 }

@@ -12,6 +12,8 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::moment;
 use super::text::{Line, Tone};
+use crate::findings::message::say;
+use crate::knowledge::language::Language;
 use crate::pod::history::History;
 use crate::pod::next::{self, Next};
 use crate::pod::timeline::{Entry, Mood};
@@ -51,9 +53,13 @@ pub fn summary(history: &History, columns: Option<usize>, goes_on: bool) -> Vec<
     }
     if goes_on {
         lines.push(Line::new());
-        lines.push(Line::new().tone(Tone::Heading, "Next:"));
+        lines.push(Line::new().tone(Tone::Heading, say("next.heading").to_string()));
         let next = next::with_events(&history.facts, &history.events);
-        lines.extend(next.iter().flat_map(|next| next_line(next, history.now(), columns)));
+        let english = Language::English;
+        lines.extend(
+            next.iter()
+                .flat_map(|next| next_line(next, history.now(), columns, english)),
+        );
     }
     lines
 }
@@ -148,7 +154,7 @@ pub fn live_lines(entry: &Entry, start: Option<Timestamp>, pod: Option<String>, 
     let known = prefix.width() + if is_spacious { 10 } else { 5 };
     let prefix = prefix.join(table::known(entry.source, is_spacious)).pad_to(known);
     let room = columns.map(|columns| columns.saturating_sub(prefix.width()));
-    let Some(room) = room.filter(|room| *room >= LEAST_ROOM) else {
+    let Some(room) = room.filter(|room| *room >= super::wrap::LEAST_ROOM) else {
         return vec![prefix.tone(tone(entry.mood), entry.what.as_str())];
     };
     let indent = Line::from(" ".repeat(prefix.width()));
@@ -162,9 +168,6 @@ pub fn live_lines(entry: &Entry, start: Option<Timestamp>, pod: Option<String>, 
         .collect()
 }
 
-/// In less room than this, breaking lines makes them harder to read.
-const LEAST_ROOM: usize = 24;
-
 fn tone(mood: Mood) -> Tone {
     match mood {
         Mood::Good => Tone::Good,
@@ -174,19 +177,32 @@ fn tone(mood: Mood) -> Tone {
 }
 
 /// What comes next.
-pub fn next_lines(facts: &Facts) -> Vec<Line> {
-    let mut lines = vec![Line::new(), Line::new().tone(Tone::Heading, "Next:")];
-    lines.extend(next::of(facts).iter().flat_map(|next| next_line(next, facts.now, None)));
+pub fn next_lines(facts: &Facts, language: Language, columns: Option<usize>) -> Vec<Line> {
+    let heading = Line::new().tone(Tone::Heading, say("next.heading").in_language(language));
+    let next = next::of(facts);
+    let told = next
+        .iter()
+        .flat_map(|next| next_line(next, facts.now, columns, language));
+    let mut lines = vec![Line::new(), heading];
+    lines.extend(told);
     lines
 }
 
-fn next_line(next: &Next, now: Timestamp, columns: Option<usize>) -> Vec<Line> {
+fn next_line(next: &Next, now: Timestamp, columns: Option<usize>, language: Language) -> Vec<Line> {
     let time = match next.at {
-        Some(at) if at > now => format!("in {} ({}): ", age::between(now, at), moment::clock(at)),
-        Some(at) => format!("due since {} ({}): ", age::between(at, now), moment::clock(at)),
+        Some(at) => {
+            let (words, length) = match at > now {
+                true => (say("next.in"), age::between(now, at)),
+                false => (say("next.overdue"), age::between(at, now)),
+            };
+            words
+                .with("time", length)
+                .with("clock", moment::clock(at))
+                .in_language(language)
+        }
         None => String::new(),
     };
-    let text = format!("{time}{}", next.what);
+    let text = format!("{time}{}", next.what.in_language(language));
     let wrapped = match columns {
         Some(columns) => super::wrap::wrap(&text, columns.saturating_sub(4)),
         None => vec![text],

@@ -148,7 +148,7 @@ impl Edges for NodeEdges {
 
     async fn termination_message(&self, pod: &Pod, declared: &Declared, ended: &ContainerStatus) -> String {
         let path = files::termination_log(&self.node, &pod.uid, declared.name(), ended.attempt);
-        let message = read_start(&path).unwrap_or_default();
+        let message = read_end(&path).unwrap_or_default();
         let falls_back = declared.container.termination_message_policy.as_deref() == Some("FallbackToLogsOnError");
         if !message.is_empty() || !falls_back || ended.exit_code == Some(0) {
             return message;
@@ -157,9 +157,13 @@ impl Edges for NodeEdges {
     }
 }
 
-fn read_start(path: &Path) -> std::io::Result<String> {
+/// The end of a file, as `kuberuntime_container.go`, `getTerminationMessage`, reads it.
+fn read_end(path: &Path) -> std::io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let length = file.seek(SeekFrom::End(0))?;
+    let _ = file.seek(SeekFrom::Start(length.saturating_sub(MESSAGE_MAX)))?;
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MESSAGE_MAX).read_to_end(&mut bytes)?;
+    let _ = file.take(MESSAGE_MAX).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -199,6 +203,18 @@ fn last_lines(mut log: impl Read + Seek) -> String {
 mod tests {
     use super::*;
     use std::io::Cursor;
+
+    #[test]
+    fn the_end_of_a_long_message_is_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), format!("{}the end", "x".repeat(9000))).unwrap();
+        let message = read_end(file.path()).unwrap();
+        assert!(
+            message.len() == 4096 && message.ends_with("xthe end"),
+            "{}",
+            message.len()
+        );
+    }
 
     #[test]
     fn the_end_of_a_log_is_read_without_its_prefixes() {

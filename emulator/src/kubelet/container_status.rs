@@ -23,6 +23,9 @@ use crate::{features::Features, runtime};
 /// What the kubelet invents for a container that the runtime no longer knows.
 const LOST: &str = "ContainerStatusUnknown";
 
+/// The longest that the termination messages of a pod are together, in bytes.
+const MESSAGES_MAX: usize = 12 * 1024;
+
 /// The statuses of all containers of a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statuses {
@@ -100,6 +103,12 @@ impl Sources<'_> {
             regular: of(&[Kind::Regular]),
             ephemeral: of(&[Kind::Ephemeral]),
         };
+        let count = statuses.all().count().max(1);
+        let lists = [&mut statuses.init, &mut statuses.regular, &mut statuses.ephemeral];
+        for status in lists.into_iter().flatten() {
+            cut_message(status.state.as_mut(), MESSAGES_MAX / count);
+            cut_message(status.last_state.as_mut(), MESSAGES_MAX / count);
+        }
         statuses.regular.sort_by(|a, b| a.name.cmp(&b.name));
         statuses.ephemeral.sort_by(|a, b| a.name.cmp(&b.name));
         statuses
@@ -303,6 +312,14 @@ impl Sources<'_> {
                 .is_some_and(|ended| ended.exit_code == 0),
             _ => started && (declared.container.readiness_probe.is_none() || passed(ProbeKind::Readiness)),
         };
+    }
+}
+
+/// Cuts the message of an end (`status_manager.go`, `normalizeStatus`).
+fn cut_message(state: Option<&mut ContainerState>, most: usize) {
+    let ended = state.and_then(|state| state.terminated.as_mut());
+    if let Some(message) = ended.and_then(|ended| ended.message.as_mut()) {
+        message.truncate(message.floor_char_boundary(most));
     }
 }
 

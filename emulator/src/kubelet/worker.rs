@@ -46,6 +46,9 @@ pub(super) const MOUNT: SignedDuration = SignedDuration::from_secs(123);
 /// A pod without anything to do is looked at again after this time.
 const RESYNC: Duration = Duration::from_secs(75);
 
+/// As long as a pod's processes take to end after the one that holds their PID namespace.
+const FALL: Duration = Duration::from_millis(100);
+
 /// A resize that waits for others to go is asked for again after this time.
 const RETRY_RESIZE: Duration = Duration::from_secs(1);
 
@@ -330,8 +333,9 @@ impl Worker {
                 && let Some(declared) = self.pod.container(&ended.name)
             {
                 let left = self.node.edges.termination_message(&self.pod, declared, ended).await;
-                let message = if left.is_empty() { ended.message.clone() } else { left };
-                self.messages.insert(ended.id.clone(), message);
+                let both = [ended.message.as_str(), left.as_str()];
+                let said: Vec<&str> = both.into_iter().filter(|message| !message.is_empty()).collect();
+                self.messages.insert(ended.id.clone(), said.join(": "));
             }
         }
         self.messages
@@ -502,7 +506,12 @@ impl Worker {
                 .collect();
             (sandboxes, containers)
         };
-        states(&status) != states(before)
+        let changed = states(&status) != states(before);
+        if changed && self.pod.spec.share_process_namespace == Some(true) {
+            // With the pause process all others end: that the sandbox has gone is to be seen with them.
+            tokio::time::sleep(FALL).await;
+        }
+        changed
     }
 
     /// Reads the newest version of the object; whether anything but its status is new.

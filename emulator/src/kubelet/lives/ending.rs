@@ -206,6 +206,18 @@ async fn a_pod_that_is_deleted_before_it_ever_ran_fails_and_keeps_its_conditions
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_messages_of_many_containers_share_twelve_kibibytes() {
+    let names = ["a", "b", "d", "e"];
+    let script = names.iter().fold(Script::default(), |script, name| {
+        script.with(name, [Play::FailsToStart("m".repeat(9000))])
+    });
+    let containers: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+    let life = Life::run(script, json!({"restartPolicy": "Never", "containers": containers}), 5).await;
+    let message = life.last()["status"]["containerStatuses"][3]["state"]["terminated"]["message"].clone();
+    assert_eq!(message.as_str().unwrap().len(), 3072);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_never_started_is_told_lost_where_it_had_been_due() {
     let lost = "terminated:ContainerStatusUnknown(137)";
     let missing = |name: &str| json!({"name": name, "image": "nowhere:1", "imagePullPolicy": "Never"});

@@ -8,6 +8,7 @@ mod env_file;
 pub mod expansion;
 pub mod field_ref;
 pub mod files;
+mod inside;
 pub mod mounts;
 pub mod resolv_conf;
 pub mod resource_field;

@@ -1,12 +1,9 @@
 //! Who a container runs as: the security context, else the image's user, looked up in the image's own files.
 
-use std::{fs, path::Path};
+use std::io;
 
-use super::{Subject, config_error};
+use super::{Subject, config_error, inside};
 use crate::{image::Root, kubelet::start_failure::StartFailure, runtime::User};
-
-/// A passwd(5) or group(5) file larger than this is not an image's.
-const MOST: u64 = 1 << 20;
 
 /// The user and groups.
 ///
@@ -149,24 +146,16 @@ impl Accounts {
     }
 }
 
-/// The file as the topmost layer that has it holds it. A symbolic link is not followed: it could lead out of the image.
+/// The file as the topmost layer that has it holds it; what is no file there hides those below.
 fn read(root: &Root, path: &str) -> String {
     let host = [std::path::PathBuf::from("/")];
     let layers = match root {
         Root::Host => &host[..],
         Root::Layers(layers) => layers,
     };
-    let found = layers
-        .iter()
-        .rev()
-        .map(|layer| layer.join(path))
-        .find(|path| fs::symlink_metadata(path).is_ok());
-    found.and_then(|path| read_file(&path)).unwrap_or_default()
-}
-
-fn read_file(path: &Path) -> Option<String> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    (metadata.is_file() && metadata.len() <= MOST).then(|| fs::read_to_string(path).ok())?
+    let mut found = layers.iter().rev().map(|layer| inside::read(layer, path));
+    let topmost = found.find(|read| !matches!(read, Err(error) if error.kind() == io::ErrorKind::NotFound));
+    topmost.and_then(Result::ok).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -186,5 +175,22 @@ mod tests {
         assert_eq!(ids("4242"), Some((4242, 0)));
         assert_eq!(ids("nobody-there"), None);
         assert_eq!(accounts.memberships("web").collect::<Vec<_>>(), [998]);
+    }
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_users_are_those_of_the_image_wherever_its_links_lead() {
+        let outer = tempfile::tempdir().unwrap();
+        let etc = |users: &str| {
+            std::fs::create_dir_all(outer.path().join(users)).unwrap();
+            std::fs::write(outer.path().join(users).join("passwd"), users).unwrap();
+        };
+        etc("etc");
+        etc("below/etc");
+        std::fs::create_dir(outer.path().join("above")).unwrap();
+        std::os::unix::fs::symlink("../etc", outer.path().join("above/etc")).unwrap();
+        let layers = |names: &[&str]| Root::Layers(names.iter().map(|name| outer.path().join(name)).collect());
+        assert_eq!(read(&layers(&["below"]), "etc/passwd"), "below/etc");
+        // The machine's own would be one folder up.
+        assert_eq!(read(&layers(&["above"]), "etc/passwd"), "");
     }
 }

@@ -1,6 +1,7 @@
 //! Image archives: the OCI layout in a tar file, and what `docker save` writes.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
@@ -11,14 +12,15 @@ use serde::Deserialize;
 
 use super::{
     digest,
+    headers::Headers,
     manifest::{Descriptor, Index, Manifest},
 };
 
 /// The largest JSON document that is read into memory.
 const JSON_MAX: u64 = 8 << 20;
 
-/// The most that a compressed archive may unpack to, in bytes.
-const ARCHIVE_MAX: u64 = 128 << 30;
+/// The most of them together: one that is named many times is read as often.
+const ALL_JSON_MAX: u64 = 64 << 20;
 
 /// The most files in one archive.
 const FILES_MAX: usize = 100_000;
@@ -41,6 +43,8 @@ pub enum ArchiveError {
 pub(super) struct Archive {
     file: File,
     entries: HashMap<String, (u64, u64)>,
+    /// How many bytes of JSON may still be read.
+    json_left: Cell<u64>,
 }
 
 /// An image of an archive.
@@ -58,8 +62,9 @@ pub(super) struct Found {
 }
 
 impl Archive {
-    /// Opens the archive at `path`; a gzip-compressed one is unpacked into the folder `work` first.
-    pub(super) fn open(path: &Path, work: &Path) -> Result<Self, ArchiveError> {
+    /// Opens the archive at `path`; a gzip-compressed one is unpacked into the folder `work` first, to no more than
+    /// `most` bytes.
+    pub(super) fn open(path: &Path, work: &Path, most: u64) -> Result<Self, ArchiveError> {
         let mut file = File::open(path)?;
         if file.metadata()?.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
@@ -70,7 +75,7 @@ impl Archive {
         if start == 2 && magic == [0x1f, 0x8b] {
             let mut plain = unnamed_file(work)?;
             let content = flate2::read::MultiGzDecoder::new(file);
-            if io::copy(&mut content.take(ARCHIVE_MAX), &mut plain)? == ARCHIVE_MAX {
+            if io::copy(&mut content.take(most), &mut plain)? == most {
                 return Err(ArchiveError::Damaged("it is too large".to_owned()));
             }
             plain.rewind()?;
@@ -78,8 +83,10 @@ impl Archive {
         }
         let mut entries = HashMap::new();
         let mut links = Vec::new();
-        let mut archive = tar::Archive::new(&file);
-        for entry in archive.entries_with_seek()? {
+        let headers = Headers::default();
+        let mut archive = tar::Archive::new(headers.of(&file));
+        let mut found = archive.entries_with_seek()?;
+        while let Some(entry) = headers.next(|| found.next()) {
             let entry = entry.map_err(|_| ArchiveError::NotAnImage("valid tar header"))?;
             let name = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
             if let Some(target) = entry.link_name()? {
@@ -89,7 +96,7 @@ impl Archive {
             } else {
                 entries.insert(name, (entry.raw_file_position(), entry.size()));
             }
-            if entries.len() > FILES_MAX {
+            if entries.len() + links.len() > FILES_MAX {
                 return Err(ArchiveError::Damaged(format!("it has more than {FILES_MAX} files")));
             }
         }
@@ -98,7 +105,11 @@ impl Archive {
                 entries.insert(name, place);
             }
         }
-        Ok(Self { file, entries })
+        Ok(Self {
+            file,
+            entries,
+            json_left: Cell::new(ALL_JSON_MAX),
+        })
     }
 
     /// A reader of one file of the archive.
@@ -185,9 +196,9 @@ impl Archive {
         let saved: Vec<Saved> = self.json("manifest.json")?;
         let mut found = Vec::new();
         for image in saved {
-            let mut size = 0;
+            let mut size: u64 = 0;
             for layer in &image.layers {
-                size += self.place(layer)?.1;
+                size = self.place(layer)?.1.saturating_add(size);
             }
             found.push(Found {
                 names: image.repo_tags.unwrap_or_default(),
@@ -211,6 +222,9 @@ impl Archive {
         if size > JSON_MAX {
             return Err(ArchiveError::Damaged(format!("{name} is too large")));
         }
+        let left = self.json_left.get().checked_sub(size);
+        let left = left.ok_or_else(|| ArchiveError::Damaged("its descriptions are too large".to_owned()))?;
+        self.json_left.set(left);
         let mut bytes = Vec::new();
         self.read(name)?.read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -260,4 +274,54 @@ fn unnamed_file(folder: &Path) -> io::Result<File> {
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(archive: &mut Vec<u8>, name: &str, size: u64, content: &[u8]) {
+        let mut header = tar::Header::new_gnu();
+        header.set_path(name).unwrap();
+        header.set_size(size);
+        header.set_cksum();
+        archive.extend_from_slice(header.as_bytes());
+        archive.extend_from_slice(content);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+
+    fn file(archive: &mut Vec<u8>, name: &str, content: &[u8]) {
+        entry(archive, name, content.len() as u64, content);
+    }
+
+    fn images(archive: &[u8]) -> Result<Vec<Found>, ArchiveError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.tar");
+        std::fs::write(&path, archive).unwrap();
+        Archive::open(&path, folder.path(), u64::MAX)?.images()
+    }
+
+    #[test]
+    fn sizes_that_no_file_has_are_no_number_too_large() {
+        let mut archive = Vec::new();
+        let manifest = br#"[{"Config": "c", "RepoTags": ["a:1"], "Layers": ["big", "big", "big"]}]"#;
+        file(&mut archive, "manifest.json", manifest);
+        file(&mut archive, "c", b"{}");
+        entry(&mut archive, "big", (1 << 63) - 1, b"x");
+        match images(&archive) {
+            Ok(found) => assert_eq!(found[0].size, u64::MAX),
+            Err(error) => assert!(error.to_string().contains("valid tar header"), "{error}"),
+        }
+    }
+
+    #[test]
+    fn one_description_that_is_named_many_times_is_not_read_without_end() {
+        let mut archive = Vec::new();
+        let image = br#"{"Config": "c", "RepoTags": ["a:1"], "Layers": []}"#;
+        let manifest = [&b"["[..], &[&image[..]; 20].join(&b","[..]), b"]"].concat();
+        file(&mut archive, "manifest.json", &manifest);
+        file(&mut archive, "c", &vec![b' '; 7 << 20]);
+        let refused = images(&archive).map(drop).unwrap_err();
+        assert!(refused.to_string().contains("descriptions are too large"), "{refused}");
+    }
 }

@@ -1,7 +1,8 @@
 //! Unpacking a layer: untrusted paths, links and sizes stay inside its folder; whiteouts become overlayfs' own.
 
 use std::{
-    io::{self, Read},
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Component, Path, PathBuf},
 };
@@ -15,11 +16,7 @@ use nix::{
 };
 use tar::{Entry, EntryType};
 
-/// The most that one layer may unpack to, in bytes.
-pub(super) const LAYER_MAX: u64 = 64 << 30;
-
-/// The most entries of one layer.
-const ENTRIES_MAX: usize = 4_000_000;
+use super::{budget::Budget, headers::Headers};
 
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
@@ -32,25 +29,24 @@ const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o755);
 /// Unpacks the tar stream into the empty folder `target`.
 ///
 /// # Errors
-/// What the disk says, or what is wrong with an entry, by its name.
-pub(super) fn unpack(stream: impl Read, target: &Path) -> io::Result<()> {
+/// What the disk says, what is wrong with an entry, by its name, or that the image's budget is spent.
+pub(super) fn unpack(stream: impl Read, target: &Path, budget: &mut Budget) -> io::Result<()> {
     let root = open(
         target,
         OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
         Mode::empty(),
     )?;
-    let unpacker = Unpacker {
+    let mut unpacker = Unpacker {
         root,
         owners: nix::unistd::geteuid().is_root(),
+        budget,
     };
-    let mut archive = tar::Archive::new(stream);
+    let headers = Headers::default();
+    let mut archive = tar::Archive::new(headers.of(stream));
+    let mut entries = archive.entries()?;
     // A folder's own mode and time are set last: making files in it needs the one and changes the other.
     let mut folders = Vec::new();
-    let mut left = LAYER_MAX;
-    for (count, entry) in archive.entries()?.enumerate() {
-        if count > ENTRIES_MAX {
-            return Err(io::Error::other("the layer has too many entries"));
-        }
+    while let Some(entry) = headers.next(|| entries.next()) {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
         let named = |error: io::Error| match error.raw_os_error() {
@@ -59,13 +55,13 @@ pub(super) fn unpack(stream: impl Read, target: &Path) -> io::Result<()> {
             None => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
         };
         // A sparse file is larger unpacked than what of it is in the stream.
-        left = left
-            .checked_sub(entry.size())
-            .ok_or_else(|| io::Error::other("it unpacks to more than an image may have"))?;
+        unpacker.budget.spend(entry.size())?;
         if let Some(folder) = unpacker.entry(&mut entry, &path).map_err(named)? {
             let header = entry.header();
             folders.push((folder, header.mode()?, header.mtime().unwrap_or(0)));
         }
+        // What nobody wanted of its content is no header of the next one.
+        io::copy(&mut entry, &mut io::sink())?;
     }
     for (folder, mode, mtime) in folders {
         unpacker.finish_folder(&folder, Mode::from_bits_truncate(mode), mtime)?;
@@ -73,15 +69,17 @@ pub(super) fn unpack(stream: impl Read, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-struct Unpacker {
+struct Unpacker<'a> {
     root: OwnedFd,
     /// Whether owners can be set.
     owners: bool,
+    budget: &'a mut Budget,
 }
 
-impl Unpacker {
+impl Unpacker<'_> {
     /// Makes one entry; returns its path where it is a folder.
-    fn entry(&self, entry: &mut Entry<'_, impl Read>, path: &Path) -> io::Result<Option<PathBuf>> {
+    fn entry(&mut self, entry: &mut Entry<'_, impl Read>, path: &Path) -> io::Result<Option<PathBuf>> {
+        self.budget.count()?;
         let path = inside(path)?;
         let kind = entry.header().entry_type();
         if path.as_os_str().is_empty() {
@@ -128,7 +126,7 @@ impl Unpacker {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 let file = nix::fcntl::openat(&parent, &name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-                io::copy(entry, &mut std::fs::File::from(file))?;
+                fill(&mut File::from(file), entry)?;
             }
             EntryType::Symlink => {
                 let target = entry
@@ -189,7 +187,7 @@ impl Unpacker {
     }
 
     /// The folder that `path` is in, opened without leaving the root, made where it is missing; and the last name.
-    fn parent(&self, path: &Path) -> io::Result<(OwnedFd, PathBuf)> {
+    fn parent(&mut self, path: &Path) -> io::Result<(OwnedFd, PathBuf)> {
         let name = path.file_name().ok_or_else(|| io::Error::other("it has no name"))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut so_far = PathBuf::new();
@@ -198,6 +196,7 @@ impl Unpacker {
             so_far.push(part);
             opened = match self.open(&so_far) {
                 Err(Errno::ENOENT) => {
+                    self.budget.count()?;
                     make_folder(&opened, Path::new(part.as_os_str()))?;
                     self.open(&so_far)?
                 }
@@ -217,7 +216,7 @@ impl Unpacker {
     }
 
     /// Gives a folder the mode and time of its entry. A later entry may have replaced it; then there is nothing to do.
-    fn finish_folder(&self, folder: &Path, mode: Mode, mtime: u64) -> io::Result<()> {
+    fn finish_folder(&mut self, folder: &Path, mode: Mode, mtime: u64) -> io::Result<()> {
         let (parent, name) = match folder.as_os_str().is_empty() {
             true => (self.root.try_clone()?, PathBuf::from(".")),
             false => match self.parent(folder) {
@@ -238,7 +237,7 @@ impl Unpacker {
     }
 
     /// Hides what lower layers have in a folder.
-    fn opaque(&self, folder: &Path) -> io::Result<()> {
+    fn opaque(&mut self, folder: &Path) -> io::Result<()> {
         let (parent, name) = match folder.as_os_str().is_empty() {
             true => (self.root.try_clone()?, PathBuf::from(".")),
             false => self.parent(folder)?,
@@ -254,7 +253,7 @@ impl Unpacker {
         Ok(())
     }
 
-    fn extended_attributes(&self, entry: &mut Entry<'_, impl Read>, path: &Path) -> io::Result<()> {
+    fn extended_attributes(&mut self, entry: &mut Entry<'_, impl Read>, path: &Path) -> io::Result<()> {
         let mut attributes = Vec::new();
         if let Some(extensions) = entry.pax_extensions()? {
             for extension in extensions {
@@ -300,6 +299,22 @@ fn inside(path: &Path) -> io::Result<PathBuf> {
 fn make_folder(parent: &OwnedFd, name: &Path) -> io::Result<()> {
     mkdirat(parent, name, FOLDER_MODE)?;
     set_mode(parent, name, FOLDER_MODE)
+}
+
+/// Writes a file's content; what is zero all over takes no place on the disk.
+fn fill(file: &mut File, content: &mut impl Read) -> io::Result<()> {
+    let mut block = vec![0; 64 << 10];
+    loop {
+        match content.read(&mut block)? {
+            0 => break,
+            count if block[..count].iter().all(|byte| *byte == 0) => {
+                file.seek(SeekFrom::Current(i64::try_from(count).map_err(io::Error::other)?))?;
+            }
+            count => file.write_all(&block[..count])?,
+        }
+    }
+    let length = file.stream_position()?;
+    file.set_len(length)
 }
 
 /// `name` is no symbolic link: it was made, or looked at, just now.
@@ -388,7 +403,7 @@ mod tests {
             (Link, "bin/same", "bin/tool"),
             (Regular, "bin/tool", "new"),
         ]);
-        unpack(&bytes[..], folder.path()).unwrap();
+        unpack(&bytes[..], folder.path(), &mut Budget::default()).unwrap();
         let read = |path: &str| fs::read_to_string(folder.path().join(path)).unwrap();
         assert_eq!(read("bin/tool"), "new");
         assert_eq!(read("bin/same"), "x");
@@ -425,7 +440,7 @@ mod tests {
             ],
         ] {
             fs::create_dir(&target).unwrap();
-            let outcome = unpack(&archive(&entries)[..], &target);
+            let outcome = unpack(&archive(&entries)[..], &target, &mut Budget::default());
             assert_eq!(
                 fs::read_to_string(outside.path().join("secret")).unwrap(),
                 "old",
@@ -460,7 +475,12 @@ mod tests {
         header.set_uid(nix::unistd::geteuid().as_raw().into());
         header.set_gid(nix::unistd::getegid().as_raw().into());
         builder.append_data(&mut header, "closed/deep/su", io::empty()).unwrap();
-        unpack(&builder.into_inner().unwrap()[..], folder.path()).unwrap();
+        unpack(
+            &builder.into_inner().unwrap()[..],
+            folder.path(),
+            &mut Budget::default(),
+        )
+        .unwrap();
         let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("."), mode("closed"), mode("tmp")), (0o711, 0o555, 0o1777));
         assert_eq!((mode("closed/deep"), mode("closed/deep/su")), (0o755, 0o4755));
@@ -483,8 +503,59 @@ mod tests {
         let mut builder = tar::Builder::new(Vec::new());
         builder.append(&header, io::empty()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let refused = unpack(&builder.into_inner().unwrap()[..], folder.path()).unwrap_err();
+        let refused = unpack(
+            &builder.into_inner().unwrap()[..],
+            folder.path(),
+            &mut Budget::default(),
+        )
+        .unwrap_err();
         assert!(refused.to_string().contains("more than an image may have"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_counts_with_those_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = archive(&[(Regular, "a", "123456"), (Regular, "b", "123456")]);
+        unpack(&bytes[..], folder.path(), &mut Budget::of(12)).unwrap();
+        let refused = unpack(&bytes[..], folder.path(), &mut Budget::of(11)).unwrap_err();
+        assert!(refused.to_string().contains("more than an image may have"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_zero_all_over_takes_no_place() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let zeros = "\0".repeat(1 << 20);
+        unpack(
+            &archive(&[(Regular, "a", &zeros), (Regular, "b", "x\0")])[..],
+            folder.path(),
+            &mut Budget::default(),
+        )
+        .unwrap();
+        let metadata = fs::metadata(folder.path().join("a")).unwrap();
+        assert_eq!((metadata.len(), metadata.blocks()), (1 << 20, 0));
+        assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"x\0");
+    }
+
+    #[test]
+    fn a_name_without_end_is_not_read_into_memory() {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(EntryType::GNULongName);
+        header.set_size(1 << 40);
+        header.set_cksum();
+        let stream = header.as_bytes().chain(io::repeat(b'x'));
+        let folder = tempfile::tempdir().unwrap();
+        let refused = unpack(stream, folder.path(), &mut Budget::default()).unwrap_err();
+        assert!(refused.to_string().contains("too long"), "{refused}");
+    }
+
+    #[test]
+    fn content_that_nobody_wants_is_no_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = "x".repeat(2 << 20);
+        let bytes = archive(&[(Directory, "d", &long), (Regular, "d/f", "y")]);
+        unpack(&bytes[..], folder.path(), &mut Budget::default()).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("d/f")).unwrap(), "y");
     }
 
     #[test]
@@ -494,6 +565,7 @@ mod tests {
         unpack(
             &archive(&[(Directory, "etc", ""), (Regular, "etc/.wh.passwd", "")])[..],
             folder.path(),
+            &mut Budget::default(),
         )
         .unwrap();
         let metadata = fs::symlink_metadata(folder.path().join("etc/passwd")).unwrap();

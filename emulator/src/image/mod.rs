@@ -2,10 +2,14 @@
 
 #[cfg(target_os = "linux")]
 mod archive;
+#[cfg(target_os = "linux")]
+mod budget;
 mod compression;
 mod credential_helper;
 mod digest;
 pub mod docker_config;
+#[cfg(target_os = "linux")]
+mod headers;
 pub mod host;
 #[cfg(target_os = "linux")]
 mod layer;

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use super::{
     Credentials, Image, ImageError, Images, Root,
     archive::{Archive, ArchiveError},
+    budget::{self, Budget},
     compression,
     digest::{self, Digesting},
     host, layer,
@@ -27,6 +28,8 @@ use super::{
 pub struct ImageStore {
     path: PathBuf,
     map_images: Vec<(String, String)>,
+    /// The most that an image may unpack to, in bytes.
+    most: u64,
 }
 
 impl ImageStore {
@@ -42,7 +45,15 @@ impl ImageStore {
         Ok(Self {
             path: path.to_owned(),
             map_images,
+            most: budget::MOST_BYTES,
         })
+    }
+
+    /// The same store, whose images may unpack to no more than this; for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_most(self, most: u64) -> Self {
+        Self { most, ..self }
     }
 
     /// Imports every image of an archive; returns their names.
@@ -51,7 +62,7 @@ impl ImageStore {
     /// What is wrong with the archive, or with the disk; what was imported before stays.
     pub fn import(&self, archive: &Path) -> Result<Vec<String>, ArchiveError> {
         let work = self.begin()?;
-        let archive = Archive::open(archive, work.path())?;
+        let archive = Archive::open(archive, work.path(), self.most)?;
         let mut imported = Vec::new();
         for found in archive.images()? {
             let mut names: Vec<Reference> = Vec::new();
@@ -105,8 +116,9 @@ impl ImageStore {
         }
         let work = self.begin()?;
         let mut folders = Vec::new();
+        let mut budget = Budget::of(self.most);
         for (index, diff_id) in diff_ids.iter().enumerate() {
-            folders.push(self.layer(&work, diff_id, || open_layer(index))?);
+            folders.push(self.layer(&work, diff_id, &mut budget, || open_layer(index))?);
         }
         let image = Image {
             id: digest::of(config),
@@ -130,6 +142,7 @@ impl ImageStore {
         &self,
         work: &Work,
         diff_id: &str,
+        budget: &mut Budget,
         open: impl Fn() -> Result<R, ArchiveError>,
     ) -> Result<PathBuf, ArchiveError> {
         let hex = diff_id
@@ -144,7 +157,7 @@ impl ImageStore {
         }
         let unpacking = work.path().join(hex);
         fs::create_dir(&unpacking)?;
-        let done = unpack(&unpacking, diff_id, open()?);
+        let done = unpack(&unpacking, diff_id, budget, open()?);
         let done = done.and_then(|()| match fs::rename(&unpacking, &folder) {
             // Somebody else unpacked the same layer meanwhile.
             Err(_) if folder.is_dir() => Ok(()),
@@ -195,13 +208,13 @@ impl ImageStore {
     }
 }
 
-fn unpack(folder: &Path, diff_id: &str, stream: impl io::Read) -> Result<(), ArchiveError> {
+fn unpack(folder: &Path, diff_id: &str, budget: &mut Budget, stream: impl io::Read) -> Result<(), ArchiveError> {
     let damaged = |error: io::Error| match error.raw_os_error() {
         Some(_) => ArchiveError::Io(error),
         None => ArchiveError::Damaged(format!("layer {diff_id}: {error}")),
     };
-    let mut content = Digesting::new(compression::plain(stream)?, layer::LAYER_MAX);
-    layer::unpack(&mut content, folder).map_err(damaged)?;
+    let mut content = Digesting::new(compression::plain(stream)?, budget.stream());
+    layer::unpack(&mut content, folder, budget).map_err(damaged)?;
     if content.finish().map_err(damaged)? != diff_id {
         return Err(ArchiveError::Damaged(format!(
             "the content of layer {diff_id} has another digest"

@@ -135,7 +135,7 @@ pub(crate) fn fill_layer(root: &Path) {
         fs::create_dir_all(root.join(folder)).unwrap();
     }
     fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
-    for name in "sh sleep echo cat head tr id kill nc hostname touch mkdir ls ps stty tty mknod dd grep test readlink"
+    for name in "sh sleep echo cat head tr id kill nc hostname touch mkdir ls ps stty tty mknod dd grep test readlink rm ln pwd chmod"
         .split(' ')
     {
         symlink("busybox", root.join("bin").join(name)).unwrap();

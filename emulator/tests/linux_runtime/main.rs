@@ -5,6 +5,7 @@
     reason = "a test that panics has failed, which is what it should do"
 )]
 
+mod escape;
 mod isolation;
 mod lifecycle;
 mod machine;

@@ -5,7 +5,7 @@ use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, UdpSocket},
     os::{
-        fd::OwnedFd,
+        fd::{AsRawFd, OwnedFd},
         unix::{fs::DirBuilderExt, process::CommandExt},
     },
     path::{Path, PathBuf},
@@ -316,6 +316,12 @@ impl Sandboxes {
     fn spawn(&self, folder: &Path, socket: OwnedFd) -> io::Result<std::process::Child> {
         let log = fs::File::create(folder.join("shim.log"))?;
         let program = self.options.shim.clone().unwrap_or_else(|| "/proc/self/exe".into());
+        // A container can have a process of the shim's run `/proc/self/exe`, and holds this file then: on a mount of its
+        // own it can't be written, nor be given another mode. Who may not mount is root of nothing that this guards.
+        let guarded = launch::read_only_copy(&program).ok();
+        let program = guarded
+            .as_ref()
+            .map_or(program, |file| format!("/proc/self/fd/{}", file.as_raw_fd()).into());
         Command::new(program)
             .arg0(shim::ARGUMENT_0)
             .env_clear()

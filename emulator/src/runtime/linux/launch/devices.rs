@@ -17,7 +17,8 @@ use nix::{
 use super::{
     error::{During, LaunchError},
     inside::{self, Kind},
-    syscalls::{attach, clone_tree},
+    root::read_only_copy,
+    syscalls::attach,
 };
 use crate::runtime::Security;
 
@@ -76,8 +77,9 @@ pub(super) fn build(root: BorrowedFd<'_>, security: &Security, shm: OwnedFd) -> 
     Ok(())
 }
 
+/// The machine's own node: what is written goes to the device, but its mode and owner stay the machine's.
 fn node(root: BorrowedFd<'_>, name: &str) -> io::Result<()> {
-    let tree = clone_tree(&Path::new("/dev").join(name), false)?;
+    let tree = read_only_copy(&Path::new("/dev").join(name))?;
     let place = inside::place(root, &Path::new("/dev").join(name), Kind::File)?;
     attach(tree.as_fd(), place.as_fd())
 }

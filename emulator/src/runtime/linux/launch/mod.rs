@@ -15,6 +15,7 @@ mod pause_root;
 mod program;
 mod root;
 mod seccomp;
+mod session;
 mod syscalls;
 mod terminal;
 
@@ -27,7 +28,7 @@ use std::{
 pub(super) use error::{LaunchError, words};
 pub(super) use namespaces::{fork_into, in_namespaces_of, reset_signals};
 pub(super) use pause_root::{give_up_everything, pause_root};
-pub(super) use root::in_user_namespace;
+pub(super) use root::{in_user_namespace, read_only_copy};
 
 use self::error::During;
 use super::{cgroup::Cgroup, record::ContainerFolder};
@@ -96,6 +97,7 @@ fn finish(
     streams: Streams,
 ) -> Result<Infallible, LaunchError> {
     let _ = nix::unistd::setsid();
+    session::leave();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     match streams {
         Streams::Files(files) => terminal::use_files(&files, user)?,
@@ -106,6 +108,9 @@ fn finish(
         // Without no_new_privs a filter needs a capability that is dropped below.
         seccomp::apply(&filter)?;
     }
+    // From here on this process has no more rights than the container's own, which could otherwise look into it, and
+    // take what it still has open. The program that it becomes is its own again.
+    nix::sys::prctl::set_dumpable(false).during("close up")?;
     identity::assume(user, security)?;
     namespaces::die_with_the_shim().during("tie to the shim")?;
     program::enter_directory(&config.working_dir)?;

@@ -3,8 +3,9 @@
 use std::{
     convert::Infallible,
     ffi::CString,
-    fs, io,
-    os::unix::fs::PermissionsExt,
+    fs,
+    io::{self, Read},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -13,13 +14,36 @@ use super::error::{LaunchError, words};
 /// The search path of a container whose environment has none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Enters it, unless it leads out of the container: a link to `/proc/self/fd` would, to what this process has open.
 pub(super) fn enter_directory(path: &Path) -> Result<(), LaunchError> {
-    std::env::set_current_dir(path).map_err(|error| {
-        LaunchError(format!(
-            "chdir to cwd ({path:?}) set in config.json failed: {}",
-            words(&error)
-        ))
-    })
+    let failed = |error: &io::Error| {
+        let why = words(error);
+        LaunchError(format!("chdir to cwd ({path:?}) set in config.json failed: {why}"))
+    };
+    std::env::set_current_dir(path).map_err(|error| failed(&error))?;
+    match std::env::current_dir() {
+        Ok(directory) if directory.is_absolute() => Ok(()),
+        _ => Err(LaunchError(
+            "current working directory is outside of container mount namespace root -- possible container breakout \
+             detected"
+                .into(),
+        )),
+    }
+}
+
+/// The most of a container's list of users that is read.
+const MOST_USERS: u64 = 1 << 20;
+
+/// The container's own list of users: of any length, and maybe a pipe that nobody ever writes to.
+fn users() -> String {
+    let mut text = String::new();
+    let opened = fs::File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/etc/passwd");
+    // What can't be read names nobody.
+    let _ = opened.and_then(|file| file.take(MOST_USERS).read_to_string(&mut text));
+    text
 }
 
 /// The environment with the `HOME` that /etc/passwd has, where it has none of its own.
@@ -30,8 +54,7 @@ pub(super) fn environment(given: &[(String, String)], uid: u32) -> Vec<(String, 
         all.push(("PATH".into(), DEFAULT_PATH.into()));
     }
     if lacks(&all, "HOME") {
-        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        all.push(("HOME".into(), home(&users, uid).unwrap_or("/").to_owned()));
+        all.push(("HOME".into(), home(&users(), uid).unwrap_or("/").to_owned()));
     }
     all
 }

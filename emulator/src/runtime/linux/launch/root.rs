@@ -189,6 +189,13 @@ fn cgroups(plan: &Plan<'_>, root: BorrowedFd<'_>, security: &Security) -> Result
     Ok(())
 }
 
+/// A detached copy of the mount at a path: what is in it can be read and run, and by nobody changed.
+pub(in super::super) fn read_only_copy(path: &Path) -> io::Result<OwnedFd> {
+    let tree = clone_tree(path, false)?;
+    read_only(tree.as_fd())?;
+    Ok(tree)
+}
+
 pub(super) fn read_only(tree: BorrowedFd<'_>) -> io::Result<()> {
     set_attributes(
         tree,

@@ -17,18 +17,18 @@ use tokio::{
 use crate::runtime::*;
 
 /// `echo` gives back its input until it ends, `fail` complains and exits with 3, `size` tells its terminal's size.
-pub(crate) struct Echo {
+pub struct Echo {
     /// Where `connect` leads to.
     port: u16,
     /// Where the container's log is.
-    pub(crate) log_path: PathBuf,
+    pub log_path: PathBuf,
     /// Whether the container has ended.
-    pub(crate) ended: AtomicBool,
+    pub ended: AtomicBool,
 }
 
 impl Echo {
     /// One whose `connect` leads to this port.
-    pub(crate) fn at(port: u16) -> Self {
+    pub fn at(port: u16) -> Self {
         Self {
             port,
             log_path: PathBuf::new(),

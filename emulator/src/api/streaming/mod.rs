@@ -11,8 +11,8 @@ mod upgrade;
 mod websocket_command;
 mod websocket_tunnel;
 
-#[cfg(test)]
-pub(crate) mod echo_runtime;
+#[doc(hidden)]
+pub mod echo_runtime;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,4 @@
+//! `fuzz/run` builds and runs it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::images::check(data));

@@ -1,0 +1,79 @@
+//! The emulator's API server in memory, without the network.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, header};
+use emulator::api::streaming::echo_runtime::Echo;
+use emulator::api::{Api, metrics::Meter};
+use emulator::clock::Clock;
+use emulator::controllers::namespaces::{ensure_built_in, provide};
+use emulator::features::Features;
+use emulator::store::{Key, Resource, Store};
+use emulator::tokens::Signer;
+use futures::FutureExt as _;
+use serde_json::Value;
+
+/// JSON, as kubectl sends it.
+pub(crate) const JSON: &str = "application/json";
+/// YAML, as `kubectl apply --server-side` sends it.
+pub(crate) const YAML: &str = "application/yaml";
+
+/// Where the pods are.
+pub(crate) const PODS: &str = "/api/v1/namespaces/default/pods";
+
+/// One server for all inputs.
+static SERVER: LazyLock<Arc<Api>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder for a key");
+    let signer = Signer::load_or_create(&folder.path().join("key")).expect("a key");
+    let (store, clock) = (Store::in_memory(), Clock::system());
+    ensure_built_in(&store, clock.now());
+    provide(&store, "default", "", clock.now());
+    Arc::new(Api {
+        store,
+        clock,
+        runtime: Arc::new(Echo::at(0)),
+        signer: Arc::new(signer),
+        features: Features::default(),
+        meter: Meter::default(),
+    })
+});
+
+/// Asks as the administrator; returns the code and the answer, which is JSON whatever was asked.
+pub(crate) fn ask(method: &str, path: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::CONTENT_TYPE, content_type)
+        .body(Body::from(body.to_vec()))
+        .expect("a request");
+    let answered = async {
+        let response = SERVER.answer(request, true).await;
+        let code = response.status().as_u16();
+        (code, to_bytes(response.into_body(), usize::MAX).await)
+    };
+    let (code, body) = answered.now_or_never().expect("what is in memory is there at once");
+    let answer = serde_json::from_slice(&body.expect("a whole answer")).expect("an answer in JSON");
+    assert!(code < 500, "{method} {path}: {answer}");
+    (code, answer)
+}
+
+/// The pod of that name in the store.
+pub(crate) fn stored(name: &str) -> Option<Arc<Value>> {
+    SERVER.store.get(&key(name))
+}
+
+/// Puts a pod into the store as it is.
+pub(crate) fn put(name: &str, pod: &Value) {
+    let kept = SERVER.store.modify(&key(name), |object| {
+        *object = pod.clone();
+        Ok::<_, emulator::store::StoreError>(())
+    });
+    if kept.is_err() {
+        SERVER.store.create(key(name), pod.clone()).expect("room for a pod");
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key::new(Resource::Pods, "default", name)
+}

@@ -605,3 +605,31 @@ fn a_page_that_cannot_be_had_leaves_those_before_it() {
     let list: Value = serde_json::from_str(json).unwrap();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_name_that_is_mistyped_gets_the_nearest_one() {
+    let server = Server::start(|path, _| match path {
+        path if path.contains("/events") => list("EventList", &[], None),
+        path if path.contains("/pods/") => refusal(404, "NotFound", "pods \"wbe\" not found"),
+        path if path.contains("/pods?") => list(
+            "PartialObjectMetadataList",
+            &[pod("db", "Running", true), pod("web", "Running", true)],
+            None,
+        ),
+        path if path.starts_with("/api/v1/namespaces/default") => (
+            200,
+            vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}).to_string()],
+        ),
+        path => panic!("asked for {path}"),
+    });
+    for command in [&["explain", "pod/wbe"][..], &["lifecycle", "wbe"]] {
+        let said = transcript(&[command, &["-s", &server.url]].concat(), "");
+        assert!(
+            said.ends_with("Error from server (NotFound): pods \"wbe\" not found\n\nDid you mean this?\n\tweb\n"),
+            "{said}"
+        );
+    }
+    // What is no topic may be a pod.
+    let said = transcript(&["explain", "shop-db-0"], "");
+    assert!(said.ends_with("Did you mean this?\n\tpod/shop-db-0\n"), "{said}");
+}

@@ -54,6 +54,14 @@ pub enum ClusterError {
     /// Warnings were received, with `--warnings-as-errors`.
     #[error("error: {} received", if *.0 == 1 { "1 warning".to_owned() } else { format!("{} warnings", .0) })]
     Warnings(usize),
+    /// There is no such pod, and one that may be meant.
+    #[error("{error}\n\nDid you mean this?\n\t{meant}")]
+    Misnamed {
+        /// What the server said.
+        error: Box<Self>,
+        /// The name of the other one.
+        meant: String,
+    },
     /// Nobody listens there.
     #[error("The connection to the server {server} was refused - did you specify the right host or port?")]
     Refused {
@@ -157,7 +165,22 @@ impl ClusterError {
 
     /// Whether the server says that there is no such object.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Server { code: 404, .. })
+        match self {
+            Self::Misnamed { error, .. } => error.is_not_found(),
+            error => matches!(error, Self::Server { code: 404, .. }),
+        }
+    }
+
+    /// Adds what may be meant instead.
+    #[must_use]
+    pub fn meant(self, other: Option<String>) -> Self {
+        match other {
+            Some(meant) => Self::Misnamed {
+                error: Box::new(self),
+                meant,
+            },
+            None => self,
+        }
     }
 
     /// Whether the server says that we may not.

@@ -12,6 +12,7 @@ use super::Cluster;
 use super::error::ClusterError;
 use super::watch::Query;
 use crate::cli::selection::Choice;
+use crate::cli::usage::nearest;
 
 /// A pod and all events that name it. Events that may not be read are left out: the pod still can be shown.
 #[derive(Clone, Debug)]
@@ -56,7 +57,11 @@ impl Cluster {
         );
         match pod {
             Ok(pod) => Ok(with_event_list(pod, events)),
-            Err(error) if error.is_not_found() => Err(self.missing_namespace(namespace).await.unwrap_or(error)),
+            Err(error) if error.is_not_found() => {
+                let (missing, meant) =
+                    tokio::join!(self.missing_namespace(namespace), self.nearest_pod(namespace, name));
+                Err(missing.unwrap_or_else(|| error.meant(meant)))
+            }
             Err(error) => Err(error),
         }
     }
@@ -66,6 +71,23 @@ impl Cluster {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let error = self.limited(api.get_metadata(namespace)).await.err()?;
         error.is_not_found().then_some(error)
+    }
+
+    /// The pod whose name is nearest to one that is none, or begins with it; among the first page of names.
+    async fn nearest_pod(&self, namespace: &str, name: &str) -> Option<String> {
+        let api: Api<Pod> = self.api(Some(namespace));
+        let params = ListParams {
+            limit: self.page,
+            ..ListParams::default()
+        };
+        let pods = self.limited(api.list_metadata(&params)).await.ok()?;
+        let names: Vec<&str> = pods
+            .items
+            .iter()
+            .filter_map(|pod| pod.metadata.name.as_deref())
+            .collect();
+        let begins = || names.iter().copied().find(|known| known.starts_with(name));
+        nearest(name, names.iter().copied()).or_else(begins).map(str::to_owned)
     }
 
     /// Fetches the pods whose names begin with `prefix`, as `kubectl describe` takes a name that is none.

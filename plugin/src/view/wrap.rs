@@ -44,7 +44,7 @@ pub fn hang(label: Line, text: &Line, columns: Option<usize>) -> Vec<Line> {
     let mut line = label;
     for span in text.spans() {
         for (number, word) in span.text.split(' ').enumerate() {
-            let gap = usize::from(number > 0);
+            let gap = usize::from(number > 0 && line.width() > start);
             if line.width() > start && line.width() + gap + word.width() > columns {
                 lines.push(std::mem::replace(&mut line, Line::from(" ".repeat(start))));
             } else if gap > 0 {

@@ -60,10 +60,23 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
             Ok(ExitCode::SUCCESS)
         }
         Err(error) if error.parent == "Pod" => Err(UsageError::new(format!("there is no topic or field {topic:?}"))
-            .suggest(catalogue.suggest(&topic).map(str::to_owned).or(error.suggestion))
+            .suggest(
+                catalogue
+                    .suggest(&topic)
+                    .map(str::to_owned)
+                    .or(error.suggestion)
+                    .or_else(|| pod(&topic)),
+            )
             .into()),
         Err(error) => Err(UsageError::new(error.to_string()).suggest(error.suggestion).into()),
     }
+}
+
+/// How the pod of this name is asked for, where it may be one.
+fn pod(name: &str) -> Option<String> {
+    let is_name = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter);
+    (name.contains(|letter: char| letter.is_ascii_lowercase()) && name.chars().all(is_name))
+        .then(|| format!("pod/{name}"))
 }
 
 /// One answer for programs.

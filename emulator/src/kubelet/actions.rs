@@ -151,11 +151,12 @@ fn init_actions(pod: &Pod, seen: &Seen, results: &Results, changed: &[Changed], 
     let Some(last) = init.len().checked_sub(1) else {
         return true;
     };
-    // Where a regular container was made in this sandbox, the init containers have done their work, even
-    // those that the runtime has forgotten since.
-    let before = pod
-        .regular()
-        .any(|declared| seen.newest_here(declared.name()).is_some());
+    // Where a regular container runs in this sandbox, the init containers have done their work, even those that the
+    // runtime has forgotten since. One that has ended says nothing: it waits for the last sidecar to come back.
+    let before = pod.regular().any(|declared| {
+        let newest = seen.newest_here(declared.name());
+        newest.is_some_and(|newest| matches!(newest.state, ContainerState::Created | ContainerState::Running))
+    });
     let mut initialized = before;
     let mut passed = before;
     let mut start = Vec::new();

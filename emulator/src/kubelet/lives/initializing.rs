@@ -107,3 +107,15 @@ async fn sidecars_stop_in_reverse_order_after_the_containers_on_deletion() {
     };
     assert!(finished("app") < finished("b") && finished("b") < finished("a"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_has_ended_waits_for_a_sidecar_that_is_backed_off() {
+    let script = Script::default()
+        .with("proxy", [fails(1, 1)])
+        .with("app", [fails(3, 1)]);
+    let spec = json!({"initContainers": [{"name": "proxy", "image": "i", "restartPolicy": "Always"}],
+        "containers": [{"name": "app"}]});
+    let life = Life::run(script, spec, 15).await;
+    assert_eq!(life.starts("proxy"), [0, 1, 12]);
+    assert_eq!(life.starts("app"), [0, 12]);
+}

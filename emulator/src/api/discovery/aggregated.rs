@@ -18,7 +18,12 @@ pub(in crate::api) fn aggregated(path: &str, accept: &str) -> Option<(String, Va
     })?;
     let groups: Vec<Value> = match path.trim_end_matches('/') {
         "/api" => vec![aggregated_group("", "v1")],
-        "/apis" => GROUPS.map(|(name, version)| aggregated_group(name, version)).to_vec(),
+        "/apis" => {
+            let groups = GROUPS.into_iter();
+            // A group without resources keeps kubectl from remembering the others. Whoever asks so has no need of it.
+            let groups = groups.filter(|(name, _)| !resources(name).is_empty());
+            groups.map(|(name, version)| aggregated_group(name, version)).collect()
+        }
         _ => return None,
     };
     let media = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");

@@ -38,9 +38,15 @@ fn explain(text: &str) -> Result<(), Problem> {
         let reading = Reading::of_saved(pod.pod.clone());
         for language in [Language::English, Language::Korean] {
             printer.lines(&explained::lines(pod, &reading.facts, language));
-            printer.lines(&findings::lines_in(language, reading.verdict, &reading.findings, &[]));
+            printer.lines(&findings::lines_in(
+                language,
+                reading.verdict,
+                &reading.findings,
+                &[],
+                None,
+            ));
+            printer.lines(&describe::lines(&reading, None, language, Some(80)));
         }
-        printer.lines(&describe::lines(&reading, None));
         is_json(&machine::json(&record::of(&reading)));
         is_json(&machine::json(&explanation::manifest(
             pod,

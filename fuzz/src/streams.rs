@@ -97,6 +97,8 @@ async fn talk(head: &str, bytes: &[u8], path: &str) -> Vec<u8> {
     let service = service_fn(move |request| answer(request, runtime.clone()));
     tokio::spawn(
         hyper::server::conn::http1::Builder::new()
+            // A client that has nothing to say gets its answer too.
+            .half_close(true)
             .serve_connection(TokioIo::new(server), service)
             .with_upgrades(),
     );

@@ -140,7 +140,8 @@ pub(super) fn note_update(old: &Value, new: &mut Value, manager: &Manager, now: 
     for owned in managers.0.values_mut() {
         let kept = owned
             .fields
-            .filter(|path| after.contains(path) && !changed.contains(path));
+            // An object that its owner has left empty is there still when others have written into it.
+            .filter(|path| !fields::value_at(new, path).is_null() && !changed.contains(path));
         any |= kept != owned.fields;
         owned.fields = kept;
     }
@@ -199,5 +200,16 @@ mod tests {
             "2027-01-01T00:00:00Z".parse().unwrap(),
         );
         assert_eq!(second, first);
+    }
+    #[test]
+    fn who_applies_an_empty_object_keeps_it_when_the_same_is_written_again() {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let container = |resources: Value| json!({"spec": {"containers": [{"name": "c", "resources": resources}]}});
+        let mut live = container(json!({"limits": {"cpu": "1"}}));
+        note_update(&Value::Null, &mut live, &Manager::updates("one", None), now);
+        let applied = apply(&live, &container(json!({})), &Manager::applies("two", None), false, now).unwrap();
+        let mut again = applied.clone();
+        note_update(&applied, &mut again, &Manager::updates("one", None), now);
+        assert_eq!(again, applied);
     }
 }

@@ -1,6 +1,7 @@
 //! Ports of the node that lead to pods (`hostPort`): on 127.0.0.1 alone, so that no other machine reaches a pod by them.
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -56,7 +57,7 @@ impl HostPorts {
             }
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, number))
                 .await
-                .map_err(|error| format!("hostPort {number} can't be taken on 127.0.0.1: {error}"))?;
+                .map_err(|error| refused(number, &error))?;
             let (address, runtime, container) = (all.address.subscribe(), runtime.clone(), port.container);
             all.tasks.spawn(serve(listener, address, container, runtime));
         }
@@ -66,6 +67,17 @@ impl HostPorts {
     /// Says where they lead.
     pub fn lead_to(&self, address: IpAddr) {
         self.address.send_replace(Some(address));
+    }
+}
+
+/// Why a port can't be taken, and, where only root may take it, what lets everybody.
+fn refused(number: u16, error: &io::Error) -> String {
+    let refused = format!("hostPort {number} can't be taken on 127.0.0.1");
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "{refused}: it needs root, or, for everybody, `sysctl net.ipv4.ip_unprivileged_port_start={number}`"
+        ),
+        _ => format!("{refused}: {error}"),
     }
 }
 
@@ -117,6 +129,17 @@ mod tests {
     async fn free() -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         listener.local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn a_port_that_needs_root_is_refused_with_what_opens_it() {
+        let denied = refused(80, &io::ErrorKind::PermissionDenied.into());
+        assert!(
+            denied.contains("needs root") && denied.contains("port_start=80"),
+            "{denied}"
+        );
+        let taken = refused(80, &io::ErrorKind::AddrInUse.into());
+        assert!(!taken.contains("root"), "{taken}");
     }
 
     #[tokio::test]

@@ -84,6 +84,30 @@ impl Emulator {
         self.command(&[&["start", "--port", "0"], arguments].concat())
     }
 
+    /// Starts it by way of another program, which runs the command behind its own words, and loads the image of the cases;
+    /// what was said to the user.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    #[must_use]
+    pub fn up_within(&self, program: &[&str]) -> String {
+        let data = self.data();
+        let words = [
+            "emulator",
+            "start",
+            "--port",
+            "0",
+            "--data-dir",
+            &data.to_string_lossy(),
+        ];
+        let started = Output::of(&mut within(program, &self.plugin_command(&words)));
+        let said = started.stderr.clone();
+        let _ = started.succeeded();
+        let archive = tools::busybox_archive();
+        let _ = self.command(&["load", &archive.to_string_lossy()]).succeeded();
+        said
+    }
+
     /// `emulator VERB …` on this emulator.
     #[must_use]
     pub fn command(&self, words: &[&str]) -> Output {
@@ -156,6 +180,18 @@ impl Emulator {
             assert!(more.is_empty(), "left behind: {more:#?}");
         }
     }
+}
+
+/// A command by way of another program, which runs the command behind its own words.
+#[must_use]
+pub fn within(program: &[&str], command: &Command) -> Command {
+    let mut outer = Command::new(program[0]);
+    outer
+        .args(&program[1..])
+        .arg(command.get_program())
+        .args(command.get_args());
+    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer
 }
 
 impl Drop for Emulator {

@@ -18,3 +18,5 @@ pub mod podman;
 pub mod registry;
 pub mod tools;
 pub mod turn;
+#[cfg(unix)]
+pub mod user;

@@ -10,7 +10,7 @@ use tests::kubectl::Version;
 use tests::output::Output;
 use tests::tools::conformance;
 
-/// How often each case is recorded: what depends on chance shows.
+/// How often each case is recorded: what depends on chance shows. Once where an ordinary user repeats what root has run.
 const ROUNDS: usize = 3;
 
 fn conforms(case: &str) {
@@ -19,7 +19,8 @@ fn conforms(case: &str) {
     fs::create_dir(&manifests).unwrap();
     emulator.up(&["--static-pod-path", &manifests.to_string_lossy()]);
     let kubectl = emulator.kubectl(Version::Current);
-    for round in 1..=ROUNDS {
+    let rounds = if tests::user::is_root() { ROUNDS } else { 1 };
+    for round in 1..=rounds {
         let mut record = Command::new("python3");
         record
             .arg(conformance("trace.py"))

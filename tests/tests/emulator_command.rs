@@ -155,35 +155,42 @@ fn a_stop_while_it_starts_leaves_nothing_running() {
     }
 }
 
+/// The one line in which a start says why it is none.
+fn refusal(emulator: &Emulator, words: &[&str]) -> String {
+    let data = emulator.data();
+    let output = emulator.plugin(&[&["emulator", "start", "--data-dir", data.to_str().unwrap()], words].concat());
+    assert_eq!((output.code, output.stdout.as_str()), (1, ""), "{output:?}");
+    assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+    output.stderr
+}
+
+#[test]
+fn a_disk_that_is_in_the_way_of_a_start_is_said() {
+    let emulator = Emulator::prepare(false);
+    let data = emulator.data();
+    {
+        let disk = Disk::at(&data, "size=4m,mode=700");
+        disk.remount_read_only();
+        assert!(refusal(&emulator, &[]).contains("Read-only file system"));
+    }
+    let _disk = Disk::at(&data, "size=64k,mode=700");
+    assert!(refusal(&emulator, &[]).contains("No space left on device"));
+    assert!(
+        uses(&data).iter().all(|use_| use_.starts_with("mount")),
+        "{:?}",
+        uses(&data)
+    );
+}
+
 #[test]
 fn what_is_in_the_way_of_a_start_is_said() {
     let emulator = Emulator::prepare(false);
     let data = emulator.data();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let start = |words: &[&str]| {
-        let data = data.to_str().unwrap();
-        let output = emulator.plugin(&[&["emulator", "start", "--data-dir", data], words].concat());
-        assert_eq!((output.code, output.stdout.as_str()), (1, ""), "{output:?}");
-        assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
-        output.stderr
-    };
+    let start = |words: &[&str]| refusal(&emulator, words);
     assert!(start(&["--port", &port]).contains("Address already in use"));
     assert!(start(&["--static-pod-path", "/no/such"]).contains("/no/such: there is no such directory"));
-    {
-        let disk = Disk::at(&data, "size=4m,mode=700");
-        disk.remount_read_only();
-        assert!(start(&[]).contains("Read-only file system"));
-    }
-    {
-        let _disk = Disk::at(&data, "size=64k,mode=700");
-        assert!(start(&[]).contains("No space left on device"));
-        assert!(
-            uses(&data).iter().all(|use_| use_.starts_with("mount")),
-            "{:?}",
-            uses(&data)
-        );
-    }
     fs::create_dir_all(&data).unwrap();
     fs::write(data.join("store.redb"), "no database").unwrap();
     assert!(start(&[]).contains("if it is damaged, remove it"));

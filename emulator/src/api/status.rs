@@ -155,6 +155,11 @@ impl Status {
         Self::new(422, "Invalid", message)
     }
 
+    /// What is asked for can't be had on this machine.
+    pub fn service_unavailable(message: impl Into<String>) -> Self {
+        Self::new(503, "ServiceUnavailable", message)
+    }
+
     /// Older than what is kept.
     pub fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message)

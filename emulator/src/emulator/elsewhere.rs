@@ -32,6 +32,11 @@ impl Emulator {
         match self.0 {}
     }
 
+    /// How its pods are reached.
+    pub fn reach(&self) -> Option<String> {
+        match self.0 {}
+    }
+
     /// Stops it.
     ///
     /// # Errors

@@ -48,6 +48,7 @@ pub struct Emulator {
     connection: Connection,
     runtime: Arc<LinuxRuntime>,
     limitations: Vec<String>,
+    apart: bool,
     shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -87,7 +88,7 @@ impl Emulator {
         let runtime = LinuxRuntime::new(linux)
             .await
             .map_err(|error| machine("cannot run containers here", &error))?;
-        let limitations = runtime.limitations();
+        let (limitations, apart) = (runtime.limitations(), runtime.is_apart());
         let runtime = Arc::new(runtime);
         let shared: SharedRuntime = runtime.clone();
 
@@ -189,6 +190,7 @@ impl Emulator {
             connection,
             runtime,
             limitations,
+            apart,
             shutdown,
             tasks,
         })
@@ -202,6 +204,15 @@ impl Emulator {
     /// What this machine does not let the emulator do, a sentence each.
     pub fn limitations(&self) -> &[String] {
         &self.limitations
+    }
+
+    /// How pods are reached where the machine's programs do not reach their addresses, in a sentence.
+    pub fn reach(&self) -> Option<String> {
+        self.apart.then(|| {
+            "the pods' addresses are reached by pods and probes alone, since the machine's network is root's: use \
+             `kubectl port-forward` or a hostPort"
+                .to_owned()
+        })
     }
 
     /// Stops everything: containers too. The objects stay, for the next start.

@@ -9,7 +9,8 @@ crate::with_either_kubectl! { the_machine_is_out_of_reach a_volume_does_not_lead
 /// Tries what would reach the machine, and says of each whether it did.
 const TRIES: &str = r#"
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name: done"; else echo "$name: refused"; fi; }
-try 'write to the disk' dd if=/dev/zero of=/disk count=1
+# Where not even the node can be made there is none to write to: dd would make a file.
+try 'write to the disk' sh -c '[ -b /disk ] && dd if=/dev/zero of=/disk count=1'
 try 'read the disk' dd if=/disk of=/dev/null count=1
 try 'read memory' dd if=/mem of=/dev/null count=1
 try 'write to the kernel' sh -c 'echo b > /proc/sysrq-trigger'
@@ -30,7 +31,7 @@ exit 0
 fn the_machine_is_out_of_reach(version: Version) {
     let world = World::new(version);
     let disk = block_device();
-    let script = format!("mknod /disk b {disk}; mknod /mem c 1 1\nmkdir -p /mnt\n{TRIES}");
+    let script = format!("mknod /disk b {disk} 2>/dev/null; mknod /mem c 1 1 2>/dev/null\nmkdir -p /mnt\n{TRIES}");
     let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tries"}, "spec": {
         "restartPolicy": "Never",
         "containers": [{"name": "main", "image": "busybox:1", "imagePullPolicy": "Never", "command": ["sh", "-c", script]}],

@@ -33,6 +33,8 @@ pub(super) struct Counters {
     pub(super) at: Timestamp,
     pub(super) node: Option<Usage>,
     pub(super) containers: HashMap<ContainerId, Container>,
+    /// Why a container can't be measured here, where that is so.
+    pub(super) unmeasured: Option<String>,
 }
 
 /// What one running container has used.
@@ -52,6 +54,8 @@ pub(super) struct Reading {
     pub(super) node: Option<Rate>,
     /// By pod and container.
     pub(super) containers: HashMap<(PodRef, String), Rate>,
+    /// Why a container can't be measured here, where that is so.
+    pub(super) unmeasured: Option<String>,
 }
 
 /// What something uses.
@@ -91,15 +95,20 @@ impl Meter {
 }
 
 async fn count(runtime: &SharedRuntime, clock: &Clock) -> Result<Counters, RuntimeError> {
-    let mut containers = HashMap::new();
+    let (mut containers, mut unmeasured) = (HashMap::new(), None);
     for (pod, status) in runtime.pods().await? {
         for container in status.containers {
             let (ContainerState::Running, Some(started_at)) = (container.state, container.started_at) else {
                 continue;
             };
-            // It may have ended since, and where there are no cgroups nothing is counted.
-            let Ok(usage) = runtime.usage(&container.id).await else {
-                continue;
+            let usage = match runtime.usage(&container.id).await {
+                Ok(usage) => usage,
+                Err(RuntimeError::Unsupported(why)) => {
+                    unmeasured = Some(why);
+                    continue;
+                }
+                // It may have ended since.
+                Err(_) => continue,
             };
             if usage != Usage::default() {
                 let pod = pod.clone();
@@ -120,6 +129,7 @@ async fn count(runtime: &SharedRuntime, clock: &Clock) -> Result<Counters, Runti
         at: clock.now(),
         node: machine::usage(),
         containers,
+        unmeasured,
     })
 }
 
@@ -149,6 +159,7 @@ fn between(before: &Counters, after: &Counters) -> Reading {
             .zip(before.node)
             .map(|(now, earlier)| rate(earlier.cpu_nanoseconds, now, window)),
         containers: containers.collect(),
+        unmeasured: after.unmeasured.clone(),
     }
 }
 
@@ -181,6 +192,7 @@ mod tests {
                 .iter()
                 .map(|(name, cpu)| (ContainerId((*name).into()), container(name, *cpu)))
                 .collect(),
+            unmeasured: None,
         }
     }
 

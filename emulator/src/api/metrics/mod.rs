@@ -83,6 +83,9 @@ pub(super) async fn answer(api: &Api, target: &Target, query: &Query, accept: &s
     let items = selected
         .filter_map(|object| measured.metrics(object, &reading))
         .collect::<Vec<_>>();
+    if let (Measured::Pod, true, Some(why)) = (measured, items.is_empty(), &reading.unmeasured) {
+        return Err(Status::service_unavailable(why));
+    }
     let shape = Shape::of(accept, query.get("includeObject"));
     match &target.name {
         None => Ok(ok(&measured.list(items, shape))),

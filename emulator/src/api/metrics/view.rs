@@ -167,6 +167,7 @@ mod tests {
             window: SignedDuration::from_millis(12_340),
             node: Some(rate),
             containers: HashMap::from([((pod.clone(), "a".into()), rate), ((pod, "b".into()), rate)]),
+            unmeasured: None,
         }
     }
 

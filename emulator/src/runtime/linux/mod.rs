@@ -7,11 +7,13 @@ mod launch;
 mod packets;
 mod protocol;
 mod record;
+mod rights;
 mod sandbox;
 mod sandboxes;
 mod shim;
 mod signals;
 mod streams;
+mod subordinate_ids;
 mod user_namespace;
 
 use std::{
@@ -89,6 +91,11 @@ impl LinuxRuntime {
     /// What this machine does not let the emulator do, a sentence each, for whoever asked for it.
     pub fn limitations(&self) -> Vec<String> {
         self.sandboxes.limitations()
+    }
+
+    /// The pods' network is not the machine's.
+    pub fn is_apart(&self) -> bool {
+        self.sandboxes.network.node().is_apart()
     }
 
     /// Ends the use of the machine: nothing where pods still run and are to go on, else also what they share.
@@ -243,7 +250,10 @@ impl Runtime for LinuxRuntime {
     }
 
     async fn update_resources(&self, id: &ContainerId, resources: &Resources) -> Result<(), RuntimeError> {
-        let (sandbox, _) = self.running(id)?;
+        let (sandbox, known) = self.running(id)?;
+        if let Some(controller) = sandbox.cgroup.lacks(&known.made.config.resources, resources) {
+            return Err(RuntimeError::Unsupported(sandboxes::not_enforced(controller)));
+        }
         sandbox
             .cgroup
             .child(&id.0)
@@ -312,6 +322,12 @@ impl Runtime for LinuxRuntime {
 
     async fn usage(&self, id: &ContainerId) -> Result<Usage, RuntimeError> {
         let (sandbox, _) = self.running(id)?;
+        if let Some(controller) = ["cpu", "memory"].into_iter().find(|one| !sandbox.cgroup.has(one)) {
+            return Err(RuntimeError::Unsupported(format!(
+                "what containers use is not measured: {}",
+                sandboxes::missing(controller)
+            )));
+        }
         Ok(sandbox.cgroup.child(&id.0).usage())
     }
 }

@@ -25,7 +25,7 @@ use super::{
     protocol::{Answer, Ask, Begin},
     record::{self, SandboxFolder, SandboxMade},
     sandbox::{Known, Sandbox},
-    shim, user_namespace,
+    shim, subordinate_ids, user_namespace,
 };
 use crate::{
     network::{Network, new_namespace},
@@ -69,7 +69,8 @@ impl Sandboxes {
         let digits: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let sandboxes = Self {
             folder: options.data.join("sandboxes"),
-            cgroup: cgroup::detect(&format!("kubepods-emulator-{digits}")),
+            cgroup: cgroup::of_emulator(&options.data, &format!("kubepods-emulator-{digits}"))
+                .map_err(failed("remember the pods' cgroup"))?,
             network: Network::new(&options.data, options.node.clone()),
             events: broadcast::Sender::new(EVENTS),
             all: Mutex::default(),
@@ -114,19 +115,11 @@ impl Sandboxes {
     }
 
     pub(super) fn limitations(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for (controller, what) in [
-            ("memory", "memory limits"),
-            ("cpu", "CPU limits"),
-            ("pids", "limits on processes"),
-        ] {
-            if !self.cgroup.has(controller) {
-                found.push(format!(
-                    "{what} of containers are not enforced: this user has no cgroup with the {controller} controller"
-                ));
-            }
-        }
-        found.extend(user_namespace::limitation());
+        let missing = ["memory", "cpu", "pids"]
+            .into_iter()
+            .filter(|one| !self.cgroup.has(one));
+        let mut found: Vec<String> = missing.map(not_enforced).collect();
+        found.extend(subordinate_ids::limitation());
         found
     }
 
@@ -184,7 +177,7 @@ impl Sandboxes {
 
     /// Refuses by name what this machine can't do.
     pub(super) fn check(&self, config: &ContainerConfig) -> Result<(), RuntimeError> {
-        user_namespace::check(config)
+        subordinate_ids::check(config)
     }
 
     pub(super) async fn run(&self, config: &SandboxConfig) -> Result<SandboxId, RuntimeError> {
@@ -390,6 +383,21 @@ impl Sandboxes {
     }
 }
 
+/// What it means that there is no such controller for us.
+pub(super) fn not_enforced(controller: &str) -> String {
+    let what = match controller {
+        "memory" => "memory limits",
+        "cpu" => "CPU limits",
+        _ => "limits on processes",
+    };
+    format!("{what} of containers are not enforced: {}", missing(controller))
+}
+
+/// That there is no such controller for us.
+pub(super) fn missing(controller: &str) -> String {
+    format!("this user has no cgroup with the {controller} controller")
+}
+
 /// Mount attributes are set on whole trees since 5.12, and overlays are open to user namespaces since 5.11.
 fn check_kernel(release: &str) -> Result<(), RuntimeError> {
     let mut numbers = release
@@ -421,11 +429,6 @@ fn node_address() -> IpAddr {
         socket.local_addr()
     });
     route.map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip())
-}
-
-/// This process is root of a user namespace only.
-pub(super) fn is_rootless() -> bool {
-    launch::in_user_namespace()
 }
 
 #[cfg(test)]

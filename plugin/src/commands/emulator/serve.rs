@@ -23,9 +23,10 @@ pub(super) fn run(arguments: &start::Arguments) -> Result<ExitCode, Failure> {
             // Heard from now on: also a request that comes while it starts is followed when it has started.
             let asked = emulator::emulator::asked_to_stop();
             let emulator = Emulator::start(options).await?;
+            let limitations = emulator.limitations().iter().cloned().chain(emulator.reach());
             report(&Report::Ready(Started {
                 connection: emulator.connection().clone(),
-                limitations: emulator.limitations().to_vec(),
+                limitations: limitations.collect(),
             }));
             asked.await;
             emulator.stop().await

@@ -1,43 +1,119 @@
 //! Which hierarchies the machine has.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use super::{Cgroup, Place, Version};
+use super::{super::record, Cgroup, Place, Version};
 
 /// What limits and measures pods.
 const WANTED: [&str; 4] = ["cpu", "cpuacct", "memory", "pids"];
 
-/// The group of this name at the top of every hierarchy, made; without places where we may not make it.
-pub(in super::super) fn detect(name: &str) -> Cgroup {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut places = places(&mounts, |folder| {
-        fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default()
-    });
-    places.retain_mut(|place| keep(place, name));
-    Cgroup { places }.child(name)
+/// The file of the data folder that remembers where the pods' group is.
+const MEMORY: &str = "cgroup.json";
+
+/// The group of an emulator's pods: the one that an earlier emulator over the same data has made, while it is there. Where
+/// one can be made depends on the session that an emulator is started from, and pods live longer than that.
+///
+/// # Errors
+/// When the data can't be read or written.
+pub(in super::super) fn of_emulator(data: &Path, name: &str) -> io::Result<Cgroup> {
+    let file = data.join(MEMORY);
+    let before: Option<Cgroup> = record::read(&file)?;
+    let there = |cgroup: &Cgroup| !cgroup.is_nowhere() && cgroup.places.iter().all(|place| place.folder.exists());
+    if let Some(before) = before.filter(there) {
+        return Ok(before);
+    }
+    let cgroup = detect(name);
+    record::write(&file, &cgroup)?;
+    Ok(cgroup)
 }
 
-/// Makes the group in one hierarchy, and forgets the controllers that are not handed down to it: a machine that is
-/// itself a container has processes at the top, where version 2 then hands down nothing.
-fn keep(place: &mut Place, name: &str) -> bool {
-    let top = Cgroup {
-        places: vec![place.clone()],
-    };
-    top.open_for_children();
-    let group = top.child(name);
-    if group.create_inner().is_err() {
-        return false;
+/// The group of this name in every hierarchy, made: at the top, or, where we may not make it there, next to the group
+/// that this process is in, or further up, as a user may to whom the system has handed a group down. Without places
+/// where we may make none.
+fn detect(name: &str) -> Cgroup {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let places = places(&mounts, |folder| {
+        fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default()
+    });
+    let places = places.into_iter();
+    Cgroup {
+        places: places.filter_map(|top| settle(&top, &own, name)).collect(),
     }
+}
+
+/// Makes the group in the first of the possible parents that hands everything down, else in the one that hands down most.
+fn settle(top: &Place, own: &str, name: &str) -> Option<Place> {
+    let mut best: Option<Place> = None;
+    for parent in parents(top, own) {
+        let Some(made) = make(top, &parent, name) else { continue };
+        let worse = if best
+            .as_ref()
+            .is_none_or(|best| made.controllers.len() > best.controllers.len())
+        {
+            best.replace(made)
+        } else {
+            Some(made)
+        };
+        if let Some(worse) = worse {
+            // It was only tried.
+            let _ = fs::remove_dir(worse.folder);
+        }
+        if best.as_ref().is_some_and(|best| best.controllers == top.controllers) {
+            break;
+        }
+    }
+    best
+}
+
+/// Where a group could be made: at the top, in this process's own group, and in those above that one, nearest first.
+fn parents(top: &Place, own: &str) -> Vec<PathBuf> {
+    let of_place = |line: &&str| {
+        let controllers = line.split(':').nth(1).unwrap_or_default();
+        match top.version {
+            Version::Two => line.starts_with("0:"),
+            Version::One => controllers
+                .split(',')
+                .any(|name| top.controllers.iter().any(|top| top == name)),
+        }
+    };
+    let own = own.lines().find(of_place).and_then(|line| line.splitn(3, ':').nth(2));
+    let own = Path::new(own.unwrap_or("/"));
+    let below = own.ancestors().filter_map(|path| path.strip_prefix("/").ok());
+    let below = below.filter(|path| !path.as_os_str().is_empty() && !path.starts_with(".."));
+    let mut all = vec![top.folder.clone()];
+    all.extend(below.map(|path| top.folder.join(path)));
+    all
+}
+
+/// Makes the group in `parent`, if a process can be moved into it, with the controllers that are handed down to it: a
+/// group that has processes hands down nothing in version 2.
+fn make(top: &Place, parent: &Path, name: &str) -> Option<Place> {
+    // Where a process is moved to and from is below this one, and it must be ours.
+    fs::OpenOptions::new()
+        .write(true)
+        .open(parent.join("cgroup.procs"))
+        .ok()?;
+    let above = Cgroup {
+        places: vec![Place {
+            folder: parent.to_owned(),
+            ..top.clone()
+        }],
+    };
+    above.open_for_children();
+    let group = above.child(name);
+    group.create_inner().ok()?;
+    let mut place = group.places.into_iter().next()?;
     if place.version == Version::Two {
-        let list = fs::read_to_string(place.folder.join(name).join("cgroup.controllers")).unwrap_or_default();
+        let list = fs::read_to_string(place.folder.join("cgroup.controllers")).unwrap_or_default();
         place
             .controllers
             .retain(|wanted| list.split_ascii_whitespace().any(|given| given == wanted));
     }
-    true
+    Some(place)
 }
 
 /// The hierarchies that a mount table shows, with what is wanted of their controllers.
@@ -86,6 +162,31 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].controllers, ["cpu", "cpuacct"]);
         assert_eq!((found[1].version, found[1].controllers.len()), (Version::Two, 0));
+    }
+
+    #[test]
+    fn a_group_is_looked_for_at_the_top_and_from_the_own_one_upwards() {
+        let place = |version, controllers: &[&str]| Place {
+            version,
+            controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
+            folder: "/c".into(),
+        };
+        let own = "4:memory:/\n1:cpu,cpuacct:/mine\n0::/user.slice/app.slice/x.scope\n";
+        let of = |place| -> Vec<String> {
+            let all = parents(&place, own).into_iter();
+            all.map(|path| path.display().to_string()).collect()
+        };
+        assert_eq!(
+            of(place(Version::Two, &["memory"])),
+            [
+                "/c",
+                "/c/user.slice/app.slice/x.scope",
+                "/c/user.slice/app.slice",
+                "/c/user.slice"
+            ]
+        );
+        assert_eq!(of(place(Version::One, &["cpu", "cpuacct"])), ["/c", "/c/mine"]);
+        assert_eq!(of(place(Version::One, &["memory"])), ["/c"]);
     }
 
     #[test]

@@ -11,9 +11,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use detect::detect;
+pub(super) use detect::of_emulator;
 
 use crate::runtime::{Resources, Usage};
+
+/// What a controller's files are to hold, in version 2 or in version 1.
+type WritesOf = fn(&Resources, bool) -> limits::Writes;
+
+/// The controllers that limit.
+const CONTROLLERS: [(&str, WritesOf); 3] = [("cpu", limits::cpu), ("memory", limits::memory), ("pids", limits::pids)];
 
 /// The generation of one hierarchy's interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +57,14 @@ impl Cgroup {
     /// Limits of this controller can be set here.
     pub(super) fn has(&self, controller: &str) -> bool {
         self.place(controller).is_some()
+    }
+
+    /// The first controller whose limits are to change and can't be set here.
+    pub(super) fn lacks(&self, made_with: &Resources, wanted: &Resources) -> Option<&'static str> {
+        CONTROLLERS
+            .into_iter()
+            .find(|(name, of_place)| !self.has(name) && of_place(made_with, false) != of_place(wanted, false))
+            .map(|(name, _)| name)
     }
 
     /// The machine has no hierarchy for us.
@@ -103,11 +117,7 @@ impl Cgroup {
     /// # Errors
     /// When the kernel refuses a value. A controller that the machine does not have is passed over: see [`Self::has`].
     pub(super) fn limit(&self, resources: &Resources) -> io::Result<()> {
-        for (controller, of_place) in [
-            ("cpu", limits::cpu as fn(&Resources, bool) -> limits::Writes),
-            ("memory", limits::memory),
-            ("pids", limits::pids),
-        ] {
+        for (controller, of_place) in CONTROLLERS {
             let Some(place) = self.place(controller) else { continue };
             for write in of_place(resources, place.version == Version::Two) {
                 let path = place.folder.join(write.file);

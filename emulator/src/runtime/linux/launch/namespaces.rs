@@ -2,11 +2,12 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
     os::fd::{AsFd, OwnedFd},
 };
 
 use nix::{
+    fcntl::OFlag,
     mount::{MsFlags, mount},
     sched::{CloneFlags, setns, unshare},
     sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask},
@@ -32,15 +33,40 @@ pub(in super::super) fn fork_into(flags: CloneFlags) -> io::Result<Option<Pid>> 
     }
 }
 
-/// Runs `act` with the calling thread's children born into a process's PID namespace.
-pub(in super::super) fn in_namespaces_of<T>(pid: Option<i32>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let Some(pid) = pid else { return act() };
-    let own = File::open("/proc/self/ns/pid")?;
-    setns(File::open(format!("/proc/{pid}/ns/pid"))?, CloneFlags::CLONE_NEWPID)?;
-    let result = act();
-    // In the child this fails: it has become a member of the other namespace, where it stays.
-    let _ = setns(own, CloneFlags::CLONE_NEWPID);
-    result
+/// Forks into new namespaces and, where a process is named, into its PID namespace; none in the child, which is the
+/// caller's child all the same.
+///
+/// A process in between chooses the PID namespace: whoever has once chosen one for its children can't choose its own
+/// again, unless it has rights over that one too.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(in super::super) fn fork_beside(process: Option<i32>, flags: CloneFlags) -> io::Result<Option<Pid>> {
+    let Some(process) = process else {
+        return fork_into(flags);
+    };
+    let namespace = File::open(format!("/proc/{process}/ns/pid"))?;
+    let (answer, tell) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    let Some(between) = fork_into(CloneFlags::empty())? else {
+        let forked = setns(namespace, CloneFlags::CLONE_NEWPID).map_err(io::Error::from);
+        let said = match forked.and_then(|()| fork_into(flags | CloneFlags::CLONE_PARENT)) {
+            Ok(None) => return Ok(None),
+            Ok(Some(pid)) => pid.as_raw(),
+            Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
+        };
+        let _ = nix::unistd::write(tell, &said.to_ne_bytes());
+        // SAFETY: this process ends here; it shares no state with its parent.
+        unsafe { libc::_exit(0) }
+    };
+    drop(tell);
+    let mut said = [0; 4];
+    let read = File::from(answer).read_exact(&mut said);
+    let _ = nix::sys::wait::waitpid(between, None);
+    read?;
+    match i32::from_ne_bytes(said) {
+        error if error < 0 => Err(io::Error::from_raw_os_error(-error)),
+        pid => Ok(Some(Pid::from_raw(pid))),
+    }
 }
 
 /// As a new program expects them: nothing blocked, nothing handled, nothing ignored.

@@ -98,7 +98,7 @@ impl Container {
             (None, false) if begin.config.host_pid => (None, CloneFlags::empty()),
             (None, false) => (None, CloneFlags::CLONE_NEWPID),
         };
-        let forked = launch::in_namespaces_of(namespace, || launch::fork_into(flags))?;
+        let forked = launch::fork_beside(namespace, flags)?;
         let Some(pid) = forked else {
             drop((ours, outputs, input));
             launch::reset_signals();

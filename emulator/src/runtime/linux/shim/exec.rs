@@ -52,7 +52,7 @@ impl Exec {
         let (ours, theirs) = packets::pair()?;
         let streams = streams(stdio, descriptors)?;
         let init = container.pid.as_raw();
-        let forked = launch::in_namespaces_of(Some(init), || launch::fork_into(CloneFlags::empty()))?;
+        let forked = launch::fork_beside(Some(init), CloneFlags::empty())?;
         let Some(pid) = forked else {
             drop(ours);
             launch::reset_signals();

@@ -135,6 +135,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             companions: Vec::new(),
             containers: names("init").zip(init).chain(names("app").zip(apps)).collect(),
             deeds: Vec::new(),
+            room: BTreeMap::new(),
             start: Timestamp::from_second(1_800_000_000).unwrap(),
             horizon: Duration::from_secs(HORIZON),
         }
@@ -260,6 +261,7 @@ fn deleted(grace: u64, hook: u64, stops_after: Option<u64>) -> Scenario {
                 grace: i64::try_from(grace).ok(),
             },
         )],
+        room: BTreeMap::new(),
         start: Timestamp::from_second(1_800_000_000).unwrap(),
         horizon: Duration::from_secs(HORIZON),
     }

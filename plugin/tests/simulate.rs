@@ -104,7 +104,7 @@ fn waiting_in_virtual_time_has_the_exit_codes_of_waiting() {
 fn a_wrong_assumption_gets_one_clear_error() {
     let said = simulated(POD, &["--assume", "app: strat 40s"]);
     assert!(said.starts_with("exit code: 1"), "{said}");
-    assert!(said.contains("did you mean \"start\"?"), "{said}");
+    assert!(said.contains("did you mean 'start 40s'?"), "{said}");
     let said = simulated(POD, &["--assume", "ap: start 40s"]);
     assert!(
         said.contains("the pod has no container \"ap\", did you mean \"app\"?"),
@@ -136,4 +136,43 @@ fn a_program_gets_the_answers_too() {
     assert_eq!(record["answers"][0], "Ready after 10s");
     assert!(record["assumed"][0].as_str().unwrap().starts_with("app: "), "{record}");
     assert_eq!(record["runs"][0]["container"], "app");
+}
+
+#[test]
+fn what_nobody_looks_at_is_answered_with_what_would_look() {
+    let bare = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: app, image: i}]}\n";
+    let said = simulated(bare, &["--assume", "app: ready after 90s", "--timeout", "5m"]);
+    assert!(said.contains("Ready after 0s\n"), "{said}");
+    assert!(
+        said.contains("app has no readinessProbe: it counts as Ready as soon as it has started, 1m30s before it is"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_node_that_is_too_small_takes_no_pod() {
+    let big = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n\
+               \x20 - {name: app, image: i, resources: {requests: {cpu: 3}}}\n";
+    assert!(simulated(big, &[]).contains("Ready after 0s"));
+    let said = simulated(big, &["--assume", "node: cpu 2, memory 4Gi"]);
+    assert!(
+        said.contains("not scheduled: 0/1 nodes are available: 1 Insufficient cpu"),
+        "{said}"
+    );
+    assert!(said.contains("the node: cpu 2, memory 4Gi\n"), "{said}");
+}
+
+#[test]
+fn every_line_of_a_simulated_life_says_that_it_is_one() {
+    let said = simulated(POD, &["--assume", "app: start 40s", "--timeout", "5m"]);
+    let lines: Vec<&str> = said.lines().filter(|line| line.trim_start().starts_with('+')).collect();
+    assert!(
+        lines.len() > 5 && lines.iter().all(|line| line.contains("   simulated   ")),
+        "{said}"
+    );
+    let record = simulated(POD, &["-o", "json"]);
+    assert!(
+        record.contains("\"source\": \"simulated\"") && !record.contains("\"recorded\""),
+        "{record}"
+    );
 }

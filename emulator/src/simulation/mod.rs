@@ -73,7 +73,7 @@ async fn live(
     let clock = Clock::scripted(scenario.start);
     let store = Store::in_memory();
     let node = node_name(&scenario.pod).to_owned();
-    create_node(&store, &scenario.pod, &node);
+    create_node(&store, &scenario, &node);
     let namespace = text(&scenario.pod["metadata"]["namespace"], "default").to_owned();
     provide_namespace(&store, &namespace, scenario.start);
     provide_named(&store, &scenario.pod, &namespace, scenario.start);

@@ -88,18 +88,62 @@ pub(super) fn node_name(pod: &Value) -> &str {
     text(&pod["spec"]["nodeName"], NODE)
 }
 
-/// A node that the pod fits on: whether a real one is there is no question of the manifest.
-pub(super) fn create_node(store: &Store, pod: &Value, name: &str) {
+/// A node that the pod fits on: whether a real one is there is no question of the manifest. Only where the scenario says
+/// what the node has, it may be too little.
+pub(super) fn create_node(store: &Store, scenario: &Scenario, name: &str) {
+    let spec = &scenario.pod["spec"];
     let mut labels =
         json!({"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"});
-    for (label, value) in pod["spec"]["nodeSelector"].as_object().into_iter().flatten() {
+    for (label, value) in wanted_labels(&spec["affinity"]["nodeAffinity"]) {
+        labels[label] = value;
+    }
+    for (label, value) in spec["nodeSelector"].as_object().into_iter().flatten() {
         labels[label] = value.clone();
     }
-    let room = json!({"cpu": "1000", "memory": "10Ti", "ephemeral-storage": "100Ti", "pods": "110"});
+    let mut room = json!({"cpu": "1000", "memory": "10Ti", "ephemeral-storage": "100Ti", "pods": "110"});
+    for resource in asked_for(spec) {
+        if room[resource].is_null() {
+            room[resource] = "1Pi".into();
+        }
+    }
+    for (resource, quantity) in &scenario.room {
+        room[resource] = quantity.as_str().into();
+    }
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": "node", "labels": labels},
         "spec": {}, "status": {"allocatable": room, "capacity": room}});
     // The store is empty: nothing is in the way.
     drop(store.create(Key::new(Resource::Nodes, "", name), node));
+}
+
+/// The names of all resources that the pod asks for.
+fn asked_for(spec: &Value) -> impl Iterator<Item = &String> {
+    let lists = ["initContainers", "containers"];
+    let containers = lists.into_iter().filter_map(|list| spec[list].as_array()).flatten();
+    containers
+        .chain([spec])
+        .flat_map(|owner| ["requests", "limits"].map(|kind| owner["resources"][kind].as_object()))
+        .flatten()
+        .flat_map(|amounts| amounts.keys())
+}
+
+/// Labels that satisfy the first term of a required node affinity: one of the terms is enough.
+fn wanted_labels(affinity: &Value) -> Vec<(&str, Value)> {
+    let term = &affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0];
+    let wanted = term["matchExpressions"].as_array().into_iter().flatten();
+    wanted
+        .filter_map(|expression| {
+            let first = text(&expression["values"][0], "");
+            let beside = |step: i64| first.parse::<i64>().ok().map(|bound| (bound + step).to_string());
+            let value = match text(&expression["operator"], "") {
+                "In" => first.to_owned(),
+                "Exists" => String::new(),
+                "Gt" => beside(1)?,
+                "Lt" => beside(-1)?,
+                _ => return None,
+            };
+            Some((expression["key"].as_str()?, value.into()))
+        })
+        .collect()
 }
 
 pub(super) fn provide_namespace(store: &Store, namespace: &str, now: Timestamp) {

@@ -18,6 +18,8 @@ pub struct Scenario {
     pub containers: BTreeMap<String, Behaviour>,
     /// What is done to the pod, and when.
     pub deeds: Vec<(Duration, Deed)>,
+    /// What the node has of a resource; of all others it has what any pod asks for.
+    pub room: BTreeMap<String, String>,
     /// When the pod is created.
     pub start: Timestamp,
     /// How long is looked ahead.

@@ -1,5 +1,7 @@
 //! Lives that are simulated.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::*;
@@ -10,6 +12,7 @@ fn scenario(spec: Value) -> Scenario {
         companions: Vec::new(),
         containers: Default::default(),
         deeds: Vec::new(),
+        room: BTreeMap::new(),
         start: Timestamp::from_second(1_800_000_000).unwrap(),
         horizon: Duration::from_secs(3600),
     }
@@ -104,4 +107,24 @@ fn gates_open_when_they_are_opened() {
             .any(|one| one["type"] == "Ready" && one["status"] == "True")
     };
     assert_eq!(first(&ready), Some(30));
+}
+
+#[test]
+fn a_node_fits_the_pod_unless_it_is_said_what_it_has() {
+    let spec = json!({
+        "containers": [{"name": "a", "image": "i:1", "resources": {"limits": {"example.com/gpu": 2, "cpu": 3}}}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a", "b"]},
+                {"key": "disk", "operator": "Exists"}, {"key": "cores", "operator": "Gt", "values": ["7"]},
+                {"key": "old", "operator": "DoesNotExist"}]}]}}},
+    });
+    let is_placed = |scenario| {
+        lived(scenario)
+            .iter()
+            .any(|(_, pod, _)| !pod["spec"]["nodeName"].is_null())
+    };
+    assert!(is_placed(scenario(spec.clone())));
+    let mut small = scenario(spec);
+    small.room = BTreeMap::from([("cpu".to_owned(), "2".to_owned())]);
+    assert!(!is_placed(small));
 }

@@ -90,6 +90,14 @@ impl History {
         }
     }
 
+    /// Nothing of it was recorded: it is what would happen.
+    pub fn mark_simulated(&mut self) {
+        self.is_simulated = true;
+        for entry in &mut self.entries {
+            entry.source = Source::Simulated;
+        }
+    }
+
     /// Takes another look, at the moment `seen` where it follows a change at once; returns what is new.
     pub fn see(&mut self, facts: Facts, events: Vec<Event>, seen: Option<Timestamp>) -> Vec<Entry> {
         let is_first = self.told.is_empty();

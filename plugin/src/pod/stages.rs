@@ -99,6 +99,9 @@ pub fn of(history: &History) -> Vec<Stage> {
     }
     ready(history, started, &mut stages);
     close(history, &mut stages);
+    if history.is_simulated {
+        stages.iter_mut().for_each(|stage| stage.source = Source::Simulated);
+    }
     stages
 }
 

@@ -15,6 +15,7 @@ use crate::pod::runs::Run;
 /// The answers, a sentence each.
 pub fn of(history: &History, behaviours: &BTreeMap<String, Behaviour>, horizon: Duration) -> Vec<String> {
     let mut answers = vec![readiness(history, horizon)];
+    answers.extend(placement(history));
     for container in &history.facts.containers {
         let behaviour = behaviours.get(&container.name);
         answers.extend(probes(history, container, behaviour));
@@ -52,6 +53,17 @@ fn readiness(history: &History, horizon: Duration) -> String {
             format!("not Ready within {}", words(looked))
         }
     }
+}
+
+/// Why no node takes it, in the scheduler's words.
+fn placement(history: &History) -> Option<String> {
+    let is_placed = history
+        .facts
+        .condition("PodScheduled")
+        .is_some_and(|placed| placed.is_true());
+    let told = history.events.iter().rfind(|event| event.reason == "FailedScheduling");
+    told.filter(|_| !is_placed)
+        .map(|event| format!("not scheduled: {}", event.message))
 }
 
 /// Whether a probe kills a start, or anything else.
@@ -181,6 +193,11 @@ fn ending(history: &History, behaviours: &BTreeMap<String, Behaviour>) -> Vec<St
             _ if run.exit_code == Some(137) && took >= grace => format!(
                 "{name}: the grace of {grace_words} is too short: it is killed (SIGKILL, exit code 137) {took_words} after \
                  the deletion"
+            ),
+            // A sidecar is asked last, when the others have ended.
+            _ if took >= grace => format!(
+                "{name}: the grace of {grace_words} is used up: it ends {took_words} after the deletion, with exit code {}",
+                run.exit_code.unwrap_or_default()
             ),
             hook => format!(
                 "{name}: the grace of {grace_words} is long enough: it ends {took_words} after the deletion{}, with {} to \

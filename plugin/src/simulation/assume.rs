@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::grammar;
 use crate::cli::duration;
-use crate::cli::usage::{UsageError, nearest};
+use crate::cli::usage::UsageError;
+use crate::pod::quantity;
 
 /// One `--assume`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,13 @@ pub enum Clause {
         /// With which grace; the pod's own where absent.
         grace: Option<Duration>,
     },
+    /// `cpu 2`, `memory 4Gi`: what the node has for the pod.
+    Room {
+        /// Of which resource.
+        resource: String,
+        /// How much.
+        quantity: String,
+    },
     /// `condition TYPE at 30s`: a readiness gate becomes true.
     Condition {
         /// Its type.
@@ -70,12 +79,6 @@ pub enum Clause {
     },
 }
 
-/// What can be said, for the help and for who said something else.
-pub const GRAMMAR: &str = "of a container, 'NAME: CLAUSE, CLAUSE...' (* for all): start 40s | ready after 90s | run 5m | run \
-                           forever | exit 1 | exit oom | hang after 3m | stop 20s | stop never | prestop 15s | poststart 3s | \
-                           poststart fails | pull 30s | pull fails | fails to start | then (the next run); of the pod, 'node: \
-                           delete at 10m [grace 5s]', 'pod: condition TYPE at 30s', 'pod: gate NAME opens at 30s'";
-
 impl Assumption {
     /// Reads one.
     ///
@@ -83,11 +86,11 @@ impl Assumption {
     /// What cannot be understood, and what could be.
     pub fn parse(text: &str) -> Result<Self, UsageError> {
         let Some((target, clauses)) = text.split_once(':') else {
-            return Err(wrong(text, "it does not say what it is about"));
+            return Err(wrong(text, &grammar::with_all("it does not say what it is about")));
         };
         let target = target.trim();
         if target.is_empty() {
-            return Err(wrong(text, "it does not say what it is about"));
+            return Err(wrong(text, &grammar::with_all("it does not say what it is about")));
         }
         let is_pod = matches!(target, "node" | "pod");
         let clauses = clauses
@@ -108,9 +111,7 @@ impl Assumption {
 }
 
 fn wrong(text: &str, why: &str) -> UsageError {
-    UsageError::new(format!(
-        "invalid argument {text:?} for \"--assume\" flag: {why}; what can be said: {GRAMMAR}"
-    ))
+    UsageError::new(format!("invalid argument {text:?} for \"--assume\" flag: {why}"))
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -125,7 +126,7 @@ fn behaviour(words: &[&str]) -> Result<Clause, String> {
     Ok(match words {
         ["then"] => Clause::Then,
         ["start" | "starts", length] => Clause::Start(time(length)?),
-        ["ready", "after" | "in", length] => Clause::Ready(time(length)?),
+        ["ready", length] | ["ready", "after" | "in", length] => Clause::Ready(time(length)?),
         ["run" | "runs", "forever"] => Clause::Run(None),
         ["run" | "runs", length] => Clause::Run(Some(time(length)?)),
         ["exit" | "exits", "oom" | "OOMKilled"] => Clause::OutOfMemory,
@@ -150,7 +151,7 @@ fn behaviour(words: &[&str]) -> Result<Clause, String> {
                 words.join(" ")
             ));
         }
-        [first, ..] => return Err(not_understood(words, first, &CONTAINER_WORDS)),
+        [first, ..] => return Err(grammar::not_understood(words, first, &grammar::CONTAINER)),
     })
 }
 
@@ -165,6 +166,14 @@ fn deed(words: &[&str]) -> Result<Clause, String> {
             at: time(at)?,
             grace: Some(time(grace)?),
         },
+        [resource @ ("cpu" | "memory" | "ephemeral-storage"), quantity] => Clause::Room {
+            resource: (*resource).to_owned(),
+            quantity: amount(quantity)?,
+        },
+        [resource, quantity] if resource.contains('/') => Clause::Room {
+            resource: (*resource).to_owned(),
+            quantity: amount(quantity)?,
+        },
         ["condition", kind, "at" | "after", at] => Clause::Condition {
             kind: (*kind).to_owned(),
             at: time(at)?,
@@ -174,30 +183,15 @@ fn deed(words: &[&str]) -> Result<Clause, String> {
             at: time(at)?,
         },
         [] => return Err("a clause is empty".to_owned()),
-        [first, ..] => return Err(not_understood(words, first, &POD_WORDS)),
+        [first, ..] => return Err(grammar::not_understood(words, first, &grammar::POD)),
     })
 }
 
-const CONTAINER_WORDS: [&str; 11] = [
-    "start",
-    "ready",
-    "run",
-    "exit",
-    "hang",
-    "stop",
-    "prestop",
-    "poststart",
-    "pull",
-    "fails",
-    "then",
-];
-const POD_WORDS: [&str; 3] = ["delete", "condition", "gate"];
-
-fn not_understood(words: &[&str], first: &str, known: &[&str]) -> String {
-    let said = format!("{:?} is not understood", words.join(" "));
-    match nearest(first, known.iter().copied()) {
-        Some(meant) if meant != first => format!("{said}, did you mean {meant:?}?"),
-        _ => said,
+/// A quantity, as it was written.
+fn amount(text: &str) -> Result<String, String> {
+    match quantity::value(text) {
+        Some(value) if value >= 0.0 => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} is no quantity such as 500m, 2 or 4Gi")),
     }
 }
 
@@ -240,10 +234,15 @@ mod tests {
     fn what_cannot_be_understood_is_quoted_with_what_could_be() {
         let said = refused("app: strat 40s");
         assert!(
-            said.contains("\"strat 40s\" is not understood, did you mean \"start\"?"),
+            said.ends_with("\"strat 40s\" is not understood, did you mean 'start 40s'?"),
             "{said}"
         );
-        assert!(said.contains("what can be said: of a container"), "{said}");
+        assert!(refused("app: exit").ends_with("\"exit\" is not understood: write 'exit 1' or 'exit oom'"));
+        assert!(refused("app: bluescreen 3s").contains("what can be said: of a container"));
+        assert!(refused("node: memory 4Gb").ends_with("\"4Gb\" is no quantity such as 500m, 2 or 4Gi"));
+        assert!(
+            refused("node: delete").ends_with("is not understood: write 'delete at 10m' or 'delete at 10m grace 5s'")
+        );
         assert!(refused("app: run 5").contains("\"5\" is no duration: write 5s, 5m or 5h"));
         assert!(refused("app: exit 300").contains("no exit code from 0 to 255"));
         assert!(refused("app start 40s").contains("does not say what it is about"));

@@ -3,7 +3,10 @@
 pub mod answers;
 pub mod assume;
 pub mod command;
+mod grammar;
+pub mod heedless;
 pub mod scenario;
+mod targets;
 
 use std::time::Duration;
 
@@ -36,7 +39,11 @@ pub struct Simulated {
 /// # Errors
 /// The API would refuse the manifest.
 pub fn run(plan: Plan, until: Option<Until>) -> Result<Simulated, SimulationError> {
-    let Plan { scenario, assumed } = plan;
+    let Plan {
+        scenario,
+        assumed,
+        heedless,
+    } = plan;
     let behaviours = scenario.containers.clone();
     let horizon = scenario.horizon;
     let mut watched = Watched::default();
@@ -53,9 +60,12 @@ pub fn run(plan: Plan, until: Option<Until>) -> Result<Simulated, SimulationErro
         .histories(end)
         .pop()
         .unwrap_or_else(|| History::begin(Facts::of(Pod::default(), end)));
-    history.is_simulated = true;
+    history.mark_simulated();
+    let mut answers = answers::of(&history, &behaviours, horizon);
+    // Right behind the first, which says when the pod is Ready: it is what they put in doubt.
+    answers.splice(1..1, heedless);
     Ok(Simulated {
-        answers: answers::of(&history, &behaviours, horizon),
+        answers,
         history,
         assumed,
         progress,

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::assume::{Assumption, Clause};
 use super::command::{self, Said};
-use crate::cli::usage::{UsageError, nearest};
+use super::{heedless, targets};
+use crate::cli::usage::UsageError;
 use crate::pod::age;
 
 /// The moment at which every simulated pod is created.
@@ -25,6 +26,8 @@ pub struct Plan {
     pub scenario: Scenario,
     /// Every assumption, a sentence each.
     pub assumed: Vec<String>,
+    /// What is assumed and nothing in the manifest heeds, a sentence each.
+    pub heedless: Vec<String>,
 }
 
 /// Makes the plan.
@@ -61,50 +64,60 @@ pub fn plan(
             .fold(behaviour, |behaviour, assumption| with(behaviour, &assumption.clauses));
         containers.insert(container.name.clone(), behaviour);
     }
-    let mut deeds = Vec::new();
+    let (mut deeds, mut room) = (Vec::new(), BTreeMap::new());
     for assumption in assumptions {
         match assumption.target.as_str() {
             "*" => {}
             "node" | "pod" => {
-                assumed.push(format!("the pod: {}", after_colon(&assumption.text)));
-                deeds.extend(assumption.clauses.iter().filter_map(deed));
+                let is_room = |clause: &Clause| matches!(clause, Clause::Room { .. });
+                let about = if assumption.clauses.iter().all(is_room) {
+                    "node"
+                } else {
+                    "pod"
+                };
+                assumed.push(format!("the {about}: {}", after_colon(&assumption.text)));
+                for clause in &assumption.clauses {
+                    targets::awaited(pod, clause, &assumption.text)?;
+                    deeds.extend(deed(clause));
+                    if let Clause::Room { resource, quantity } = clause {
+                        room.insert(resource.clone(), quantity.clone());
+                    }
+                }
             }
             name if containers.contains_key(name) => {}
-            name => return Err(unknown(name, &assumption.text, containers.keys())),
+            name => return Err(targets::unknown(name, &assumption.text, containers.keys())),
         }
     }
-    assumed.push(
-        "a node fits it and has room, ConfigMaps and Secrets are those of the file, all else that the pod names is there; volumes and \
-         sandbox take no time, and images are on the node unless a pull is assumed"
-            .to_owned(),
-    );
+    let otherwise = if room.is_empty() { "" } else { " otherwise" };
+    assumed.push(format!(
+        "a node fits it and has room{otherwise}, ConfigMaps and Secrets are those of the file, all else that the pod names is \
+         there; volumes and sandbox take no time, and images are on the node unless a pull is assumed"
+    ));
     let scenario = Scenario {
         pod: as_object(pod),
         companions,
         containers,
         deeds,
+        room,
         start: START,
         horizon,
     };
-    Ok(Plan { scenario, assumed })
+    let heedless = all(pod).flat_map(|(container, _)| {
+        let own = assumptions
+            .iter()
+            .filter(|one| one.target == container.name || one.target == "*");
+        heedless::of(container, own.flat_map(|one| &one.clauses))
+    });
+    let heedless = heedless.collect();
+    Ok(Plan {
+        scenario,
+        assumed,
+        heedless,
+    })
 }
 
 fn after_colon(text: &str) -> &str {
     text.split_once(':').map_or(text, |(_, rest)| rest.trim())
-}
-
-fn unknown<'a>(name: &str, text: &str, known: impl Iterator<Item = &'a String>) -> UsageError {
-    let known: Vec<&str> = known.map(String::as_str).collect();
-    let meant = match nearest(name, known.iter().copied()) {
-        Some(meant) => format!(", did you mean {meant:?}?"),
-        None => format!(
-            "; there are: {}, and node for what is done to the pod",
-            known.join(", ")
-        ),
-    };
-    UsageError::new(format!(
-        "invalid argument {text:?} for \"--assume\" flag: the pod has no container {name:?}{meant}"
-    ))
 }
 
 fn all(pod: &Pod) -> impl Iterator<Item = (&Container, bool)> {
@@ -220,7 +233,7 @@ fn with(mut behaviour: Behaviour, clauses: &[Clause]) -> Behaviour {
                 runs.push(close(std::mem::take(&mut run), ends, has_length));
                 (ends, has_length) = (false, false);
             }
-            Clause::Delete { .. } | Clause::Condition { .. } | Clause::Gate { .. } => {}
+            Clause::Delete { .. } | Clause::Condition { .. } | Clause::Gate { .. } | Clause::Room { .. } => {}
         }
     }
     runs.push(close(run, ends, has_length));
@@ -298,6 +311,32 @@ mod tests {
         );
         let said = planned(&["database: start 5s"]).err().unwrap().to_string();
         assert!(said.contains("there are: app, setup"), "{said}");
+    }
+
+    #[test]
+    fn a_gate_that_nobody_waits_for_is_named() {
+        let said = planned(&["pod: gate example.com/quota opens at 3s"])
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            said.ends_with("the pod has no scheduling gate \"example.com/quota\": it has none"),
+            "{said}"
+        );
+        let said = planned(&["pod: condition Warm at 3s"]).err().unwrap().to_string();
+        assert!(said.contains("the pod has no readiness gate \"Warm\""), "{said}");
+    }
+
+    #[test]
+    fn a_node_has_what_is_said() {
+        let plan = planned(&["node: cpu 2, memory 4Gi"]).unwrap();
+        let room: Vec<_> = plan
+            .scenario
+            .room
+            .iter()
+            .map(|(name, amount)| format!("{name} {amount}"))
+            .collect();
+        assert_eq!(room, ["cpu 2", "memory 4Gi"]);
     }
 
     #[test]

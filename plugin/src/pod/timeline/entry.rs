@@ -15,6 +15,8 @@ pub enum Source {
     Inferred,
     /// It happened, and its record is gone.
     Expired,
+    /// It would happen: nobody runs the pod.
+    Simulated,
 }
 
 impl Source {
@@ -24,6 +26,7 @@ impl Source {
             Self::Recorded => "recorded",
             Self::Inferred => "inferred",
             Self::Expired => "expired",
+            Self::Simulated => "simulated",
         }
     }
 }

@@ -106,10 +106,9 @@ pub(super) fn after(entry: &Entry, start: Option<Timestamp>, is_whole: bool) -> 
 /// How an entry is known, in a word or its first letters.
 pub(super) fn known(source: Source, is_spacious: bool) -> Line {
     let word = source.word();
-    let tone = if source == Source::Recorded {
-        Tone::Faint
-    } else {
-        Tone::Warning
+    let tone = match source {
+        Source::Recorded | Source::Simulated => Tone::Faint,
+        Source::Inferred | Source::Expired => Tone::Warning,
     };
     Line::new().tone(tone, if is_spacious { word } else { &word[..3] })
 }

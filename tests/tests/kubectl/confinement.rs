@@ -4,7 +4,9 @@ use tests::kubectl::Version;
 
 use crate::World;
 
-crate::with_either_kubectl! { the_machine_is_out_of_reach a_volume_does_not_lead_out }
+crate::with_either_kubectl! {
+    the_machine_is_out_of_reach a_volume_does_not_lead_out last_words_and_settings_are_read_from_nowhere_else
+}
 
 /// Tries what would reach the machine, and says of each whether it did.
 const TRIES: &str = r#"
@@ -84,5 +86,47 @@ fn a_volume_does_not_lead_out(version: Version) {
             .kubectl
             .until(&line, |waiting| waiting.contains("CreateContainerConfigError"));
         assert!(waiting.contains("failed to prepare subPath"), "{waiting}");
+    }
+}
+
+/// Tries to put links where the emulator reads and writes, and then says its last words.
+const LINKS: &str = r#"
+for place in /dev/termination-log /data/words /etc/hosts /settings/..data /settings/key; do
+    rm -rf $place; mv $place /data/moved; ln -sfn /etc/shadow $place
+done
+grep -E 'Cap(Bnd|Eff)' /proc/self/status | tr '\t' ' '
+for place in /dev/termination-log /data/words; do echo mine > $place; done
+exit 0
+"#;
+
+fn last_words_and_settings_are_read_from_nowhere_else(version: Version) {
+    let world = World::new(version);
+    let container = |name: &str, words: &str| {
+        serde_json::json!({"name": name, "image": "busybox:1", "imagePullPolicy": "Never", "command": ["sh", "-c", LINKS],
+            "terminationMessagePath": words,
+            "volumeMounts": [{"name": name, "mountPath": "/data"}, {"name": "settings", "mountPath": "/settings"}]})
+    };
+    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "words"}, "spec": {
+        "restartPolicy": "Never",
+        "containers": [container("usual", "/dev/termination-log"), container("own", "/data/words")],
+        "volumes": [
+            {"name": "usual", "emptyDir": {}}, {"name": "own", "emptyDir": {}},
+            {"name": "settings", "configMap": {"name": "settings"}},
+        ],
+    }});
+    world.kubectl.does("create configmap settings --from-literal=key=value");
+    let _ = world.kubectl.feed("apply -f -", &pod.to_string()).succeeded();
+    let _ = world
+        .kubectl
+        .until("get pod words -o jsonpath={.status.phase}", |phase| {
+            phase == "Succeeded"
+        });
+    let words = "get pod words -o jsonpath={.status.containerStatuses[*].state.terminated.message}";
+    assert_eq!(world.kubectl.says(words), "mine\n mine\n");
+    // What containerd leaves to every container.
+    let default = "CapEff: 00000000a80425fb\nCapBnd: 00000000a80425fb\n";
+    for container in ["usual", "own"] {
+        let log = world.kubectl.says(&format!("logs words -c {container}"));
+        assert!(log.ends_with(default), "{log}");
     }
 }

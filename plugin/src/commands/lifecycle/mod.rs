@@ -115,7 +115,7 @@ pub struct Arguments {
     #[arg(long, requires = "filename", conflicts_with_all = ["emulate", "watch", "record", "logs"])]
     pub simulate: bool,
     /// With --simulate: what to take for granted, such as 'app: start 40s, run 5m, exit 1', 'app: ready after 90s',
-    /// 'app: hang after 10m', 'app: stop 20s', 'node: delete at 10m'
+    /// 'app: hang after 10m', 'app: stop 20s', 'node: delete at 10m', 'node: cpu 2, memory 4Gi'
     #[arg(long, value_name = "WHAT", requires = "simulate")]
     pub assume: Vec<String>,
     /// With --emulate: containers that ask for the image FROM get TO; FROM may be * for all, TO localhost/host for this

@@ -4,6 +4,7 @@
 
 pub mod certificate;
 pub mod client_config;
+mod connector;
 pub mod credentials;
 pub mod dial;
 pub mod error;
@@ -29,7 +30,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams, PostParams};
-use kube::client::ClientBuilder;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
@@ -118,12 +118,12 @@ impl Cluster {
             .unwrap_or_default();
         let namespace = config.default_namespace.clone();
         let plugin = config.auth_info.exec.clone();
-        let builder = ClientBuilder::try_from(config).map_err(|error| match error {
+        let client = connector::client(config, &wire).map_err(|error| match error {
             kube::Error::Auth(error) => credentials::failed(&error, plugin.as_ref()),
             other => ClusterError::of(other, &server),
         })?;
         Ok(Self {
-            client: builder.with_layer(&wire).build(),
+            client,
             namespace,
             namespace_is_named: false,
             server,

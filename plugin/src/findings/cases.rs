@@ -159,6 +159,37 @@ fn a_pod_that_nobody_has_taken_up_is_told_from_one_that_is_new() {
 }
 
 #[test]
+fn of_a_pod_that_no_kubelet_has_taken_up_the_node_is_looked_at_however_young_it_is() {
+    let young = json!({"creationTimestamp": "2026-01-01T23:59:59Z"});
+    let untaken = read(young.clone(), json!({"phase": "Pending", "startTime": null}), json!([]));
+    assert_eq!(untaken.needs().node.as_deref(), Some("node1"));
+    let taken = read(
+        young,
+        json!({"phase": "Pending", "startTime": "2026-01-01T23:59:59Z"}),
+        json!([]),
+    );
+    assert_eq!(taken.needs().node, None);
+}
+
+#[test]
+fn a_readiness_probe_has_failed_for_good_when_all_its_tries_are_over_however_few_events_were_written() {
+    for (started, severity) in [
+        ("2026-01-01T23:59:30Z", Severity::Error),
+        ("2026-01-01T23:59:50Z", Severity::Warning),
+    ] {
+        let status = json!({
+            "phase": "Running", "conditions": ready(false),
+            "spec": {"containers": [{"name": "app", "image": "app:1", "readinessProbe": {"exec": {"command": ["false"]}}}]},
+            "containerStatuses": container(json!({"running": {"startedAt": started}}), json!({}), 0, false),
+        });
+        let event = json!([{"reason": "Unhealthy", "type": "Warning", "message": "Readiness probe failed: no",
+            "path": "spec.containers{app}", "count": 1, "lastTimestamp": "2026-01-01T23:59:55Z"}]);
+        let reading = read(json!({}), status, event);
+        assert_eq!(told(&reading)[0], (severity, "readinessProbe"), "{started}");
+    }
+}
+
+#[test]
 fn a_node_that_is_silent_makes_its_pods_broken() {
     let status = json!({
         "phase": "Running",

@@ -46,6 +46,8 @@ impl Needs {
             "FailedCreatePodSandBox",
             "NetworkNotReady",
         ]);
+        // No kubelet has taken the pod up: is there a node at all?
+        let is_untaken = facts.phase == "Pending" && facts.status().is_none_or(|status| status.start_time.is_none());
         let waits = facts
             .containers
             .iter()
@@ -70,7 +72,7 @@ impl Needs {
                 )
             });
         Self {
-            node: node.filter(|_| lacks_node_news),
+            node: node.filter(|_| lacks_node_news || is_untaken),
             references: match facts.spec() {
                 Some(spec) if lacks_objects => reference::of(spec),
                 _ => Vec::new(),

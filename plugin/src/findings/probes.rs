@@ -68,8 +68,10 @@ fn failing(facts: &Facts, container: &Container, kind: &str, probe: &Probe, even
         return None;
     }
     let name = container.name.as_str();
-    // Up to its threshold a probe may fail, above all while the program starts.
-    let is_given_up = event.count >= timing.failures;
+    // Up to its threshold a probe may fail, above all while the program starts. Counts lag behind: a kubelet writes few
+    // events a second (`eventRecordQPS`). Whoever is not ready when all tries must be over has used them up.
+    let is_given_up =
+        event.count >= timing.failures || kind == "Readiness" && has_had_all_tries(facts, container, &timing);
     let severity = match kind {
         "Startup" => Severity::Warning,
         _ if is_given_up => Severity::Error,
@@ -98,6 +100,16 @@ fn failing(facts: &Facts, container: &Container, kind: &str, probe: &Probe, even
         finding = finding.because(say("probes.liveness.threshold").with("failures", timing.failures.to_string()));
     }
     Some(finding.run(logs(facts, name, false)))
+}
+
+/// Whether the readiness probe must have failed as often as it may; with a startup probe nobody knows when it began.
+fn has_had_all_tries(facts: &Facts, container: &Container, timing: &Timing) -> bool {
+    match &container.state {
+        State::Running { since: Some(since) } if container.spec.startup_probe.is_none() => {
+            facts.now.duration_since(*since) > timing.from_start()
+        }
+        _ => false,
+    }
 }
 
 /// Not ready, and no event tells why: it is either too early to tell, or events have expired.

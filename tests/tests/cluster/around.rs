@@ -20,7 +20,7 @@ spec:
         image: busybox:1
         imagePullPolicy: Never
         command: [sleep, '3600']
-        readinessProbe: {exec: {command: [cat, /no/such/file]}, periodSeconds: 1}
+        readinessProbe: {exec: {command: [cat, /no/such/file]}, periodSeconds: 1, failureThreshold: 1}
 ---
 apiVersion: v1
 kind: Service

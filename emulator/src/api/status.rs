@@ -88,6 +88,18 @@ impl Status {
         }
     }
 
+    /// A configuration that cannot be merged. A real server says the same, and calls it its own error, 500
+    /// (`managedfields/internal/structuredmerge.go`); it is the client's.
+    pub fn untyped(configuration: &Value, namespace: Option<&str>, name: &str, why: &str) -> Self {
+        let version = configuration["apiVersion"].as_str().unwrap_or_default();
+        let group = if version.contains('/') { "" } else { "/" };
+        let kind = configuration["kind"].as_str().unwrap_or_default();
+        let namespace = namespace.unwrap_or_default();
+        Self::bad_request(format!(
+            "failed to create typed patch object ({namespace}/{name}; {group}{version}, Kind={kind}): {why}"
+        ))
+    }
+
     /// Others own fields that were to be applied: each of them with its field.
     pub fn apply_conflict(owners: &[(String, Vec<String>)]) -> Self {
         let fields: usize = owners.iter().map(|(_, fields)| fields.len()).sum();

@@ -141,6 +141,9 @@ fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Respon
     if metadata["name"].is_null() {
         metadata["name"] = name.into();
     }
+    if let Some(why) = managed::keys::missing(&object) {
+        return Err(Status::untyped(&object, target.namespace.as_deref(), name, &why));
+    }
     let force = asked.query.flag("force");
     let merge = |live: &Value| {
         managed::apply(live, &object, &manager, force, api.clock.now())

@@ -2,6 +2,7 @@
 
 mod apply;
 mod fields;
+pub(in crate::api) mod keys;
 
 use std::collections::BTreeMap;
 

@@ -27,10 +27,12 @@ fn a_container_joins_the_processes_of_another(version: Version) {
 #[test]
 fn the_node_is_looked_at_from_a_pod() {
     let world = World::new(Version::Current);
-    let said = world
-        .kubectl
-        .says("debug node/emulator --image=busybox:1 --image-pull-policy=Never -i -- ls /host/proc/1");
-    assert!(said.contains("cmdline"), "{said}");
+    // What is said before kubectl has attached is lost to it, as on any cluster: so it waits for a line.
+    let words = ["sh", "-c", "read line; ls /host/proc/1"];
+    let line = "debug node/emulator --image=busybox:1 --image-pull-policy=Never -i --";
+    let line: Vec<&str> = line.split(' ').chain(words).collect();
+    let output = Output::with_input(&mut world.kubectl.command_of(&line), "go\n");
+    assert!(output.stdout.contains("cmdline"), "{output:#?}");
 }
 
 fn copies(version: Version) {

@@ -65,9 +65,11 @@ fn shop(namespace: &Namespace<'_>) -> (String, String) {
     kubectl.until("get events -o jsonpath={.items[*].reason}", |reasons| {
         reasons.contains("Unhealthy")
     });
-    kubectl.until("get endpoints front -o yaml", |endpoints| {
-        endpoints.contains("notReadyAddresses")
-    });
+    // Of both pods: each comes when its container runs.
+    kubectl.until(
+        "get endpointslices.v1beta1.discovery.k8s.io -o jsonpath={.items[*].endpoints[*].addresses[0]}",
+        |addresses| addresses.split(' ').count() == 2,
+    );
     kubectl.until(
         "get poddisruptionbudgets.v1beta1.policy keep-two -o jsonpath={.status.desiredHealthy}",
         |desired| desired == "2",

@@ -9,15 +9,20 @@ crate::with_either_kubectl! { a_container_joins_the_processes_of_another copies 
 
 fn a_container_joins_the_processes_of_another(version: Version) {
     let world = World::with_sleeper(version);
-    let debug = "debug sleeper --image=busybox:1 --image-pull-policy=Never --target=main --container=look -i -- cat /proc/1/cmdline";
-    let said = world.kubectl.says(debug);
-    assert!(said.contains("echo started"), "{said}");
+    let debug = "debug sleeper --image=busybox:1 --image-pull-policy=Never --target=main --container=look -i --";
+    // What is said before kubectl has attached is lost to it, as on any cluster: so each waits for a line.
+    let line: Vec<&str> = debug
+        .split(' ')
+        .chain(["sh", "-c", "read line; cat /proc/1/cmdline"])
+        .collect();
+    let output = Output::with_input(&mut world.kubectl.command_of(&line), "go\n");
+    assert!(output.stdout.contains("echo started"), "{output:#?}");
     let state = "get pod sleeper -o jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.reason}";
     world.kubectl.until(state, |reason| reason == "Completed");
     let missing = debug
         .replace("--target=main", "--target=other")
         .replace("--container=look", "--container=again");
-    let refused = world.kubectl.run(&missing).failed();
+    let refused = world.kubectl.run(&format!("{missing} true")).failed();
     assert!(
         refused.contains("spec.ephemeralContainers[1].targetContainerName: Not found: \"other\""),
         "{refused}"
@@ -27,7 +32,6 @@ fn a_container_joins_the_processes_of_another(version: Version) {
 #[test]
 fn the_node_is_looked_at_from_a_pod() {
     let world = World::new(Version::Current);
-    // What is said before kubectl has attached is lost to it, as on any cluster: so it waits for a line.
     let words = ["sh", "-c", "read line; ls /host/proc/1"];
     let line = "debug node/emulator --image=busybox:1 --image-pull-policy=Never -i --";
     let line: Vec<&str> = line.split(' ').chain(words).collect();

@@ -5,13 +5,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
-
 fn main() -> ExitCode {
     let Some(folder) = std::env::args_os().nth(1) else {
         return ExitCode::from(2);
     };
-    match write(&kubectl_pod::cli::Cli::command(), Path::new(&folder)) {
+    match write(&kubectl_pod::cli::command(), Path::new(&folder)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

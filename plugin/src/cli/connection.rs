@@ -70,13 +70,8 @@ pub struct Connection {
         long,
         global = true,
         hide_short_help = true,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = super::switch::parse,
-        value_name = "BOOL"
+        value_name = super::switch::VALUE
     )]
     pub insecure_skip_tls_verify: bool,
     /// Server name to use for server certificate validation; the server's hostname where absent
@@ -123,13 +118,8 @@ pub struct Connection {
         long,
         global = true,
         hide_short_help = true,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = super::switch::parse,
-        value_name = "BOOL"
+        value_name = super::switch::VALUE
     )]
     pub warnings_as_errors: bool,
     /// What concerns kubectl alone.

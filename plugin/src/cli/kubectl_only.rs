@@ -22,11 +22,8 @@ pub struct KubectlOnly {
         long,
         global = true,
         hide = true,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        value_parser = switch::parse
+        value_parser = switch::parse,
+        value_name = switch::VALUE
     )]
     disable_compression: bool,
     /// kubectl's aliases and default flags, which are those of kubectl's own commands
@@ -49,11 +46,8 @@ pub struct KubectlOnly {
         long,
         global = true,
         hide = true,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        value_parser = switch::parse
+        value_parser = switch::parse,
+        value_name = switch::VALUE
     )]
     match_server_version: bool,
 }

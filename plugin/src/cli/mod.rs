@@ -40,6 +40,11 @@ pub struct Cli {
     pub connection: Connection,
 }
 
+/// All that can be typed, as clap has it.
+pub fn command() -> clap::Command {
+    switch::as_go_has_them(Cli::command())
+}
+
 /// What the command line came to.
 pub enum Parsed {
     /// A command to run.
@@ -55,9 +60,9 @@ pub enum Parsed {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.len() <= 1 {
-        return Ok(Parsed::Help(Cli::command().render_help().to_string()));
+        return Ok(Parsed::Help(command().render_help().to_string()));
     }
-    let read = Cli::command()
+    let read = command()
         .try_get_matches_from(&arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match read {
@@ -66,6 +71,6 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Us
             Ok(Parsed::Command(Box::new(cli)))
         }
         Err(error) if !error.use_stderr() => Ok(Parsed::Help(error.to_string())),
-        Err(error) => Err(UsageError::from_clap(&error, &arguments, &Cli::command())),
+        Err(error) => Err(UsageError::from_clap(&error, &arguments, &command())),
     }
 }

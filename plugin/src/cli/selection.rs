@@ -25,13 +25,8 @@ pub struct Selection {
     #[arg(
         short = 'A',
         long,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = switch::parse,
-        value_name = "BOOL"
+        value_name = switch::VALUE
     )]
     pub all_namespaces: bool,
     /// File or directory with pods, or - for standard input; read without a cluster
@@ -41,13 +36,8 @@ pub struct Selection {
     #[arg(
         short = 'R',
         long,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = switch::parse,
-        value_name = "BOOL"
+        value_name = switch::VALUE
     )]
     pub recursive: bool,
 }

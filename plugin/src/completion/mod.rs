@@ -10,11 +10,10 @@ mod typed;
 
 use std::ffi::{OsStr, OsString};
 
-use clap::CommandFactory;
 use clap_complete::CompletionCandidate;
 use clap_complete::engine::complete;
 
-use crate::cli::Cli;
+use crate::cli;
 use typed::Typed;
 
 /// The name of the program that kubectl asks, and the word that says the same to this one.
@@ -48,7 +47,7 @@ pub fn answer(words: &[OsString]) -> String {
         arguments.push(OsString::new());
     }
     let place = arguments.len() - 1;
-    let found = complete(&mut Cli::command(), arguments, place, None).unwrap_or_default();
+    let found = complete(&mut cli::command(), arguments, place, None).unwrap_or_default();
     // The shell adds what stands before the value of --flag=value itself.
     let before = match current.split_once('=') {
         Some((flag, _)) if flag.starts_with('-') => format!("{flag}="),

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::sync::OnceLock;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
-use crate::cli::Cli;
+use crate::cli;
 use crate::cli::connection::Connection;
 
 /// Flags whose values are paths of files.
@@ -62,7 +62,7 @@ impl Typed {
             Some((flag, _)) => flag,
             None => before.last().map_or("", String::as_str),
         };
-        let command = Cli::command().ignore_errors(true);
+        let command = cli::command().ignore_errors(true);
         let arguments = std::iter::once("kubectl-pod").chain(before.iter().map(String::as_str));
         let matches = command.try_get_matches_from(arguments).ok();
         let connection = matches

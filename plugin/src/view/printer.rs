@@ -1,6 +1,7 @@
 //! The one place that writes to the terminal. Everything printed passes through here, is cleaned here, and gets its colour here.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::ops::ControlFlow;
 
 use anstyle::{AnsiColor, Style};
 
@@ -148,6 +149,15 @@ impl Printer {
     pub fn flush(&mut self) {
         let flushed = self.out.flush();
         self.keep(flushed);
+    }
+
+    /// Shows what a page of many has printed, and says whether anybody reads on.
+    pub fn page_end(&mut self) -> ControlFlow<()> {
+        self.flush();
+        match self.is_closed() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     /// Ends the output.

@@ -2,7 +2,6 @@
 
 mod tell;
 
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -59,13 +58,8 @@ pub struct Arguments {
     /// With -o custom-columns: without the line of headers
     #[arg(
         long,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = crate::cli::switch::parse,
-        value_name = "BOOL"
+        value_name = crate::cli::switch::VALUE
     )]
     pub no_headers: bool,
     /// Show this many of the newest events; 0 shows none
@@ -74,13 +68,9 @@ pub struct Arguments {
     /// Show the events at all
     #[arg(
         long,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
         default_value = "true",
-        hide_default_value = true,
         value_parser = crate::cli::switch::parse,
-        value_name = "BOOL"
+        value_name = crate::cli::switch::VALUE
     )]
     pub show_events: bool,
     /// The language of the verdict and the findings
@@ -157,11 +147,7 @@ async fn of_cluster(
                         Err(error) => told.fail(error.into()),
                     }
                 }
-                printer.flush();
-                Ok::<_, Failure>(match printer.is_closed() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                })
+                Ok::<_, Failure>(printer.page_end())
             },
         )
         .await?;

@@ -50,13 +50,8 @@ pub struct Arguments {
     #[arg(
         short = 'A',
         long,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = switch::parse,
-        value_name = "BOOL"
+        value_name = switch::VALUE
     )]
     all_namespaces: bool,
     /// The pods of a file or directory, or - for standard input
@@ -83,13 +78,8 @@ pub struct Arguments {
     /// With -o custom-columns: without the line of headers
     #[arg(
         long,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = switch::parse,
-        value_name = "BOOL"
+        value_name = switch::VALUE
     )]
     no_headers: bool,
     /// The language; that of the locale by default, and English for programs

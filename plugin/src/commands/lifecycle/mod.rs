@@ -3,7 +3,6 @@
 mod form;
 mod tell;
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -71,26 +70,16 @@ pub struct Arguments {
     /// With -o custom-columns: without the line of headers
     #[arg(
         long,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = switch::parse,
-        value_name = "BOOL"
+        value_name = switch::VALUE
     )]
     pub no_headers: bool,
     /// Go on telling what happens
     #[arg(
         short,
         long,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
         value_parser = switch::parse,
-        value_name = "BOOL"
+        value_name = switch::VALUE
     )]
     pub watch: bool,
     /// Go on until the pods are there
@@ -230,11 +219,7 @@ fn once(
                         Err(error) => failures.push(Failure::from(error)),
                     }
                 }
-                printer.flush();
-                Ok::<_, Failure>(match printer.is_closed() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                })
+                Ok::<_, Failure>(printer.page_end())
             })
             .await?;
         if found == 0 {

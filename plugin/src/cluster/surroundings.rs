@@ -31,8 +31,14 @@ impl Cluster {
         reading.within(around)
     }
 
-    /// Looks at what stands around a pod whose story is told with what is wrong with it.
-    pub async fn look_around_story(&self, history: &mut History) {
+    /// Looks at what stands around the pods whose stories are told with what is wrong with them, some of them at a time.
+    pub async fn look_around_stories(&self, histories: &mut [History]) {
+        futures::stream::iter(histories)
+            .for_each_concurrent(AT_ONCE, |history| self.look_around_story(history))
+            .await;
+    }
+
+    async fn look_around_story(&self, history: &mut History) {
         let facts = &history.facts;
         let found = findings::of(facts, &history.events);
         let needs = Needs::of(facts, &found, findings::verdict(facts, &found));

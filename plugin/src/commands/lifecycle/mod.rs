@@ -204,20 +204,23 @@ fn once(
             .selected_in_pages(choice, along, async |page| {
                 let now = Timestamp::now();
                 found += page.len();
+                let mut histories = Vec::with_capacity(page.len());
                 for one in page {
                     match one {
                         Ok(fetched) => {
                             if unread.is_none() {
                                 unread.clone_from(&fetched.events_error);
                             }
-                            let mut history = read(fetched, now);
-                            if has_findings {
-                                cluster.look_around_story(&mut history).await;
-                            }
-                            told.take(&history, printer);
+                            histories.push(read(fetched, now));
                         }
                         Err(error) => failures.push(Failure::from(error)),
                     }
+                }
+                if has_findings {
+                    cluster.look_around_stories(&mut histories).await;
+                }
+                for history in &histories {
+                    told.take(history, printer);
                 }
                 Ok::<_, Failure>(printer.page_end())
             })
@@ -258,9 +261,7 @@ fn live(
         };
         let mut followed = follow(&cluster, &request, printer).await?;
         if matches!(arguments.output, Form::Html) {
-            for history in &mut followed.pods {
-                cluster.look_around_story(history).await;
-            }
+            cluster.look_around_stories(&mut followed.pods).await;
         }
         Ok(finish(arguments, &followed, printer))
     })

@@ -160,6 +160,7 @@ fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Respon
         let managers = new["metadata"]["managedFields"].clone();
         admit(api, target, &classes, old, &mut new)?;
         new["metadata"]["managedFields"] = managers;
+        managed::settle(old, &mut new, &manager);
         Ok(new)
     })?;
     Ok(answer(StatusCode::OK, &target.shown(&stored), &warnings))
@@ -239,10 +240,11 @@ fn store_new(
         let metadata = &mut object["metadata"];
         metadata["uid"] = crate::uid::new().into();
         metadata["creationTimestamp"] = seconds(now).into();
+        let name = metadata["name"].as_str().unwrap_or_default().to_owned();
         if managers.is_array() {
             metadata["managedFields"] = managers;
+            managed::forget_what_is_gone(&mut object);
         }
-        let name = metadata["name"].as_str().unwrap_or_default().to_owned();
         let key = target.key(&name);
         if dry_run {
             return match api.store.get(&key) {

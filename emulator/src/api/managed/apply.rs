@@ -65,16 +65,29 @@ pub(in crate::api) fn apply(
     for path in dropped.iter().rev().filter(|path| !is_item(path)) {
         remove(&mut merged, path);
     }
-    let unchanged = before == wanted;
-    let time = managers
-        .0
-        .get(manager)
-        .and_then(|owned| owned.time.clone())
-        .filter(|_| unchanged && merged == *live);
-    let time = time.or_else(|| Some(seconds(now)));
+    let time = Some(seconds(now));
     managers.0.insert(manager.clone(), Owned { time, fields: wanted });
     managers.write(&mut merged);
     Ok(merged)
+}
+
+/// Settles who owns what of an applied object once it is admitted: nobody owns what admission took away, and the
+/// time stays where nothing came of it.
+pub(in crate::api) fn settle(live: &Value, admitted: &mut Value, manager: &Manager) {
+    let mut managers = Managers::of(admitted);
+    managers.forget_what_is_gone(admitted);
+    let now = managers.0.get(manager).and_then(|owned| owned.time.clone());
+    let mut at = |time: Option<String>, object: &mut Value| {
+        if let Some(owned) = managers.0.get_mut(manager) {
+            owned.time = time;
+        }
+        managers.clone().write(object);
+    };
+    let before = Managers::of(live).0.remove(manager).and_then(|owned| owned.time);
+    at(before, admitted);
+    if admitted != live {
+        at(now, admitted);
+    }
 }
 
 /// Whether somebody owns the field or something inside it.
@@ -209,7 +222,25 @@ mod tests {
         let configuration = json!({"spec": {"containers": [{"name": "c", "image": "i"}]}});
         let first = apply(&Value::Null, &configuration, &one, false, now()).unwrap();
         let later = "2027-01-01T00:00:00Z".parse().unwrap();
-        assert_eq!(apply(&first, &configuration, &one, false, later).unwrap(), first);
+        let mut again = apply(&first, &configuration, &one, false, later).unwrap();
+        settle(&first, &mut again, &one);
+        assert_eq!(again, first);
+    }
+
+    #[test]
+    fn what_admission_takes_away_nobody_owns() {
+        let one = Manager::applies("one", Some("status"));
+        let live = json!({"metadata": {"name": "a"}, "status": {"phase": "Running"}});
+        let configuration = json!({"status": {"podIPs": [{"ip": "1.1.1.1"}]}});
+        let applied_at = |live: &Value, now| {
+            let mut admitted = apply(live, &configuration, &one, false, now).unwrap();
+            admitted["status"].as_object_mut().unwrap().shift_remove("podIPs");
+            settle(live, &mut admitted, &one);
+            admitted
+        };
+        let first = applied_at(&live, now());
+        assert_eq!(first, live);
+        assert_eq!(applied_at(&first, "2027-01-01T00:00:00Z".parse().unwrap()), first);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(super) use self::apply::apply;
+pub(super) use self::apply::{apply, settle};
 use self::fields::FieldSet;
 use super::time::seconds;
 
@@ -98,6 +98,12 @@ impl Managers {
         )
     }
 
+    fn forget_what_is_gone(&mut self, object: &Value) {
+        for owned in self.0.values_mut() {
+            owned.fields = owned.fields.filter(|path| !fields::value_at(object, path).is_null());
+        }
+    }
+
     fn write(self, object: &mut Value) {
         let version = object["apiVersion"].as_str().unwrap_or("v1").to_owned();
         let entries: Vec<Value> = self
@@ -127,6 +133,13 @@ impl Managers {
             object["metadata"]["managedFields"] = Value::Array(entries);
         }
     }
+}
+
+/// Takes from the managers what admission took from the new object.
+pub(super) fn forget_what_is_gone(object: &mut Value) {
+    let mut managers = Managers::of(object);
+    managers.forget_what_is_gone(object);
+    managers.write(object);
 }
 
 /// Notes that `manager` made `new` of `old`, which is null for a new object.
@@ -202,6 +215,18 @@ mod tests {
         );
         assert_eq!(second, first);
     }
+
+    #[test]
+    fn nobody_owns_what_was_not_taken_up() {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mut new = json!({"metadata": {"labels": {"x": "1"}}, "status": {"phase": "Running"}});
+        note_update(&Value::Null, &mut new, &Manager::updates("one", None), now);
+        new.as_object_mut().unwrap().shift_remove("status");
+        forget_what_is_gone(&mut new);
+        let fields = &new["metadata"]["managedFields"][0]["fieldsV1"];
+        assert_eq!(*fields, json!({"f:metadata": {"f:labels": {".": {}, "f:x": {}}}}));
+    }
+
     #[test]
     fn who_applies_an_empty_object_keeps_it_when_the_same_is_written_again() {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();

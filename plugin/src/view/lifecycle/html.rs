@@ -63,7 +63,8 @@ border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .7rem .
 1px solid #eef1f4}th{font-weight:600;color:#66727f}td.time{white-space:nowrap;font-variant-numeric:tabular-nums}pre{\
 background:#f5f7fa;border-radius:6px;padding:.8rem 1rem;overflow:auto;font-size:.9rem;white-space:pre-wrap}svg{width:100%;\
 height:auto;display:block}section{margin-bottom:3rem;border-top:3px solid #e4e7eb;padding-top:1.2rem}section:first-child{\
-border:0}@media print{body{margin:0}section{break-inside:avoid-page}}";
+border:0}@media(max-width:640px){td{overflow-wrap:anywhere}}\
+@media print{body{margin:0}section{break-inside:avoid-page}}";
 
 fn overview(body: &mut String, chapters: &[Chapter<'_>], title: &str) {
     let _ = write!(

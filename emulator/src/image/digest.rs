@@ -9,7 +9,8 @@ pub(super) fn of(bytes: &[u8]) -> String {
     text(Sha256::new_with_prefix(bytes))
 }
 
-fn text(hasher: Sha256) -> String {
+/// `sha256:…` of what was hashed.
+pub(super) fn text(hasher: Sha256) -> String {
     let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }

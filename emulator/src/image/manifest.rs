@@ -30,7 +30,7 @@ pub(super) struct Platform {
 
 impl Descriptor {
     pub(super) fn is_index(&self) -> bool {
-        self.media_type.ends_with("image.index.v1+json") || self.media_type.ends_with("manifest.list.v2+json")
+        is_index(&self.media_type)
     }
 
     pub(super) fn fits_this_platform(&self) -> bool {
@@ -48,6 +48,11 @@ impl Descriptor {
         let other = annotation("org.opencontainers.image.ref.name").filter(|name| name.contains([':', '/']));
         full.or(other).into_iter().collect()
     }
+}
+
+/// Whether a media type is that of an [`Index`].
+pub(super) fn is_index(media_type: &str) -> bool {
+    media_type.ends_with("image.index.v1+json") || media_type.ends_with("manifest.list.v2+json")
 }
 
 /// Several images, or one for several platforms.

@@ -3,7 +3,11 @@
 #[cfg(target_os = "linux")]
 mod archive;
 #[cfg(target_os = "linux")]
+mod bounds;
+#[cfg(target_os = "linux")]
 mod budget;
+#[cfg(target_os = "linux")]
+mod challenge;
 mod compression;
 mod credential_helper;
 mod digest;
@@ -21,6 +25,10 @@ mod pull;
 mod pull_error;
 mod push;
 pub mod reference;
+#[cfg(target_os = "linux")]
+mod registry;
+#[cfg(target_os = "linux")]
+mod request_error;
 #[cfg(target_os = "linux")]
 mod store;
 #[cfg(target_os = "linux")]

@@ -1,20 +1,19 @@
 //! Pulling an image from its registry.
 
-use std::{fs::File, path::Path, time::Duration};
+use std::{fs::File, path::Path};
 
-use oci_client::{
-    Client, Reference as Remote, RegistryOperation,
-    client::{ClientConfig, ClientProtocol},
-    secrets::RegistryAuth,
-};
-use tokio::io::AsyncWriteExt;
+use serde::Deserialize;
 
 use super::{
-    Credentials, Image, ImageError, docker_config, pull_error::Fault, reference::Reference, store::ImageStore,
+    Credentials, Image, ImageError,
+    bounds::Patience,
+    docker_config,
+    manifest::{Index, Manifest, is_index},
+    pull_error::Fault,
+    reference::Reference,
+    registry::Registry,
+    store::ImageStore,
 };
-
-/// How long a registry may take to answer, and to send more.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Fetches manifest, configuration and layers, and adds them to the store. Every blob is checked against its digest.
 pub(super) async fn pull(
@@ -22,13 +21,26 @@ pub(super) async fn pull(
     name: &Reference,
     credentials: &[Credentials],
 ) -> Result<Image, ImageError> {
+    pull_with(store, name, credentials, Patience::default()).await
+}
+
+async fn pull_with(
+    store: &ImageStore,
+    name: &Reference,
+    credentials: &[Credentials],
+    patience: Patience,
+) -> Result<Image, ImageError> {
     let url = name.manifest_url();
     let failed = |fault: &Fault| ImageError::Pull(fault.sentence(name, &url));
     let (known, note) = authentications(name, credentials).await;
     let work = store.begin().map_err(|error| failed(&error.into()))?;
     let mut last = None;
-    for auth in known {
-        match fetch(store, name, &auth, work.path()).await {
+    for one in known {
+        let fetched = match Registry::of(name, one, patience).map_err(Fault::Resolve) {
+            Ok(mut registry) => fetch(store, name, &mut registry, work.path()).await,
+            Err(fault) => Err(fault),
+        };
+        match fetched {
             Ok(image) => return Ok(image),
             // Other credentials don't make a missing image appear, nor a network that is not there.
             Err(fault) if !fault.is_denied() => return Err(failed(&fault)),
@@ -42,43 +54,16 @@ pub(super) async fn pull(
     })
 }
 
-async fn fetch(store: &ImageStore, name: &Reference, auth: &RegistryAuth, folder: &Path) -> Result<Image, Fault> {
-    // The TLS library wants one provider for the process; somebody else may have chosen the same.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let protocol = if name.is_local() {
-        ClientProtocol::Http
-    } else {
-        ClientProtocol::Https
-    };
-    let client = Client::new(ClientConfig {
-        protocol,
-        connect_timeout: Some(PATIENCE),
-        read_timeout: Some(PATIENCE),
-        ..ClientConfig::default()
-    });
-    let remote: Remote = name
-        .to_string()
-        .parse()
-        .map_err(|error| std::io::Error::other(format!("{error}")))?;
-    let resolving = async {
-        client.auth(&remote, auth, RegistryOperation::Pull).await?;
-        client.pull_image_manifest(&remote, auth).await
-    };
-    let (manifest, digest) = resolving.await.map_err(Fault::Resolve)?;
-    let mut config = Vec::new();
-    client
-        .pull_blob(&remote, &manifest.config, &mut config)
-        .await
-        .map_err(Fault::Fetch)?;
-    let mut size = config.len() as u64;
+async fn fetch(store: &ImageStore, name: &Reference, registry: &mut Registry, folder: &Path) -> Result<Image, Fault> {
+    let (manifest, digest) = resolve(registry, name).await?;
+    let size = manifest.size();
+    if size > store.most() {
+        return Err(Fault::Document("it is larger than an image may be".to_owned()));
+    }
+    let config = registry.config(&manifest.config).await.map_err(Fault::Fetch)?;
     for (index, layer) in manifest.layers.iter().enumerate() {
         let mut file = tokio::fs::File::create(folder.join(index.to_string())).await?;
-        client
-            .pull_blob(&remote, layer, &mut file)
-            .await
-            .map_err(Fault::Fetch)?;
-        file.flush().await?;
-        size += file.metadata().await?.len();
+        registry.layer(layer, &mut file).await.map_err(Fault::Fetch)?;
     }
     let by_digest = Reference {
         tag: None,
@@ -98,8 +83,35 @@ async fn fetch(store: &ImageStore, name: &Reference, auth: &RegistryAuth, folder
     }
 }
 
+/// The manifest for this machine's platform, and its digest.
+async fn resolve(registry: &mut Registry, name: &Reference) -> Result<(Manifest, String), Fault> {
+    /// An index may name an index, but hardly one that names another.
+    const DEPTH_MAX: usize = 4;
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Typed {
+        media_type: Option<String>,
+    }
+    let mut which = name.digest.as_ref().or(name.tag.as_ref()).cloned();
+    for _ in 0..=DEPTH_MAX {
+        let asked = which.as_deref().unwrap_or("latest");
+        let document = registry.manifest(asked).await.map_err(Fault::Resolve)?;
+        let read =
+            |error: serde_json::Error| Fault::Document(format!("the manifest is not what it should be: {error}"));
+        // What it says of itself is covered by its digest; what the registry says of it is not.
+        let typed: Typed = serde_json::from_slice(&document.bytes).map_err(read)?;
+        if !is_index(typed.media_type.as_ref().unwrap_or(&document.media_type)) {
+            return Ok((serde_json::from_slice(&document.bytes).map_err(read)?, document.digest));
+        }
+        let index: Index = serde_json::from_slice(&document.bytes).map_err(read)?;
+        let chosen = index.for_this_platform().ok_or(Fault::NoPlatform)?;
+        which = Some(chosen.digest.clone());
+    }
+    Err(Fault::Document("its indexes are nested too deeply".to_owned()))
+}
+
 /// What to try, in order: the pod's own credentials, the machine's, none; and why the machine's can't be had.
-async fn authentications(name: &Reference, credentials: &[Credentials]) -> (Vec<RegistryAuth>, Option<String>) {
+async fn authentications(name: &Reference, credentials: &[Credentials]) -> (Vec<Option<Credentials>>, Option<String>) {
     let own = credentials
         .iter()
         .filter(|one| docker_config::fits(&one.registry, name));
@@ -107,37 +119,9 @@ async fn authentications(name: &Reference, credentials: &[Credentials]) -> (Vec<
         Ok(found) => (found, None),
         Err(why) => (None, Some(why)),
     };
-    let known = own
-        .cloned()
-        .chain(machine)
-        .map(|one| RegistryAuth::Basic(one.username, one.password));
-    (known.chain([RegistryAuth::Anonymous]).collect(), note)
+    let known = own.cloned().chain(machine).map(Some);
+    (known.chain([None]).collect(), note)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_registry_that_is_not_there_is_told_in_the_words_of_a_node() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = ImageStore::open(folder.path(), vec![]).unwrap();
-        // A port that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let name = Reference::parse(&format!("127.0.0.1:{port}/a:1")).unwrap();
-        let error = pull(&store, &name, &[]).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "rpc error: code = Unknown desc = failed to pull and unpack image \"{name}\": failed to resolve image: \
-                 failed to do request: Head \"http://127.0.0.1:{port}/v2/a/manifests/1\": \
-                 dial tcp 127.0.0.1:{port}: connect: connection refused"
-            )
-        );
-        assert_eq!(std::fs::read_dir(folder.path().join("work")).unwrap().count(), 0);
-    }
-}
+mod tests;

@@ -2,19 +2,23 @@
 
 use std::{error::Error, io};
 
-use oci_client::errors::{OciDistributionError, OciErrorCode};
-
-use super::{archive::ArchiveError, reference::Reference};
+use super::{archive::ArchiveError, reference::Reference, request_error::RequestError};
 
 /// Why one attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// The name could not be looked up.
     #[error(transparent)]
-    Resolve(OciDistributionError),
+    Resolve(RequestError),
     /// Its content could not be fetched.
     #[error(transparent)]
-    Fetch(OciDistributionError),
+    Fetch(RequestError),
+    /// It is for other machines.
+    #[error("no match for platform in manifest")]
+    NoPlatform,
+    /// What describes it is damaged, or describes too much.
+    #[error("{0}")]
+    Document(String),
     /// The content is damaged, or the disk refuses.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -30,31 +34,35 @@ impl Fault {
     /// Whether other credentials could help.
     pub(super) fn is_denied(&self) -> bool {
         match self {
-            Self::Resolve(error) | Self::Fetch(error) => is_denied(error),
-            Self::Archive(_) => false,
+            Self::Resolve(error) | Self::Fetch(error) => error.is_denied(),
+            Self::NoPlatform | Self::Document(_) | Self::Archive(_) => false,
         }
     }
 
     /// The sentence that goes into events and the container's status.
     pub(super) fn sentence(&self, name: &Reference, url: &str) -> String {
         let (code, why) = match self {
-            Self::Resolve(error) if is_missing(error) => {
+            Self::Resolve(error) if error.is_missing() => {
                 ("NotFound", format!("failed to resolve image: {name}: not found"))
             }
-            Self::Resolve(error) if is_denied(error) => (
+            Self::Resolve(error) if error.is_denied() => (
                 "Unknown",
                 "failed to resolve image: pull access denied, repository does not exist or may require authorization: \
                  authorization failed"
                     .to_owned(),
             ),
-            Self::Resolve(error) => (
+            Self::Resolve(RequestError::Http(error)) => (
                 "Unknown",
                 format!(
                     "failed to resolve image: failed to do request: Head {url:?}: {}",
                     cause(error, name)
                 ),
             ),
-            Self::Fetch(error) => ("Unknown", format!("failed to copy: {}", cause(error, name))),
+            Self::Resolve(error) => ("Unknown", format!("failed to resolve image: {error}")),
+            Self::Fetch(RequestError::Http(error)) => ("Unknown", format!("failed to copy: {}", cause(error, name))),
+            Self::Fetch(error) => ("Unknown", format!("failed to copy: {error}")),
+            Self::NoPlatform => ("NotFound", format!("{self}: not found")),
+            Self::Document(why) => ("Unknown", why.clone()),
             Self::Archive(error) => ("Unknown", error.to_string()),
         };
         let why = why.trim_end_matches('.');
@@ -62,34 +70,8 @@ impl Fault {
     }
 }
 
-fn is_denied(error: &OciDistributionError) -> bool {
-    match error {
-        OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. } => true,
-        OciDistributionError::RegistryError { envelope, .. } => envelope
-            .errors
-            .iter()
-            .any(|error| matches!(error.code, OciErrorCode::Unauthorized | OciErrorCode::Denied)),
-        OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403),
-        _ => false,
-    }
-}
-
-fn is_missing(error: &OciDistributionError) -> bool {
-    match error {
-        OciDistributionError::ImageManifestNotFoundError(_) => true,
-        OciDistributionError::RegistryError { envelope, .. } => envelope.errors.iter().any(|error| {
-            matches!(
-                error.code,
-                OciErrorCode::ManifestUnknown | OciErrorCode::NameUnknown | OciErrorCode::NotFound
-            )
-        }),
-        OciDistributionError::ServerError { code, .. } => *code == 404,
-        _ => false,
-    }
-}
-
 /// What lies at the bottom: a connection that did not come about, in Go's words, else all causes one after the other.
-fn cause(error: &OciDistributionError, name: &Reference) -> String {
+fn cause(error: &(dyn Error + 'static), name: &Reference) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {
@@ -125,21 +107,30 @@ fn connection(error: &io::Error) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::{StatusCode, Url};
+
     use super::*;
 
     #[test]
     fn a_missing_image_and_a_forbidden_one_are_told_apart() {
         let name = Reference::parse("localhost:5000/a:1").unwrap();
         let url = name.manifest_url();
-        let missing = Fault::Resolve(OciDistributionError::ImageManifestNotFoundError(String::new()));
+        let answered = |status| {
+            let asked = Url::parse(&url).unwrap();
+            Fault::Resolve(RequestError::status(&asked, status, b""))
+        };
         assert_eq!(
-            missing.sentence(&name, &url),
+            answered(StatusCode::NOT_FOUND).sentence(&name, &url),
             "rpc error: code = NotFound desc = failed to pull and unpack image \"localhost:5000/a:1\": \
              failed to resolve image: localhost:5000/a:1: not found"
         );
-        let denied = Fault::Resolve(OciDistributionError::UnauthorizedError { url: url.clone() });
+        let denied = answered(StatusCode::UNAUTHORIZED);
         assert!(denied.is_denied() && denied.sentence(&name, &url).contains("pull access denied"));
-        let refused = OciDistributionError::IoError(io::ErrorKind::ConnectionRefused.into());
-        assert!(!is_denied(&refused) && !is_missing(&refused));
+        assert!(!answered(StatusCode::BAD_GATEWAY).is_denied());
+        assert_eq!(
+            Fault::NoPlatform.sentence(&name, &url),
+            "rpc error: code = NotFound desc = failed to pull and unpack image \"localhost:5000/a:1\": \
+             no match for platform in manifest: not found"
+        );
     }
 }

@@ -88,6 +88,11 @@ impl ImageStore {
         Ok(imported)
     }
 
+    /// The most that an image may unpack to, in bytes.
+    pub(super) fn most(&self) -> u64 {
+        self.most
+    }
+
     /// A place for what is not finished.
     pub(super) fn begin(&self) -> io::Result<Work> {
         Work::begin(&self.path.join("work"))

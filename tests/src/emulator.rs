@@ -81,16 +81,12 @@ impl Emulator {
     /// Starts it.
     #[must_use]
     pub fn start_again(&self, arguments: &[&str]) -> Output {
-        self.command(&[&["start", "--port", "0"], arguments].concat())
+        Output::of(&mut self.start_command(arguments))
     }
 
-    /// Starts it by way of another program, which runs the command behind its own words, and loads the image of the cases;
-    /// what was said to the user.
-    ///
-    /// # Panics
-    /// Where it does not start.
+    /// The command that starts it.
     #[must_use]
-    pub fn up_within(&self, program: &[&str]) -> String {
+    pub fn start_command(&self, arguments: &[&str]) -> Command {
         let data = self.data();
         let words = [
             "emulator",
@@ -100,7 +96,17 @@ impl Emulator {
             "--data-dir",
             &data.to_string_lossy(),
         ];
-        let started = Output::of(&mut within(program, &self.plugin_command(&words)));
+        self.plugin_command(&[&words, arguments].concat())
+    }
+
+    /// Starts it by way of another program, which runs the command behind its own words, and loads the image of the cases;
+    /// what was said to the user.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    #[must_use]
+    pub fn up_within(&self, program: &[&str]) -> String {
+        let started = Output::of(&mut within(program, &self.start_command(&[])));
         let said = started.stderr.clone();
         let _ = started.succeeded();
         let archive = tools::busybox_archive();

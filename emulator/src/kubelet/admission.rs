@@ -20,6 +20,7 @@ const TAINT_OF_MEMORY: &str = "node.kubernetes.io/memory-pressure";
 pub(super) fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
     under_pressure(node, pod)?;
     super::sysctls::admit(pod)?;
+    super::app_armor::admit(pod)?;
     operating_system(pod)?;
     let scheduled = pod.status.conditions.iter().flatten();
     let mut scheduled = scheduled.filter(|condition| condition.type_ == "PodScheduled" && condition.status == "True");

@@ -2,6 +2,7 @@
 
 pub mod actions;
 mod admission;
+mod app_armor;
 pub mod backoff;
 pub mod conditions;
 pub mod container_status;

@@ -1,11 +1,6 @@
 //! The node of a simulated life: configurations from the scenario's objects, probes and hooks as it assumes.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -24,8 +19,8 @@ use crate::{
         start_failure::StartFailure,
     },
     runtime::{
-        ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, Runtime, SandboxConfig, Security, User,
-        scripted::ScriptedRuntime,
+        ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, Runtime, SandboxConfig,
+        scripted::{ScriptedRuntime, played},
     },
     store::{Key, Resource},
 };
@@ -98,23 +93,8 @@ impl Edges for SimulatedEdges {
             target: start.target.clone(),
         })?;
         Ok(ContainerConfig {
-            name: start.declared.name().to_owned(),
-            attempt: start.attempt,
-            image: start.image.clone(),
-            declared_image: start.declared.image().to_owned(),
-            command: start.declared.container.command.clone().unwrap_or_default(),
-            working_dir: PathBuf::from("/"),
             env: environment.own,
-            mounts: Vec::new(),
-            user: User::default(),
-            security: Security::default(),
-            resources: Resources::default(),
-            stdin: false,
-            stdin_once: false,
-            tty: false,
-            stop_signal: "SIGTERM".to_owned(),
-            log_path: PathBuf::new(),
-            target: start.target,
+            ..played(start)
         })
     }
 

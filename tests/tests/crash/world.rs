@@ -72,15 +72,7 @@ impl World {
     }
 
     fn starting(&self) -> Child {
-        let data = self.data();
-        let mut command = self.emulator.plugin_command(&[
-            "emulator",
-            "start",
-            "--port",
-            "0",
-            "--data-dir",
-            &data.to_string_lossy(),
-        ]);
+        let mut command = self.emulator.start_command(&[]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()
     }

@@ -1,6 +1,7 @@
 //! What the API server does to an object before it is stored: reads it, fills in what is left out, and refuses
 //! what can't be. Pure: from the object, the request and the objects it refers to.
 
+mod app_armor;
 mod decode;
 mod defaults;
 mod document;
@@ -34,6 +35,7 @@ use crate::{
 
 pub(super) use self::names::{label_value, qualified};
 pub use self::{
+    app_armor::ANNOTATION as APP_ARMOR_ANNOTATION,
     decode::{Decoded, FieldValidation, decode, decode_document},
     defaults::apply as apply_defaults,
     document::Document,
@@ -191,6 +193,7 @@ fn prepare_pod(pod: &mut Value, context: &AdmissionContext<'_>) -> Result<(), Re
         return Err(forbidden(pod, why.to_owned()));
     }
     label_keys::apply(pod);
+    app_armor::apply(pod);
     pod["metadata"]["generation"] = 1.into();
     pod["status"] = first_status(&pod["spec"], context.now);
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::quantity::Quantity;
+use super::{app_armor, quantity::Quantity};
 use crate::store::Resource;
 
 /// The most environment variables or ports that are looked at: the answer's head must not grow without end.
@@ -56,16 +56,28 @@ fn without_effect(pod: &Value, warnings: &mut Vec<String>) {
                 say(&format!("{path}.securityContext.{field}"), why);
             }
         }
-        if context["appArmorProfile"]["type"] == "RuntimeDefault" {
-            let why = "the node has no AppArmor, and the container is not confined by it";
-            say(&format!("{path}.securityContext.appArmorProfile"), why);
-        }
     };
     of_context(&pod["spec"]["securityContext"], "spec");
     for list in ["initContainers", "containers", "ephemeralContainers"] {
         for (index, container) in pod["spec"][list].as_array().into_iter().flatten().enumerate() {
             of_context(&container["securityContext"], &format!("spec.{list}[{index}]"));
         }
+    }
+    // Other containers' profiles are refused by the node; these come when it has taken the pod.
+    let ephemeral = pod["spec"]["ephemeralContainers"].as_array().into_iter().flatten();
+    for (index, container) in ephemeral.enumerate() {
+        if container["securityContext"]["appArmorProfile"]["type"] == "RuntimeDefault" {
+            let path = format!("spec.ephemeralContainers[{index}].securityContext.appArmorProfile");
+            say(
+                &path,
+                "the node has no AppArmor, and the container is not confined by it",
+            );
+        }
+    }
+    for (key, ..) in app_armor::annotations(pod) {
+        warnings.push(format!(
+            "metadata.annotations[{key}]: deprecated since v1.30; use the \"appArmorProfile\" field instead"
+        ));
     }
     for list in ["initContainers", "containers"] {
         for (index, container) in pod["spec"][list].as_array().into_iter().flatten().enumerate() {
@@ -154,18 +166,28 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_by_annotation_is_told_to_be_of_the_past() {
+        let key = format!("{}a", app_armor::ANNOTATION);
+        let pod = json!({"metadata": {"annotations": {&key: "runtime/default"}}, "spec": {}});
+        let told =
+            format!("metadata.annotations[{key}]: deprecated since v1.30; use the \"appArmorProfile\" field instead");
+        assert_eq!(warnings(Resource::Pods, &pod), [told]);
+    }
+
+    #[test]
     fn what_has_no_effect_is_told() {
         let pod = json!({"metadata": {"ownerReferences": []}, "spec": {
             "securityContext": {"seLinuxOptions": {"level": "s0"}},
-            "containers": [{"securityContext": {"windowsOptions": {}, "appArmorProfile": {"type": "RuntimeDefault"}}}]}});
+            "containers": [{"securityContext": {"windowsOptions": {}}}],
+            "ephemeralContainers": [{"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}}]}});
         assert_eq!(
             warnings(Resource::Pods, &pod),
             [
                 "metadata.ownerReferences: has no effect here: there is no garbage collector",
                 "spec.securityContext.seLinuxOptions: has no effect here: the node has no SELinux",
                 "spec.containers[0].securityContext.windowsOptions: has no effect here: the node runs Linux",
-                "spec.containers[0].securityContext.appArmorProfile: has no effect here: the node has no AppArmor, and the \
-                 container is not confined by it",
+                "spec.ephemeralContainers[0].securityContext.appArmorProfile: has no effect here: the node has no AppArmor, and \
+                 the container is not confined by it",
             ]
         );
     }

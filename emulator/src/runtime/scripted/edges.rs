@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -11,6 +10,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 use tokio::time::Instant;
 
+use super::played::played;
 use crate::{
     host_ports::HostPorts,
     kubelet::{
@@ -20,7 +20,7 @@ use crate::{
         pressure::Observations,
         start_failure::StartFailure,
     },
-    runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig, Security, User},
+    runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig},
 };
 
 /// When a probe's answer changes: from `Duration` after the start of the run on, it is this.
@@ -142,25 +142,7 @@ impl Edges for ScriptedEdges {
         if let Some(failure) = self.bad_configs.get(start.declared.name()) {
             return Err(failure.clone());
         }
-        Ok(ContainerConfig {
-            name: start.declared.name().to_owned(),
-            attempt: start.attempt,
-            image: start.image.clone(),
-            declared_image: start.declared.image().to_owned(),
-            command: start.declared.container.command.clone().unwrap_or_default(),
-            working_dir: PathBuf::from("/"),
-            env: Vec::new(),
-            mounts: Vec::new(),
-            user: User::default(),
-            security: Security::default(),
-            resources: Resources::default(),
-            stdin: false,
-            stdin_once: false,
-            tty: false,
-            stop_signal: "SIGTERM".to_owned(),
-            log_path: PathBuf::new(),
-            target: start.target,
-        })
+        Ok(played(start))
     }
 
     async fn set_up_volumes(&self, _: &Pod) -> Result<VolumePaths, VolumeFailure> {

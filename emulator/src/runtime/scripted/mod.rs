@@ -4,6 +4,7 @@
 
 mod edges;
 mod images;
+mod played;
 mod script;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{broadcast, watch};
 
+pub(crate) use self::played::played;
 pub use self::{
     edges::ScriptedEdges,
     images::ScriptedImages,

@@ -1,6 +1,7 @@
 //! Which objects can be, and the words for those that can't.
 
 mod affinity;
+mod app_armor;
 mod container;
 mod containers;
 mod data;
@@ -42,6 +43,7 @@ pub fn validate(resource: Resource, object: &Value) -> Result<(), Rejection> {
             let typed = serde_json::from_value(object.clone());
             let typed = typed.map_err(|error| Rejection::BadRequest(error.to_string()))?;
             pod::check(&typed, &mut errors);
+            app_armor::by_annotation(object, &mut errors);
         }
         Resource::ConfigMaps => data::config_map(object, &mut errors),
         Resource::Secrets => data::secret(object, &mut errors),

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{PodSecurityContext, PodSpec, SeccompProfile, SecurityContext, Sysctl};
 use serde_json::json;
 
-use super::path::descending;
+use super::{app_armor, path::descending};
 use crate::api::admission::field_error::{Errors, Path};
 
 const SYSCTL_RULE: &str = "must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
@@ -48,6 +48,8 @@ pub(super) fn pod(context: &PodSecurityContext, spec: &PodSpec, path: &Path, err
         errors,
     );
     seccomp(context.seccomp_profile.as_ref(), &path.child("seccompProfile"), errors);
+    let profile = context.app_armor_profile.as_ref();
+    app_armor::field(profile, &path.child("appArmorProfile"), errors);
     policy(
         "supplementalGroupsPolicy",
         &context.supplemental_groups_policy,
@@ -138,6 +140,8 @@ pub(super) fn container(context: &SecurityContext, host_users: bool, path: &Path
         }
     }
     seccomp(context.seccomp_profile.as_ref(), &path.child("seccompProfile"), errors);
+    let profile = context.app_armor_profile.as_ref();
+    app_armor::field(profile, &path.child("appArmorProfile"), errors);
     if context.allow_privilege_escalation == Some(false) {
         let whole = || serde_json::to_value(context).unwrap_or_else(|_| json!({}));
         if context.privileged == Some(true) {

@@ -217,3 +217,45 @@ fn keys_of_config_maps_are_file_names() {
         "{error}"
     );
 }
+
+#[test]
+fn an_apparmor_profile_is_of_a_known_kind_and_of_a_container_that_is_there() {
+    let profile = |profile: Value| of_container(json!({"securityContext": {"appArmorProfile": profile}}));
+    let path = "spec.containers[0].securityContext.appArmorProfile";
+    for (given, mistake) in [
+        (
+            json!({"type": "Localhost"}),
+            ".localhostProfile: Required value: must be set when AppArmor type is Localhost",
+        ),
+        (
+            json!({"type": "Localhost", "localhostProfile": " p"}),
+            ".localhostProfile: Invalid value: \" p\": must not be padded with whitespace",
+        ),
+        (
+            json!({"type": "Unconfined", "localhostProfile": "p"}),
+            ".localhostProfile: Invalid value: \"p\": can only be set when AppArmor type is Localhost",
+        ),
+        (
+            json!({"type": "Other"}),
+            ".type: Unsupported value: \"Other\": supported values: \"Localhost\", \"RuntimeDefault\", \"Unconfined\"",
+        ),
+        (
+            json!({"type": ""}),
+            ".type: Required value: type is required when appArmorProfile is set",
+        ),
+    ] {
+        assert_eq!(profile(given), format!("{path}{mistake}"));
+    }
+    assert_eq!(profile(json!({"type": "RuntimeDefault"})), "");
+    let key = "container.apparmor.security.beta.kubernetes.io/x";
+    let mut pod = json!({"metadata": {"name": "p", "namespace": "default", "annotations": {key: "none"}},
+        "spec": {"containers": [{"name": "a", "image": "b"}]}});
+    defaults::apply(Resource::Pods, &mut pod);
+    assert_eq!(
+        validate(Resource::Pods, &pod).unwrap_err().to_string(),
+        format!(
+            "Pod \"p\" is invalid: [metadata.annotations[{key}]: Invalid value: \"x\": container not found, \
+             metadata.annotations[{key}]: Invalid value: \"none\": invalid AppArmor profile name: \"none\"]"
+        )
+    );
+}

@@ -1,0 +1,76 @@
+//! AppArmor profiles by annotation, as they were given before Kubernetes 1.30: each becomes the field of its container
+//! (`pkg/registry/core/pod/strategy.go`, `applyAppArmorVersionSkew`).
+
+use serde_json::{Value, json};
+
+use super::tree;
+
+/// What stands before the container's name in the key of such an annotation.
+pub const ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
+
+/// The annotations of that kind: key, name of the container, profile.
+pub(super) fn annotations(pod: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
+    let all = pod["metadata"]["annotations"].as_object().into_iter().flatten();
+    all.filter_map(|(key, value)| Some((key.as_str(), key.strip_prefix(ANNOTATION)?, value.as_str()?)))
+}
+
+/// Gives containers that have no profile of their own the one that an annotation names.
+pub(super) fn apply(pod: &mut Value) {
+    let fields: Vec<(String, Value)> = annotations(pod)
+        .filter_map(|(_, container, profile)| Some((container.to_owned(), field(profile)?)))
+        .collect();
+    let spec = tree::object_or_new(pod, "spec");
+    for list in ["initContainers", "containers"] {
+        for one in tree::items(spec, list) {
+            let found = fields.iter().find(|(container, _)| one["name"] == container.as_str());
+            if let Some((_, field)) = found {
+                tree::default(
+                    tree::object_or_new(one, "securityContext"),
+                    "appArmorProfile",
+                    field.clone(),
+                );
+            }
+        }
+    }
+}
+
+/// The field that means the same; none for what means nothing.
+fn field(profile: &str) -> Option<Value> {
+    match profile {
+        "runtime/default" => Some(json!({"type": "RuntimeDefault"})),
+        "unconfined" => Some(json!({"type": "Unconfined"})),
+        other => {
+            let name = other.strip_prefix("localhost/").filter(|name| !name.is_empty())?;
+            Some(json!({"type": "Localhost", "localhostProfile": name}))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_annotation_is_the_field_of_its_container_where_that_has_none() {
+        let mut pod = json!({
+            "metadata": {"annotations": {
+                format!("{ANNOTATION}a"): "runtime/default", format!("{ANNOTATION}b"): "localhost/p",
+                format!("{ANNOTATION}c"): "localhost/p", format!("{ANNOTATION}d"): "",
+                "container.seccomp.security.alpha.kubernetes.io/d": "runtime/default",
+            }},
+            "spec": {
+                "initContainers": [{"name": "a"}],
+                "containers": [{"name": "b"}, {"name": "d"},
+                    {"name": "c", "securityContext": {"appArmorProfile": {"type": "Unconfined"}}}],
+            },
+        });
+        apply(&mut pod);
+        let spec = &pod["spec"];
+        let profile = |container: &Value| container["securityContext"]["appArmorProfile"].clone();
+        assert_eq!(profile(&spec["initContainers"][0]), json!({"type": "RuntimeDefault"}));
+        let named = json!({"type": "Localhost", "localhostProfile": "p"});
+        assert_eq!(profile(&spec["containers"][0]), named);
+        assert_eq!(spec["containers"][1], json!({"name": "d"}));
+        assert_eq!(profile(&spec["containers"][2]), json!({"type": "Unconfined"}));
+    }
+}

@@ -11,6 +11,10 @@ const NOW: &str = "2026-01-02T00:00:00Z";
 
 /// A pod with one container `app`, as far as it is told, and its events.
 fn read(metadata: Value, status: Value, events: Value) -> Reading {
+    Reading::of(fetched(metadata, status, events), NOW.parse::<Timestamp>().unwrap())
+}
+
+fn fetched(metadata: Value, status: Value, events: Value) -> PodAndEvents {
     let mut pod = json!({
         "metadata": {"name": "web", "namespace": "shop", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"},
         "spec": {"nodeName": "node1", "containers": [{"name": "app", "image": "app:1"}]},
@@ -32,12 +36,11 @@ fn read(metadata: Value, status: Value, events: Value) -> Reading {
         event["involvedObject"] = json!({"kind": "Pod", "name": "web", "uid": "u", "fieldPath": event["path"]});
         serde_json::from_value(event).unwrap()
     });
-    let fetched = PodAndEvents {
+    PodAndEvents {
         events: events.collect(),
         pod: serde_json::from_value(pod).unwrap(),
         events_error: None,
-    };
-    Reading::of(fetched, NOW.parse::<Timestamp>().unwrap())
+    }
 }
 
 fn container(state: Value, last: Value, restarts: i32, is_ready: bool) -> Value {
@@ -198,6 +201,99 @@ fn a_node_that_is_silent_makes_its_pods_broken() {
     });
     let reading = read(json!({}), status, json!([]));
     assert_eq!(told(&reading), [(Severity::Error, "NodeLost")]);
+}
+
+#[test]
+fn a_file_without_events_does_not_date_the_last_restart() {
+    let status = json!({
+        "phase": "Running", "conditions": ready(true),
+        "containerStatuses": container(json!({"running": {"startedAt": "2025-12-28T00:00:02Z"}}),
+            ended(137, "OOMKilled", "2025-12-28T00:00:00Z"), 12, true),
+        "startTime": "2025-12-01T00:00:00Z",
+    });
+    let metadata = json!({"creationTimestamp": "2025-12-01T00:00:00Z"});
+    let saved = Reading::of_saved(fetched(metadata.clone(), status.clone(), json!([])));
+    assert_eq!(
+        (saved.verdict, told(&saved)),
+        (Verdict::Healthy, vec![(Severity::Note, "OOMKilled")])
+    );
+    let said = saved.findings[0].what.to_string();
+    assert!(!said.contains("ago"), "{said}");
+    let restart = json!([{"type": "Normal", "reason": "Started", "path": "spec.containers{app}", "message": "Started",
+        "lastTimestamp": "2025-12-28T00:00:02Z"}]);
+    let dated = Reading::of_saved(fetched(metadata, status, restart));
+    assert_eq!(
+        (dated.verdict, told(&dated)),
+        (Verdict::AtRisk, vec![(Severity::Warning, "OOMKilled")])
+    );
+}
+
+#[test]
+fn a_container_that_was_lost_with_its_evicted_pod_is_no_trouble_of_its_own() {
+    let status = json!({"phase": "Failed", "reason": "Evicted", "message": "The node had condition: [DiskPressure]. ",
+        "containerStatuses": container(
+            json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}), json!({}), 0, false)});
+    let reading = read(json!({}), status, json!([]));
+    let errors: Vec<_> = told(&reading)
+        .into_iter()
+        .filter(|(severity, _)| *severity == Severity::Error)
+        .collect();
+    assert_eq!(errors, [(Severity::Error, "Evicted")]);
+}
+
+#[test]
+fn a_gated_pod_is_told_by_its_spec_where_no_condition_is_written_yet() {
+    let status = json!({"phase": "Pending", "startTime": null,
+        "spec": {"nodeName": "", "schedulingGates": [{"name": "example.com/quota"}]}});
+    assert_eq!(
+        told(&read(json!({}), status, json!([]))),
+        [(Severity::Warning, "SchedulingGated")]
+    );
+}
+
+#[test]
+fn an_error_of_the_scheduler_is_not_called_a_lack_of_nodes() {
+    let status = json!({"phase": "Pending", "startTime": null, "spec": {"nodeName": ""},
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulerError", "message": "binding rejected"}]});
+    let reading = read(json!({}), status, json!([]));
+    assert_eq!(told(&reading), [(Severity::Error, "SchedulerError")]);
+    assert_eq!(
+        reading.findings[0].causes,
+        [super::message::say("scheduling.error.cause")]
+    );
+}
+
+#[test]
+fn a_lost_node_is_told_once_and_holds_a_deletion_too() {
+    let lost = |reason: Value, metadata: Value, events: Value| {
+        let status = json!({
+            "phase": "Running", "reason": reason,
+            "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
+            "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}), json!({}), 0, true),
+        });
+        read(metadata, status, events)
+    };
+    assert_eq!(
+        told(&lost(json!("NodeLost"), json!({}), json!([]))),
+        [(Severity::Error, "NodeLost")]
+    );
+    let deleted = json!({"deletionTimestamp": "2026-01-02T00:00:20Z", "deletionGracePeriodSeconds": 30});
+    let news = json!([{"type": "Warning", "reason": "NodeNotReady", "path": "", "message": "Node is not ready",
+        "source": {"component": "node-controller"}, "lastTimestamp": "2026-01-01T23:54:50Z"}]);
+    let deleted = lost(Value::Null, deleted, news);
+    assert_eq!(
+        (deleted.verdict, told(&deleted)[0]),
+        (Verdict::Broken, (Severity::Error, "NodeLost"))
+    );
+}
+
+#[test]
+fn a_kubelet_that_tells_nothing_of_a_pod_that_it_took_up_is_told() {
+    let status = json!({"phase": "Pending", "conditions": ready(false)});
+    assert_eq!(
+        told(&read(json!({}), status, json!([]))),
+        [(Severity::Warning, "ContainerCreating")]
+    );
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Commands that can be pasted: names come from a cluster, and a shell must read them as names.
 
 use super::Finding;
+use super::message::Message;
 use crate::pod::Facts;
+use crate::pod::container::Container;
 
 /// A kubectl command, its words quoted where a shell would read more into them.
 pub(crate) fn kubectl(words: &[&str]) -> String {
@@ -42,7 +44,23 @@ pub(crate) fn describe_node(facts: &Facts) -> Option<String> {
     Some(kubectl(&["describe", "node", node]))
 }
 
+/// What shows the command that a container is told to run.
+pub(crate) fn show_command(facts: &Facts, container: &Container) -> String {
+    let path = container.spec_path();
+    let shown = format!("jsonpath={{.{path}.command}} {{.{path}.args}}");
+    here(facts, &["get", "pod", &facts.name, "-o", &shown])
+}
+
 impl Finding {
+    /// Adds an advice, where there is one.
+    #[must_use]
+    pub(crate) fn advised(self, advice: Option<Message>) -> Self {
+        match advice {
+            Some(advice) => self.then(advice),
+            None => self,
+        }
+    }
+
     /// Adds a command, where there is one.
     #[must_use]
     pub(crate) fn maybe_run(self, command: Option<String>) -> Self {

@@ -1,17 +1,18 @@
 //! Conditions whose present value is the bad one, and which no container explains.
 
 use super::command::{describe_node, here};
-use super::message::{Message, meaning, say};
-use super::{Finding, Severity};
+use super::message::{Message, say};
+use super::{Finding, Severity, event};
 use crate::pod::Facts;
 use crate::pod::condition::Condition;
+use crate::pod::event::Event;
 
 /// Finds what conditions alone tell.
-pub(super) fn rule(facts: &Facts) -> Vec<Finding> {
+pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(disruption(facts));
     found.extend(resize(facts));
-    found.extend(node_silent(facts));
+    found.extend(node_silent(facts, events));
     if let Some(condition) = true_condition(facts, "AllContainersRestarting") {
         found.push(
             seen(
@@ -83,7 +84,7 @@ fn resize(facts: &Facts) -> Option<Finding> {
         };
         return Some(
             seen(Severity::Warning, "PodResizePending", what, condition)
-                .because(meaning("PodResizePending").unwrap_or_else(|| say("conditions.resize.cause")))
+                .because(say("conditions.resize.cause"))
                 .maybe_run(describe_node(facts)),
         );
     }
@@ -102,9 +103,12 @@ fn resize(facts: &Facts) -> Option<Finding> {
 }
 
 /// Ready is not True although the containers are: only whoever watches over nodes writes that.
-fn node_silent(facts: &Facts) -> Option<Finding> {
+fn node_silent(facts: &Facts, events: &[Event]) -> Option<Finding> {
     let ready = facts.condition("Ready")?;
-    if facts.is_over() || facts.termination.is_some() {
+    let is_told = facts.status().and_then(|status| status.reason.as_deref()) == Some("NodeLost");
+    let told = event(events, "NodeNotReady", None);
+    // A kubelet that ends a pod takes it out of service first: then only the node's own news tells that it is silent.
+    if facts.is_over() || is_told || facts.termination.is_some() && told.is_none() {
         return None;
     }
     let has_unmet_gate = facts
@@ -117,6 +121,7 @@ fn node_silent(facts: &Facts) -> Option<Finding> {
     let is_unknown = ready.status == "Unknown";
     (is_marked || is_unknown).then(|| {
         seen(Severity::Error, "NodeLost", say("conditions.node-silent"), ready)
+            .told_by(told)
             .because(say("failure.node-lost"))
             .maybe_run(describe_node(facts))
     })

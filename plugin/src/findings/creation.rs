@@ -51,7 +51,12 @@ fn has_begun(facts: &Facts) -> bool {
 /// No condition, no event: no scheduler has looked at the pod.
 fn no_scheduler(facts: &Facts, events: &[Event]) -> Option<Finding> {
     let waited = lasted(facts, facts.created());
+    let mut gates = facts
+        .spec()
+        .into_iter()
+        .flat_map(|spec| spec.scheduling_gates.iter().flatten());
     let is_unseen = !has_node(facts)
+        && gates.next().is_none()
         && facts.condition("PodScheduled").is_none()
         && event(events, "FailedScheduling", None).is_none()
         && facts.phase == "Pending";
@@ -197,7 +202,12 @@ fn holds_up(container: &Container) -> bool {
 /// Creation that takes long, while nothing tells why.
 fn slow(facts: &Facts, events: &[Event]) -> Option<Finding> {
     let container = facts.containers.iter().find(|container| {
-        matches!(&container.state, State::Waiting { reason, .. } if reason == "ContainerCreating" || reason.is_empty())
+        match &container.state {
+            State::Waiting { reason, .. } => reason == "ContainerCreating" || reason.is_empty(),
+            // A kubelet that has taken the pod up, and has told nothing of its containers since.
+            State::Unreported => facts.phase == "Pending",
+            _ => false,
+        }
     })?;
     if has_begun(facts) || !has_node(facts) {
         return None;
@@ -225,8 +235,12 @@ fn slow(facts: &Facts, events: &[Event]) -> Option<Finding> {
         .about(name)
         .seen(
             format!("{}.state.waiting", container.status_path()),
-            "ContainerCreating",
+            match container.state {
+                State::Unreported => "",
+                _ => "ContainerCreating",
+            },
         )
+        .seen("status.phase", facts.phase.as_str())
         .because(say("creation.slow.cause"))
         .run(here(
             facts,

@@ -33,8 +33,19 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
     if is_told_elsewhere(container, ended, is_previous) {
         return None;
     }
-    let severity = severity(facts, container, ended, &cause, is_previous)?;
+    let mut severity = severity(facts, container, ended, &cause, is_previous)?;
+    let is_undated = is_undated(facts, container, is_previous, events);
+    if is_undated {
+        severity = severity.min(Severity::Note);
+    }
     Some(finding(facts, container, ended, &cause, is_previous, severity, events))
+}
+
+/// Whether nobody knows how long ago the previous instance ended: events are kept for an hour, and a file without any may
+/// have been saved days after the last restart, when the container had long been well.
+fn is_undated(facts: &Facts, container: &Container, is_previous: bool, events: &[Event]) -> bool {
+    let is_well = matches!(container.state, State::Running { .. }) && container.is_ready();
+    facts.is_saved && is_previous && is_well && events.is_empty()
 }
 
 /// The waiting state quotes the same failure to start.
@@ -63,7 +74,13 @@ fn severity(facts: &Facts, container: &Container, ended: &Ended, cause: &Cause, 
         cause.topic.as_str(),
         "DisruptionTarget" | "DeadlineExceeded" | "Evicted" | "NodeShutdown"
     );
-    if facts.is_over() && was_ended_with_pod {
+    // The kubelet loses sight of containers that it ends with their pod: why the pod ended is told by the pod.
+    let was_lost_with_pod = cause.topic == "ContainerStatusUnknown"
+        && facts
+            .status()
+            .and_then(|status| status.reason.as_deref())
+            .is_some_and(|reason| !reason.is_empty());
+    if facts.is_over() && (was_ended_with_pod || was_lost_with_pod) {
         return Some(Severity::Note);
     }
     if facts.phase == "Succeeded" {
@@ -90,7 +107,10 @@ fn finding(
     events: &[Event],
 ) -> Finding {
     let name = container.name.as_str();
-    let what = match (is_previous, ended.finished) {
+    let dated = ended
+        .finished
+        .filter(|_| !is_undated(facts, container, is_previous, events));
+    let what = match (is_previous, dated) {
         (true, Some(finished)) => {
             say("ended.previous-at").with("ago", age::between(finished.min(facts.now), facts.now))
         }
@@ -110,6 +130,12 @@ fn finding(
     let mut finding = Finding::new(severity, cause.topic.as_str(), what)
         .about(name)
         .seen(place, quote.trim());
+    if let Some(finished) = ended.finished.filter(|_| is_previous && dated.is_none()) {
+        finding = finding.seen(
+            format!("{}.lastState.terminated.finishedAt", container.status_path()),
+            finished.to_string(),
+        );
+    }
     if container.restarts() > 1 {
         finding = finding.seen(
             format!("{}.restartCount", container.status_path()),

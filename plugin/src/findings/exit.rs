@@ -193,6 +193,12 @@ fn by_code(code: i32) -> Cause {
         127 => say("exit.127.short"),
         126 => say("exit.126.short"),
         143 => say("exit.143.short"),
+        128 => say("exit.start-error.short"),
+        130 => "SIGINT".into(),
+        134 => "SIGABRT".into(),
+        135 => "SIGBUS".into(),
+        136 => "SIGFPE".into(),
+        141 => "SIGPIPE".into(),
         _ => say("exit.error.short"),
     };
     Cause::new(code.to_string(), short, long)
@@ -202,14 +208,28 @@ fn by_code(code: i32) -> Cause {
 pub fn start_error(message: &str) -> Message {
     let lower = message.to_lowercase();
     let says = |words: &str| lower.contains(words);
-    let command = quoted_after(message, "exec: ").unwrap_or_default();
+    let command = command_of(message).unwrap_or_default();
     if says("chdir to cwd") || says("mkdir /") && says("cwd") {
         say("start.working-dir").with("path", quoted_after(message, "chdir to cwd (").unwrap_or_default())
     } else if says("oom-killed") || says("memory limit too low") {
         say("start.memory")
+    } else if says("no command specified") {
+        say("start.no-command")
+    } else if says("context deadline exceeded") {
+        say("start.deadline")
+    } else if says("is reserved for") || says("already in use by container") {
+        say("start.name-taken")
+    } else if says("gathering device information") || says("running hook") || says("nvidia-container") {
+        say("start.device")
+    } else if says("read-only file system") {
+        say("start.read-only")
+    } else if says("cgroup") {
+        say("start.cgroup")
+    } else if says("exec format error") && command.is_empty() {
+        say("start.architecture-of-image")
     } else if says("exec format error") {
         say("start.architecture").with("command", command)
-    } else if says("executable file not found") {
+    } else if says("executable file") && says("not found") {
         say("start.not-in-path").with("command", command)
     } else if says("permission denied") && !command.is_empty() {
         say("start.not-executable").with("command", command)
@@ -219,7 +239,13 @@ pub fn start_error(message: &str) -> Message {
         say("start.is-a-directory").with("command", command)
     } else if says("not a directory") || says("error mounting") || says("mount through") || says("mounting") {
         say("start.mount")
-    } else if says("unable to find user") || says("no matching entries in passwd file") || says("unable to find group")
+    } else if says("open executable") && says("permission denied") {
+        say("exit.126")
+    } else if says("no users found")
+        || says("no groups found")
+        || says("unable to find user")
+        || says("no matching entries in passwd file")
+        || says("unable to find group")
     {
         say("start.user")
     } else if says("apparmor") || says("seccomp") {
@@ -227,6 +253,17 @@ pub fn start_error(message: &str) -> Message {
     } else {
         say("start.refused")
     }
+}
+
+/// The command that could not be run: runc quotes it or not, crun puts it into backticks.
+fn command_of(message: &str) -> Option<&str> {
+    let mut bare = message.split("exec ").skip(1).filter_map(|rest| rest.split_once(": "));
+    quoted_after(message, "exec: ")
+        .or_else(|| {
+            bare.find(|(word, _)| word.starts_with('/') && !word.contains(' '))
+                .map(|(word, _)| word)
+        })
+        .or_else(|| message.split_once("executable file `")?.1.split('`').next())
 }
 
 /// The text in quotes behind some words: `"/bin/app"` of `exec: "/bin/app": …`.
@@ -251,7 +288,21 @@ mod tests {
             "{missing}"
         );
         assert!(told("exec: \"app\": executable file not found in $PATH").contains("app"));
-        assert!(told("exec /app: exec format error").contains("architecture"));
+        assert!(told("error during container init: exec /app: exec format error").contains("/app"));
+        assert_eq!(start_error("exec format error"), say("start.architecture-of-image"));
+        assert!(told("unable to start container process: exec /app/serve: permission denied").contains("/app/serve"));
+        assert!(told("executable file `serve` not found in $PATH: No such file or directory").contains("serve"));
+        assert_eq!(start_error("context deadline exceeded"), say("start.deadline"));
+        assert_eq!(
+            start_error("failed to generate spec: no command specified"),
+            say("start.no-command")
+        );
+        assert_eq!(
+            start_error(
+                "error gathering device information while adding custom device \"/dev/x\": no such file or directory"
+            ),
+            say("start.device")
+        );
         assert!(told("chdir to cwd (\"/srv\") set in config.json failed: no such file").contains("/srv"));
         assert!(told("container init was OOM-killed (memory limit too low?)").contains("memory"));
     }

@@ -16,7 +16,13 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
     let disruption = facts
         .condition("DisruptionTarget")
         .filter(|condition| condition.is_true());
-    let finding = Finding::new(Severity::Error, reason, say("failure.reason").with("reason", reason))
+    // Whoever watches over nodes gives a reason to pods that may well run on.
+    let what = if facts.phase == "Failed" {
+        say("failure.reason").with("reason", reason)
+    } else {
+        say("conditions.node-silent")
+    };
+    let finding = Finding::new(Severity::Error, reason, what)
         .seen("status.reason", reason)
         .seen("status.message", message.as_str());
     let finding = match disruption {
@@ -46,6 +52,7 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
         reason if reason.starts_with("OutOf") => finding
             .because(say("failure.out-of").with("resource", reason.trim_start_matches("OutOf")))
             .then(say("failure.anew"))
+            .run(here(facts, &["delete", "pod", &facts.name]))
             .run(nodes()),
         _ => {
             let finding = finding.because(meaning(reason).unwrap_or_else(|| say("failure.other")));
@@ -124,8 +131,9 @@ fn evicted(message: &str) -> Vec<Message> {
             let used = rest.split(',').next().unwrap_or_default();
             let request = rest
                 .split_once("request is ")
-                .and_then(|(_, rest)| rest.split(',').next())
-                .unwrap_or("0");
+                .or_else(|| rest.split_once("request of "))
+                .and_then(|(_, rest)| rest.split([',', ' ']).next())
+                .map_or("0", |request| request.trim_end_matches('.'));
             causes.push(
                 say("evicted.container")
                     .with("container", name)
@@ -143,7 +151,11 @@ fn evicted(message: &str) -> Vec<Message> {
 }
 
 fn eviction_advice(message: &str) -> Message {
-    if message.contains("storage") || message.contains("EmptyDir") {
+    let is_about = |word: &&str| message.contains(word);
+    if ["storage", "EmptyDir", "DiskPressure", "inodes", "nodefs", "imagefs"]
+        .iter()
+        .any(is_about)
+    {
         say("evicted.storage.next")
     } else {
         say("evicted.next")
@@ -171,6 +183,8 @@ mod tests {
         for part in ["memory", "app", "900Mi", "64Mi"] {
             assert!(said.contains(part), "{part}: {said}");
         }
+        let older = told("Container app was using 20Gi, which exceeds its request of 5Gi. ");
+        assert!(older.contains("20Gi") && older.contains("5Gi:"), "{older}");
         assert!(told("The node had condition: [DiskPressure]. ").contains("DiskPressure"));
         assert!(told("Usage of EmptyDir volume \"cache\" exceeds the limit \"1Gi\". ").contains("cache"));
     }

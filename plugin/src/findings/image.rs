@@ -1,6 +1,6 @@
 //! Images that cannot be pulled: what the registry, the runtime or the network said.
 
-use super::command::here;
+use super::command::{describe_node, here};
 use super::message::{Message, say};
 use super::waiting::says_more;
 use super::{Finding, event};
@@ -35,7 +35,11 @@ pub(super) fn finding(
         .collect::<Vec<_>>()
         .join("\n");
     let image = container.spec.image.clone().unwrap_or_default();
-    let cause = cause(&all);
+    let cause = match cause(&all) {
+        // Only the event of the try says what went wrong, and an event lives for an hour.
+        other if other == say("pull.other") && failed.is_none() && is_bare(message) => say("pull.expired"),
+        known => known,
+    };
     let is_refusal = cause == say("pull.refused");
     let pull_secrets: Vec<String> = facts
         .spec()
@@ -53,12 +57,59 @@ pub(super) fn finding(
                 .with("image", image.as_str()),
         );
     if is_refusal {
+        let account = facts.spec().and_then(|spec| spec.service_account_name.as_deref());
         finding = match pull_secrets.first() {
-            None => finding.because(say("pull.no-secret")).then(say("pull.no-secret.next")),
+            None => finding
+                .because(say("pull.no-secret"))
+                .then(say("pull.no-secret.next"))
+                .run(here(
+                    facts,
+                    &[
+                        "get",
+                        "serviceaccount",
+                        account.unwrap_or("default"),
+                        "-o",
+                        "jsonpath={.imagePullSecrets}",
+                    ],
+                )),
             Some(secret) => finding.run(here(facts, &["get", "secret", secret, "-o", "jsonpath={.type}"])),
         };
+    } else if is_of_the_node(&cause) {
+        finding = finding.maybe_run(describe_node(facts));
+    } else if cause == say("pull.expired") {
+        finding = finding.run(here(facts, &["describe", "pod", &facts.name]));
+    } else if cause == say("pull.not-found") && !has_controller(facts) {
+        finding = finding.run(here(
+            facts,
+            &["set", "image", &format!("pod/{}", facts.name), &format!("{name}=IMAGE")],
+        ));
     }
     finding
+}
+
+/// Whether the message names the image and not what went wrong.
+fn is_bare(message: &str) -> bool {
+    !message.contains(": ")
+}
+
+/// Whether the node is where it has to be mended.
+fn is_of_the_node(cause: &Message) -> bool {
+    [
+        "pull.certificate",
+        "pull.dns",
+        "pull.no-space",
+        "pull.plain-http",
+        "pull.platform",
+        "pull.unreachable",
+    ]
+    .into_iter()
+    .any(|key| *cause == say(key))
+}
+
+/// Whether a controller makes the pod: its template is what has to be mended then.
+fn has_controller(facts: &Facts) -> bool {
+    let mut owners = facts.pod.metadata.owner_references.iter().flatten();
+    owners.any(|owner| owner.controller == Some(true))
 }
 
 /// What to do about a cause.
@@ -72,6 +123,9 @@ fn remedy(cause: &Message) -> Message {
         "pull.no-space" => say("pull.no-space.next"),
         "pull.plain-http" => say("pull.plain-http.next"),
         "pull.platform" => say("pull.platform.next"),
+        "pull.rate-limit" => say("pull.rate-limit.next"),
+        "pull.server-error" => say("pull.server-error.next"),
+        "pull.signature" => say("pull.signature.next"),
         "pull.unreachable" => say("pull.unreachable.next"),
         _ => say("pull.next"),
     }
@@ -89,13 +143,24 @@ fn registry(image: &str) -> String {
 fn cause(words: &str) -> Message {
     let words = words.to_lowercase();
     let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
-    if says(&["toomanyrequests", "too many requests", "rate limit", "429"]) {
+    // A digest, a port or a size may hold the same digits: a code stands alone.
+    let answered = |any: &[&str]| {
+        let mut whole = words.split(|character: char| !character.is_ascii_alphanumeric());
+        says(&["status", "http", "response"]) && whole.any(|word| any.contains(&word))
+    };
+    if says(&["toomanyrequests", "too many requests", "rate limit"]) || answered(&["429"]) {
         say("pull.rate-limit")
     } else if says(&["x509", "certificate", "tls: "]) {
         say("pull.certificate")
     } else if says(&["http: server gave http response to https client"]) {
         say("pull.plain-http")
-    } else if says(&["no match for platform", "no matching manifest", "exec format"]) {
+    } else if says(&[
+        "no match for platform",
+        "no matching manifest",
+        "no image found in manifest list",
+        "no image found in image index",
+        "exec format",
+    ]) {
         say("pull.platform")
     } else if says(&["no space left on device"]) {
         say("pull.no-space")
@@ -106,13 +171,16 @@ fn cause(words: &str) -> Message {
         "authentication required",
         "denied",
         "forbidden",
-        "401",
-        "403",
         "authorization failed",
-    ]) {
+    ]) || answered(&["401", "403"])
+    {
         say("pull.refused")
     } else if says(&["not found", "manifest unknown", "does not exist", "name unknown"]) {
         say("pull.not-found")
+    } else if says(&["internal server error", "bad gateway", "service unavailable"])
+        || answered(&["500", "502", "503", "504"])
+    {
+        say("pull.server-error")
     } else if says(&[
         "no such host",
         "server misbehaving",
@@ -168,6 +236,16 @@ mod tests {
             ),
             ("x509: certificate signed by unknown authority", "pull.certificate"),
             ("no match for platform in manifest", "pull.platform"),
+            (
+                "no image found in image index for architecture arm64, variant \"v8\", OS linux",
+                "pull.platform",
+            ),
+            (
+                "unexpected status from HEAD request to https://r.example/v2/a/manifests/1: 503 Service Unavailable",
+                "pull.server-error",
+            ),
+            ("unexpected status code 429", "pull.rate-limit"),
+            ("registry.example/app@sha256:4014291e: not found", "pull.not-found"),
         ] {
             assert_eq!(cause(words), Message::Sentence { key, values: vec![] }, "{words}");
         }

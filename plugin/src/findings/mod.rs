@@ -165,7 +165,10 @@ impl Finding {
     /// Says what to do, in words.
     #[must_use]
     pub fn then(mut self, advice: impl Into<Message>) -> Self {
-        self.next.push(Step::Advice(advice.into()));
+        let step = Step::Advice(advice.into());
+        if !self.next.contains(&step) {
+            self.next.push(step);
+        }
         self
     }
 
@@ -195,7 +198,7 @@ pub fn within(facts: &Facts, events: &[Event], around: &Surroundings) -> Vec<Fin
     findings.extend(scheduling::rule(facts, events));
     findings.extend(deletion::rule(facts, events));
     findings.extend(node::rule(facts, around));
-    findings.extend(conditions::rule(facts));
+    findings.extend(conditions::rule(facts, events));
     findings.extend(creation::rule(facts, events));
     for container in &facts.containers {
         findings.extend(waiting::rule(facts, container, events));

@@ -1,5 +1,6 @@
 //! The reading of a pod: its facts, its events, what was found, and the verdict. One model for all commands.
 
+use k8s_openapi::api::core::v1::Event as Recorded;
 use k8s_openapi::jiff::Timestamp;
 
 use super::needs::Needs;
@@ -33,13 +34,17 @@ impl Reading {
     /// Reads a pod as of `now`.
     pub fn of(fetched: PodAndEvents, now: Timestamp) -> Self {
         let facts = Facts::of(fetched.pod, now);
-        let events = event::about(&facts, &fetched.events);
+        Self::judged(facts, &fetched.events, fetched.events_error)
+    }
+
+    fn judged(facts: Facts, recorded: &[Recorded], events_error: Option<String>) -> Self {
+        let events = event::about(&facts, recorded);
         let findings = super::of(&facts, &events);
         Self {
             verdict: verdict(&facts, &findings),
             facts,
             events,
-            events_error: fetched.events_error,
+            events_error,
             around: Surroundings::default(),
             findings,
             flags: Vec::new(),
@@ -71,7 +76,9 @@ impl Reading {
     /// Reads a saved pod as of the moment that it was saved in.
     pub fn of_saved(saved: PodAndEvents) -> Self {
         let now = manifest::saved_at(&saved).unwrap_or_else(Timestamp::now);
-        Self::of(saved, now)
+        let mut facts = Facts::of(saved.pod, now);
+        facts.is_saved = true;
+        Self::judged(facts, &saved.events, saved.events_error)
     }
 
     /// What has to be fetched to tell more.

@@ -51,6 +51,11 @@ fn sandbox_cause(message: &str) -> Message {
         "failed to allocate for range",
         "ip exhausted",
         "insufficient ip",
+        "failed to assign an ip address",
+        "no more ips",
+        "not enough ips",
+        "no free ip",
+        "range is full",
     ]) {
         say("creation.no-address")
     } else if says(&["runtime handler", "no runtime for"]) {
@@ -66,6 +71,10 @@ fn sandbox_cause(message: &str) -> Message {
         "network is not ready",
     ]) {
         say("creation.network-plugin")
+    } else if says(&["is reserved for"]) {
+        say("start.name-taken")
+    } else if says(&["deadline exceeded"]) {
+        say("start.deadline")
     } else if says(&["cgroup"]) {
         say("creation.cgroup")
     } else if says(&["no space left on device"]) {
@@ -99,6 +108,15 @@ mod tests {
             (
                 "network is not ready: container runtime network not ready: cni plugin not initialized",
                 "creation.network-plugin",
+            ),
+            (
+                "failed to setup network for sandbox: plugin type=\"aws-cni\" failed (add): add cmd: failed to assign an IP \
+                 address to container",
+                "creation.no-address",
+            ),
+            (
+                "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+                "start.deadline",
             ),
             ("something else", "creation.sandbox.cause"),
         ] {

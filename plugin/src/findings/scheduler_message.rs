@@ -17,7 +17,8 @@ pub(super) fn reasons(message: &str) -> Vec<(Option<u32>, String)> {
         .iter()
         .fold(rest, |rest, words| rest.split(words).next().unwrap_or(rest));
     let mut found: Vec<(Option<u32>, String)> = Vec::new();
-    for part in parts(rest) {
+    // A status code of the API's, which the scheduler hangs onto the sentence before.
+    for part in parts(rest).filter(|part| *part != "not found") {
         let (count, reason) = match part.split_once(' ') {
             Some((count, reason)) if count.parse::<u32>().is_ok() => (count.parse().ok(), reason),
             _ => (None, part),
@@ -78,8 +79,15 @@ pub(super) fn meaning(reason: &str) -> Message {
         () if says("topology spread") && says("missing required label") => say("scheduling.spread-label"),
         () if says("topology spread") => say("scheduling.spread"),
         () if says("free ports") => say("scheduling.ports"),
-        () if says("volume node affinity") || says("no available volume zone") => say("scheduling.volume-zone"),
+        () if says("volume node affinity")
+            || says("PersistentVolume's node affinity")
+            || says("no available volume zone") =>
+        {
+            say("scheduling.volume-zone")
+        }
         () if says("persistent volumes to bind") => say("scheduling.no-volume"),
+        () if says("ephemeral volume controller") => say("scheduling.claim-coming"),
+        () if says("no available disk") => say("scheduling.volume-count"),
         () if says("unbound immediate") => say("scheduling.unbound"),
         () if says("non-existent pv") => say("scheduling.lost-volume"),
         () if says("persistentvolumeclaim") && says("not found") => {
@@ -146,6 +154,8 @@ mod tests {
             told(message),
             [(None, "pod has unbound immediate PersistentVolumeClaims".to_owned())]
         );
+        let without_class = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found";
+        assert_eq!(told(without_class), told(message));
         let missing = "0/1 nodes are available: persistentvolumeclaim \"data\" not found. not found";
         assert!(meaning(&told(missing)[0].1).to_string().contains("data"));
     }
@@ -179,6 +189,8 @@ mod tests {
             "pod has unbound immediate PersistentVolumeClaims",
             "node(s) exceed max volume count",
             "node(s) had no available volume zone",
+            "node(s) didn't match PersistentVolume's node affinity",
+            "waiting for ephemeral volume controller to create the persistentvolumeclaim \"web-data\"",
             "no nodes available to schedule pods",
         ] {
             assert!(!matches!(meaning(reason), Message::Plain(_)), "{reason}");

@@ -20,7 +20,11 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
     if is_placed || facts.is_over() || facts.termination.is_some() {
         return Vec::new();
     }
-    if condition.is_some_and(|condition| condition.reason.as_deref() == Some("SchedulingGated")) {
+    let is_called_gated = condition.is_some_and(|condition| condition.reason.as_deref() == Some("SchedulingGated"));
+    let has_gates = facts
+        .spec()
+        .is_some_and(|spec| spec.scheduling_gates.iter().flatten().next().is_some());
+    if is_called_gated || has_gates {
         return vec![gated(facts)];
     }
     let message = condition
@@ -47,8 +51,16 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
         }
         finding = finding.because(counted(*count, meaning(reason)));
     }
-    if reasons.is_empty() {
+    if topic == "SchedulerError" {
+        finding = finding.because(say("scheduling.error.cause"));
+    } else if reasons.is_empty() {
         finding = finding.because(say("scheduling.none.cause"));
+    }
+    let nominated = facts.status().and_then(|status| status.nominated_node_name.as_deref());
+    if let Some(node) = nominated.filter(|name| !name.is_empty()) {
+        finding = finding
+            .seen("status.nominatedNodeName", node)
+            .because(say("scheduling.nominated").with("node", node));
     }
     if message.contains("No preemption victims found") {
         finding = finding.because(say("scheduling.no-victims"));
@@ -122,10 +134,13 @@ fn advise(facts: &Facts, finding: Finding, reason: &str) -> Finding {
                 .run(kubectl(&["get", "nodes", "--show-labels"]))
         }
         () if says("were unschedulable") => finding.run(kubectl(&["uncordon", "NODE"])),
+        () if says("olume") => finding.run(here(facts, &["get", "pvc"])),
         () if says("affinity") || says("topology spread") => {
             finding.run(kubectl(&["get", "pods", "-A", "-o", "wide", "--show-labels"]))
         }
-        () if says("olume") || says("pv") || says("storage") => finding.run(here(facts, &["get", "pvc"])),
+        () if says("pv") || says("persistentvolumeclaim") || says("storage") => {
+            finding.run(here(facts, &["get", "pvc"]))
+        }
         () => finding,
     }
 }

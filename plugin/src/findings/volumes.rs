@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::command::{describe_node, here};
+use super::command::{describe_node, here, kubectl};
 use super::message::{Message, say};
 use super::{Finding, Severity};
 use crate::pod::Facts;
@@ -60,14 +60,21 @@ fn finding(facts: &Facts, told: &Event, volume: &str) -> Finding {
         say("volumes.fails-named").with("volume", volume)
     };
     let cause = cause(&told.message);
+    // What the mount command itself said stands on a line of its own, behind all of its arguments.
+    let output = told.message.lines().find(|line| line.starts_with("Output:"));
     let finding = Finding::new(Severity::Error, told.reason.as_str(), what)
         .told_by(Some(told))
+        .seen(format!("event {}", told.reason), output.unwrap_or_default())
         .because(cause.clone());
     let finding = match referred(facts, volume) {
         Some((path, kind, name)) => {
             let finding = finding.seen(path, name.as_str());
             finding.run(here(facts, &["get", kind, &name]))
         }
+        // The attach controller and CSI name the PersistentVolume, not the pod's volume.
+        None if !volume.is_empty() && !is_of_the_spec(facts, volume) => finding
+            .run(here(facts, &["get", "pvc"]))
+            .run(kubectl(&["describe", "pv", volume])),
         None => finding.run(here(facts, &["get", "pvc,configmaps,secrets"])),
     };
     if cause == say("volumes.multi-attach") || cause == say("volumes.csi-driver") || cause == say("volumes.host-path") {
@@ -75,6 +82,12 @@ fn finding(facts: &Facts, told: &Event, volume: &str) -> Finding {
     } else {
         finding
     }
+}
+
+fn is_of_the_spec(facts: &Facts, name: &str) -> bool {
+    let mut volumes = facts.spec().into_iter().flat_map(|spec| spec.volumes.iter().flatten());
+    // The one with the account's token is added at admission: who writes a spec by hand leaves it out.
+    volumes.any(|volume| volume.name == name) || name.starts_with("kube-api-access")
 }
 
 /// What a volume of the pod is made of: where the spec says so, kind and name.
@@ -107,6 +120,18 @@ fn volume(message: &str) -> String {
     quoted.or(listed).unwrap_or_default().to_owned()
 }
 
+/// The objects that are said to be missing: `configmap "a" not found`, several of them in a projected volume.
+fn missing(message: &str) -> Vec<&str> {
+    let found = message
+        .split("\" not found")
+        .map(|part| part.rsplit('"').next().unwrap_or_default());
+    let count = message.matches("\" not found").count();
+    match count {
+        0 => message.split('"').skip(3).take(1).collect(),
+        _ => found.take(count).collect(),
+    }
+}
+
 /// Why a volume cannot be set up, from the kubelet's and the attach controller's words.
 fn cause(message: &str) -> Message {
     let lower = message.to_lowercase();
@@ -125,11 +150,18 @@ fn cause(message: &str) -> Message {
         say("volumes.host-path")
     } else if says(&["mount.nfs", "wrong fs type", "bad superblock", "exit status 32"]) {
         say("volumes.mount")
-    } else if says(&["permission denied", "access denied", "forbidden"]) {
+    } else if says(&["permission denied", "access denied", "accessdenied", "forbidden"]) {
         say("volumes.denied")
+    } else if says(&["fsck"]) {
+        say("volumes.file-system")
+    } else if says(&["is being deleted"]) {
+        say("volumes.claim-going")
+    } else if says(&["attachvolume", "code = notfound"]) && says(&["not found", "does not exist"]) {
+        say("volumes.storage-missing")
     } else if says(&["not found", "does not exist"]) {
-        let name = message.split('"').nth(3).unwrap_or_default();
-        say("volumes.missing").with("name", name)
+        say("volumes.missing").with("name", missing(message).join(", "))
+    } else if says(&["not registered", "failed to sync"]) {
+        say("waiting.config.sync")
     } else if says(&["unbound", "not bound"]) {
         say("volumes.unbound")
     } else if says(&["timed out", "deadline exceeded"]) {
@@ -150,6 +182,12 @@ mod tests {
         assert!(cause(message).to_string().contains("settings"));
         let key = "MountVolume.SetUp failed for volume \"c\" : configmap references non-existent config key: app.conf";
         assert!(cause(key).to_string().contains("app.conf"));
+        let several = "MountVolume.SetUp failed for volume \"c\" : [configmap \"a\" not found, secret \"b\" not found]";
+        assert!(cause(several).to_string().contains("a, b"));
+        let storage = "AttachVolume.Attach failed for volume \"pvc-1\" : rpc error: code = NotFound desc = volume \"vol-1\" not found";
+        assert_eq!(cause(storage), say("volumes.storage-missing"));
+        let cache = "MountVolume.SetUp failed for volume \"c\" : failed to sync configmap cache: timed out waiting for the condition";
+        assert_eq!(cause(cache), say("waiting.config.sync"));
         let late = "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data]: timed out";
         assert_eq!(volume(late), "data");
         assert_eq!(cause(late), say("volumes.timed-out"));

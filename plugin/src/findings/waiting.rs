@@ -1,6 +1,6 @@
 //! Containers that wait for something which does not come by itself.
 
-use super::command::{here, logs};
+use super::command::{self, here, logs};
 use super::exit;
 use super::image;
 use super::message::{Message, meaning, remedy, say};
@@ -56,7 +56,8 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
         "CreateContainerConfigError" => found(say("waiting.config"))
             .told_by(failed)
             .because(config_cause(message))
-            .run(here(facts, &config_command(message))),
+            .advised(config_advice(message))
+            .run(here(facts, &config_command(facts, message))),
         "CreateContainerError" | "RunContainerError" | "StartError" => found(say("waiting.start"))
             .told_by(failed)
             .because(exit::start_error(message))
@@ -64,7 +65,8 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
                 say("advice.compare-with-image")
                     .with("container", name)
                     .with("image", image),
-            ),
+            )
+            .run(command::show_command(facts, container)),
         "PostStartHookError" => found(say("waiting.post-start"))
             .told_by(event(events, "FailedPostStartHook", Some(name)))
             .because(say("exit.post-start"))
@@ -123,14 +125,28 @@ fn crash_loop(facts: &Facts, container: &Container, events: &[Event], found: imp
         .run(logs(facts, name, true))
 }
 
+/// Which kind of object a message is about, by its own words and not by the object's name, which may be anything.
+fn kind_of(message: &str) -> Option<(&'static str, &'static str)> {
+    let lower = message.to_lowercase();
+    let kinds = [("secret", "Secret"), ("configmap", "ConfigMap")];
+    let by_place = kinds.into_iter().filter_map(|kind| {
+        let place = [
+            format!("{} \"", kind.0),
+            format!(" in {} ", kind.0),
+            format!("{} cache", kind.0),
+        ]
+        .iter()
+        .filter_map(|words| lower.find(words))
+        .min()?;
+        Some((place, kind))
+    });
+    by_place.min_by_key(|(place, _)| *place).map(|(_, kind)| kind)
+}
+
 fn config_cause(message: &str) -> Message {
     let quoted: Vec<&str> = message.split('"').skip(1).step_by(2).collect();
     let lower = message.to_lowercase();
-    let kind = if lower.contains("secret") {
-        "Secret"
-    } else {
-        "ConfigMap"
-    };
+    let kind = kind_of(message).map_or("ConfigMap", |(_, kind)| kind);
     if lower.contains("couldn't find key") || lower.contains("non-existent config key") {
         let key = message
             .split_once("key ")
@@ -143,24 +159,46 @@ fn config_cause(message: &str) -> Message {
         say("waiting.config.missing")
             .with("kind", kind)
             .with("name", quoted.first().copied().unwrap_or_default())
-    } else if lower.contains("runasnonroot") || lower.contains("non-numeric user") || lower.contains("run as root") {
+    } else if is_about_root(&lower) {
         say("waiting.config.root")
     } else if lower.contains("subpath") {
         say("waiting.config.sub-path")
     } else if lower.contains("services have not yet been read") {
         say("waiting.config.services")
+    } else if lower.contains("timed out") || lower.contains("failed to sync") {
+        say("waiting.config.sync")
     } else {
         say("waiting.config.other")
     }
 }
 
-/// What shows the object that a container lacks: those of its kind, or the keys that it has. Of a Secret, neither shows values.
-fn config_command(message: &str) -> Vec<&str> {
+fn is_about_root(lower: &str) -> bool {
+    ["runasnonroot", "non-numeric user", "run as root", "non-root"]
+        .into_iter()
+        .any(|words| lower.contains(words))
+}
+
+fn config_advice(message: &str) -> Option<Message> {
+    is_about_root(&message.to_lowercase()).then(|| say("waiting.config.root.next"))
+}
+
+/// What shows the object that a container lacks: those of its kind, or the keys that it has. Of a Secret, neither shows
+/// values. Where no object is lacking, it shows what the pod asks for.
+fn config_command<'a>(facts: &'a Facts, message: &'a str) -> Vec<&'a str> {
     let lower = message.to_lowercase();
-    let (one, all) = match (lower.contains("secret"), lower.contains("configmap")) {
-        (true, false) => ("secret", "secrets"),
-        (false, true) => ("configmap", "configmaps"),
-        _ => return vec!["get", "configmaps,secrets"],
+    if is_about_root(&lower) {
+        return vec![
+            "get",
+            "pod",
+            &facts.name,
+            "-o",
+            "jsonpath={.spec.securityContext} {.spec.containers[*].securityContext}",
+        ];
+    }
+    let (one, all) = match kind_of(message) {
+        Some(("secret", _)) => ("secret", "secrets"),
+        Some(_) => ("configmap", "configmaps"),
+        None => return vec!["describe", "pod", &facts.name],
     };
     let named = message.rsplit_once('/').map(|(_, name)| name.trim());
     match named.filter(|name| lower.contains("find key") && !name.is_empty() && !name.contains(' ')) {
@@ -179,6 +217,11 @@ mod tests {
         assert!(told("configmap \"settings\" not found").contains("ConfigMap settings"));
         assert!(told("secret \"token\" not found").contains("Secret token"));
         assert!(told("couldn't find key password in Secret prod/db").contains("key password"));
+        let facts = Facts::of(
+            k8s_openapi::api::core::v1::Pod::default(),
+            k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
+        );
+        let config_command = |message| config_command(&facts, message);
         assert_eq!(
             config_command("configmap \"settings\" not found"),
             ["get", "configmaps"]
@@ -187,7 +230,18 @@ mod tests {
             config_command("couldn't find key password in Secret prod/db"),
             ["describe", "secret", "db"]
         );
-        assert_eq!(config_command("cannot find it"), ["get", "configmaps,secrets"]);
+        assert_eq!(config_command("cannot find it"), ["describe", "pod", ""]);
+        assert!(told("configmap \"secret-settings\" not found").contains("ConfigMap secret-settings"));
+        assert!(told("couldn't find key secret.yaml in ConfigMap shop/app-secret").contains("the ConfigMap lacks"));
+        assert_eq!(
+            config_command("couldn't find key secret.yaml in ConfigMap shop/app-secret"),
+            ["describe", "configmap", "app-secret"]
+        );
+        assert!(told("container's runAsUser breaks non-root policy").contains("root"));
+        assert_eq!(
+            config_cause("failed to sync secret cache: timed out waiting for the condition"),
+            say("waiting.config.sync")
+        );
         assert!(told("container has runAsNonRoot and image will run as root").contains("root"));
     }
 }

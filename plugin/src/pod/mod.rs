@@ -47,6 +47,8 @@ pub struct Facts {
     pub pod: Pod,
     /// The moment that ages, deadlines and back-offs are measured against.
     pub now: Timestamp,
+    /// Whether `now` is only the newest time that a file tells: the pod may have been saved long after that.
+    pub is_saved: bool,
     /// `metadata.name`.
     pub name: String,
     /// `metadata.namespace`; `default` where a file leaves it out.
@@ -84,6 +86,7 @@ impl Facts {
             static_pod: StaticPod::of(&pod.metadata),
             pod,
             now,
+            is_saved: false,
         }
     }
 

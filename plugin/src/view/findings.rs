@@ -1,5 +1,7 @@
 //! Findings in lines.
 
+use std::borrow::Cow;
+
 use super::text::{Line, Tone};
 use super::wrap::hang;
 use crate::findings::message::say;
@@ -58,6 +60,15 @@ pub fn mark(severity: Severity, language: Language) -> (Tone, String) {
     (tone, word.in_language(language))
 }
 
+/// A quote as long as somebody reads it: a message may be of a megabyte. For programs it is whole.
+fn cut(quote: &str) -> Cow<'_, str> {
+    const MOST: usize = 1000;
+    match quote.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &quote[..end]).into(),
+        None => quote.into(),
+    }
+}
+
 fn finding_lines(finding: &Finding, language: Language, columns: Option<usize>) -> Vec<Line> {
     let (tone, mark) = mark(finding.severity, language);
     let what = Line::new()
@@ -69,7 +80,7 @@ fn finding_lines(finding: &Finding, language: Language, columns: Option<usize>) 
         Line::from("    ").plain(label).pad_to(11)
     };
     for evidence in &finding.evidence {
-        let quote = evidence.quote.lines().next().unwrap_or_default();
+        let quote = cut(evidence.quote.lines().next().unwrap_or_default());
         let seen = Line::new()
             .tone(Tone::Faint, format!("{}: ", evidence.place))
             .plain(quote);
@@ -95,4 +106,16 @@ fn finding_lines(finding: &Finding, language: Language, columns: Option<usize>) 
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_is_cut_where_nobody_reads_on() {
+        assert_eq!(cut("파드"), "파드");
+        let long = cut(&"파".repeat(5000)).into_owned();
+        assert_eq!((long.chars().count(), long.chars().last()), (1001, Some('…')));
+    }
 }

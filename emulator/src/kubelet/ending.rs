@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{
+    desired::Desired,
     eviction,
     kill::Killer,
     pod_status::{Life, Verdict, has_initialized},
-    worker::{Desired, REWRITE, Worker},
+    worker::{REWRITE, Worker},
 };
 use crate::events::EventType;
 

@@ -6,6 +6,7 @@ mod app_armor;
 pub mod backoff;
 pub mod conditions;
 pub mod container_status;
+mod desired;
 pub mod edges;
 mod ending;
 pub mod eviction;
@@ -15,6 +16,7 @@ mod kill;
 mod lives;
 mod mirror;
 mod node;
+mod observing;
 pub mod phase;
 pub mod pod;
 pub mod pod_status;
@@ -36,6 +38,7 @@ pub mod start_failure;
 mod sync;
 mod sysctls;
 pub mod thresholds;
+mod waiting;
 mod worker;
 
 use std::{
@@ -53,11 +56,12 @@ use tokio::{
 };
 
 use self::{
+    desired::Desired,
     edges::Edges,
     node::{Node, RoomFor},
     pod::Pod,
     thresholds::Thresholds,
-    worker::{Calls, Desired, Worker},
+    worker::{Calls, Worker},
 };
 use crate::{
     clock::Clock,

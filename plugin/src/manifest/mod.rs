@@ -4,6 +4,7 @@
 
 pub mod document;
 pub mod effects;
+mod json;
 pub mod node;
 pub mod problem;
 pub mod saved_event;

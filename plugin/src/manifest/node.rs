@@ -6,6 +6,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 
+use super::json::as_yaml;
 use super::problem::{Place, Problem};
 use super::source::Source;
 
@@ -126,7 +127,8 @@ pub fn parse(source: &Source) -> Result<Vec<Node>, Problem> {
         legacy_octal_numbers: true,
         duplicate_keys: DuplicateKeyPolicy::Error,
     };
-    let nodes: Vec<Node> = serde_saphyr::from_multiple_with_options(&source.text, options).map_err(|error| {
+    let text = as_yaml(&source.text);
+    let nodes: Vec<Node> = serde_saphyr::from_multiple_with_options(&text, options).map_err(|error| {
         let place = error.location().map(|location| place(&location)).unwrap_or_default();
         let text = error.without_snippet().to_string();
         let message = text.lines().next().unwrap_or("it cannot be read");

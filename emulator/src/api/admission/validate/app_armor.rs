@@ -48,7 +48,7 @@ pub(super) fn by_annotation(pod: &Value, errors: &mut Errors) {
             errors.invalid(&path, container, "container not found");
         }
         if !matches!(profile, "" | "runtime/default" | "unconfined") && !profile.starts_with("localhost/") {
-            errors.invalid(&path, profile, &format!("invalid AppArmor profile name: {profile:?}"));
+            errors.invalid(&path, profile, format!("invalid AppArmor profile name: {profile:?}"));
         }
     }
 }

@@ -238,6 +238,8 @@ fn a_pod_runs_wherever_one_is_root_of_something() {
         "unshare --user --map-root-user",
         "unshare --user --map-root-user --mount",
         "unshare --user --map-root-user --mount --pid --fork --mount-proc",
+        // Whose loopback is down.
+        "unshare --user --map-root-user --net",
         // As in a container that was not given the right to mount.
         "unshare --user --map-root-user setpriv --bounding-set -sys_admin",
         "unshare --user --map-root-user setpriv --bounding-set -net_admin",
@@ -264,6 +266,24 @@ fn cgroups_that_can_only_be_read_are_as_none() {
     assert!(
         output.stdout.contains("Succeeded: all containers ended well"),
         "{output:#?}"
+    );
+}
+
+#[test]
+fn a_loopback_that_may_not_be_brought_up_is_said_in_a_line() {
+    let output = emulate_within(&[
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--net",
+        "setpriv",
+        "--bounding-set",
+        "-net_admin",
+    ]);
+    assert_eq!(
+        output.failed(),
+        "error: the loopback interface of this network is down, and cannot be brought up here (Operation not permitted (os \
+         error 1)): run `ip link set lo up` as root of this network namespace, or start the emulator outside of it\n"
     );
 }
 

@@ -22,6 +22,7 @@ use crate::{
     events::Recorder,
     image::{ImageStore, Images},
     kubelet::{Kubelet, KubeletConfig},
+    network::bring_up_loopback,
     node_edges::NodeEdges,
     runtime::{
         Runtime, SharedRuntime,
@@ -279,11 +280,14 @@ pub fn load(data_dir: &Path, archive: &Path) -> Result<Vec<String>, EmulatorErro
         .map_err(|error| machine(&format!("cannot load {}", archive.display()), &error))
 }
 
-/// Makes this process fit to run containers: without root it enters a user namespace. Call it before the first thread.
+/// Makes this process fit to run containers: it brings loopback up where that is down, and without root it enters a user
+/// namespace. Call it before the first thread.
 ///
 /// # Errors
-/// Where this machine lets only root run containers, with what to do about it.
+/// Where this machine lets only root run containers, or has no loopback, with what to do about it.
 pub fn prepare_process(data_dir: &Path) -> Result<(), EmulatorError> {
+    // First, with the rights that this process has come with.
+    bring_up_loopback().map_err(EmulatorError::Machine)?;
     linux::enter_user_namespace_if_needed(data_dir).map_err(|error| EmulatorError::Machine(error.to_string()))
 }
 

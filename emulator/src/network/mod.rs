@@ -3,11 +3,15 @@
 #[cfg(target_os = "linux")]
 mod links;
 #[cfg(target_os = "linux")]
+mod loopback;
+#[cfg(target_os = "linux")]
 mod namespace;
 mod subnet;
 
 #[cfg(target_os = "linux")]
 pub use links::{Network, NetworkError};
+#[cfg(target_os = "linux")]
+pub use loopback::bring_up_loopback;
 #[cfg(target_os = "linux")]
 pub(crate) use namespace::of_process;
 #[cfg(target_os = "linux")]

@@ -12,3 +12,4 @@ mod machine;
 mod rootless;
 mod setuid;
 mod streams;
+mod tracing;

@@ -516,3 +516,46 @@ async fn a_watch_begins_with_what_the_client_wishes() {
         ["ADDED"]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_is_told_of_each_renewal_of_a_nodes_lease_and_nothing_is_written_without_one() {
+    let (mut api, _folder) = api();
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    Arc::get_mut(&mut api).unwrap().clock = Clock::scripted(start);
+    let lease = json!({"metadata": {"namespace": "kube-node-lease", "name": "n"},
+        "spec": {"holderIdentity": "n", "renewTime": "2026-01-01T00:00:00.000000Z"}});
+    api.store
+        .create(Key::new(Resource::Leases, "kube-node-lease", "n"), lease)
+        .unwrap();
+    let created = api.store.version();
+    let path = |namespace: &str| format!("/apis/coordination.k8s.io/v1{namespace}/leases?watch=true&timeoutSeconds=35");
+    let seen = async |namespace: &str| {
+        let response = api
+            .answer(request("GET", &path(namespace), "*/*", &Value::Null), true)
+            .await;
+        let lines = text(response).await;
+        let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of = |event: Value| {
+            let (kind, object) = (event["type"].as_str().unwrap().to_owned(), &event["object"]);
+            let version: u64 = object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+            (
+                kind,
+                object["spec"]["renewTime"].as_str().unwrap()[14..19].to_owned(),
+                version - created,
+            )
+        };
+        events.map(of).collect::<Vec<_>>()
+    };
+    tokio::time::sleep(std::time::Duration::from_secs(62)).await;
+    assert!(seen("/namespaces/default").await.is_empty());
+    assert_eq!(api.store.version(), created, "nobody has looked");
+    let event = |kind: &str, time: &str, version| (kind.to_owned(), time.to_owned(), version);
+    let expected = [
+        event("ADDED", "01:30", 1),
+        event("MODIFIED", "01:40", 2),
+        event("MODIFIED", "01:50", 3),
+        event("MODIFIED", "02:00", 4),
+        event("MODIFIED", "02:10", 5),
+    ];
+    assert_eq!(seen("/namespaces/kube-node-lease").await, expected);
+}

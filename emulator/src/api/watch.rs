@@ -13,12 +13,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Api;
 use super::answer::text;
+use super::lease;
 use super::list_options;
 use super::request::Asked;
 use super::selector::Selector;
 use super::shape::Shape;
 use super::status::Status;
 use super::target::Target;
+use crate::controllers::node::LEASES;
 use crate::store::{Change, Resource, Watch, WatchEvent};
 
 /// How often a client that likes bookmarks hears that nothing of its own has changed.
@@ -35,6 +37,8 @@ struct Watcher {
     shape: Shape,
     bookmarks: bool,
     with_columns: bool,
+    /// It may see the leases of nodes, which are renewed for it.
+    renews: bool,
     api: Arc<Api>,
     sender: mpsc::Sender<Bytes>,
 }
@@ -74,6 +78,7 @@ pub(super) fn watch(api: &Arc<Api>, target: &Target, asked: &Asked) -> Result<Re
         shape: asked.shape(target),
         bookmarks: asked.query.flag("allowWatchBookmarks"),
         with_columns: true,
+        renews: target.resource == Resource::Leases && target.namespace.as_deref().is_none_or(|name| name == LEASES),
         api: api.clone(),
         sender,
     };
@@ -93,6 +98,7 @@ pub(super) fn watch(api: &Arc<Api>, target: &Target, asked: &Asked) -> Result<Re
 
 impl Watcher {
     async fn run(mut self, namespace: Option<String>, from: Option<u64>, initial: bool, end: Instant) {
+        let next_renewal = Instant::now() + self.renew();
         let version = match from {
             Some(version) => version,
             None => {
@@ -110,10 +116,19 @@ impl Watcher {
         };
         let changes = self.api.store.watch(self.resource, namespace.as_deref(), version);
         // A client that has gone is an end like any other.
-        let _ = self.follow(changes, end).await;
+        let _ = self.follow(changes, next_renewal, end).await;
     }
 
-    async fn follow(&mut self, mut changes: Watch, end: Instant) -> Result<(), Gone> {
+    /// Renews the nodes' leases where they are watched; how long until it is to be done again.
+    fn renew(&self) -> Duration {
+        if self.renews {
+            lease::renew(&self.api.store, self.api.clock.now())
+        } else {
+            LONGEST
+        }
+    }
+
+    async fn follow(&mut self, mut changes: Watch, mut next_renewal: Instant, end: Instant) -> Result<(), Gone> {
         let mut next_bookmark = Instant::now() + BOOKMARK_PERIOD;
         loop {
             tokio::select! {
@@ -129,6 +144,7 @@ impl Watcher {
                     self.bookmark(changes.version(), false).await?;
                     next_bookmark = Instant::now() + BOOKMARK_PERIOD;
                 }
+                () = sleep_until(next_renewal), if self.renews => next_renewal = Instant::now() + self.renew(),
                 () = sleep_until(end) => return Ok(()),
                 () = self.sender.closed() => return Err(Gone),
             }

@@ -242,6 +242,31 @@ fn a_container_that_was_lost_with_its_evicted_pod_is_no_trouble_of_its_own() {
 }
 
 #[test]
+fn a_container_that_is_killed_before_it_has_ever_started_is_broken_between_two_kills_too() {
+    let status = json!({
+        "phase": "Running", "conditions": ready(false),
+        "spec": {"containers": [{"name": "app", "image": "app:1", "startupProbe": {"exec": {"command": ["false"]}}}]},
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T23:59:45Z"}}),
+            ended(137, "Error", "2026-01-01T23:59:44Z"), 6, false),
+    });
+    let kill = json!([{"type": "Normal", "reason": "Killing", "path": "spec.containers{app}", "count": 6,
+        "message": "Container app failed startup probe, will be restarted",
+        "firstTimestamp": "2026-01-01T23:00:00Z", "lastTimestamp": "2026-01-01T23:59:14Z"}]);
+    let reading = read(json!({}), status, kill);
+    assert_eq!(
+        (reading.verdict, told(&reading)[0]),
+        (Verdict::Broken, (Severity::Error, "startupProbe"))
+    );
+}
+
+#[test]
+fn an_end_by_a_signal_is_no_success_whatever_the_code_says() {
+    let state = json!({"terminated": {"exitCode": 0, "signal": 11}});
+    let status = json!({"phase": "Failed", "containerStatuses": container(state, json!({}), 0, false)});
+    assert_eq!(told(&read(json!({}), status, json!([])))[0], (Severity::Error, "139"));
+}
+
+#[test]
 fn a_gated_pod_is_told_by_its_spec_where_no_condition_is_written_yet() {
     let status = json!({"phase": "Pending", "startTime": null,
         "spec": {"nodeName": "", "schedulingGates": [{"name": "example.com/quota"}]}});

@@ -27,7 +27,7 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
         return None;
     }
     let cause = exit::cause(facts, container, ended, events);
-    if ended.exit_code == 0 && !cause.is_restart_by_kubelet() {
+    if ended.exit_code == 0 && ended.signal.is_none() && !cause.is_restart_by_kubelet() {
         return ended_well(facts, container, is_previous);
     }
     if is_told_elsewhere(container, ended, is_previous) {
@@ -90,6 +90,11 @@ fn severity(facts: &Facts, container: &Container, ended: &Ended, cause: &Cause, 
         return Some(Severity::Error);
     }
     let ago = ended.finished.map(|finished| facts.now.duration_since(finished));
+    // Between two kills it runs, and never gets to serve.
+    let is_hopeless = cause.is_restart_by_kubelet() && container.restarts() > 1 && !container.is_ready();
+    if is_hopeless && ago.is_none_or(|ago| ago <= RECENT) {
+        return Some(Severity::Error);
+    }
     match ago {
         Some(ago) if ago > OLD => None,
         Some(ago) if ago > RECENT && container.is_ready() => Some(Severity::Note),
@@ -141,6 +146,10 @@ fn finding(
             format!("{}.restartCount", container.status_path()),
             container.restarts().to_string(),
         );
+    }
+    let back_off = event(events, "BackOff", Some(name)).filter(|told| told.message.contains("restarting failed"));
+    if is_previous && matches!(container.state, State::Running { .. }) {
+        finding = finding.told_by(back_off);
     }
     finding = match cause.topic.as_str() {
         "livenessProbe" => finding

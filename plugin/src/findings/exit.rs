@@ -62,7 +62,14 @@ pub fn cause(facts: &Facts, container: &Container, ended: &Ended, events: &[Even
     by_reason(ended)
         .or_else(|| by_event(facts, container, ended, events))
         .or_else(|| by_end_of_pod(facts, ended))
-        .unwrap_or_else(|| by_code(ended.exit_code))
+        // A runtime may report the signal apart from the code.
+        .unwrap_or_else(|| {
+            by_code(
+                ended
+                    .signal
+                    .map_or(ended.exit_code, |signal| signal.saturating_add(128)),
+            )
+        })
 }
 
 /// What the runtime or the kubelet wrote down.

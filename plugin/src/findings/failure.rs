@@ -36,6 +36,7 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
         ),
         None => finding,
     };
+    let deadline = facts.spec().and_then(|spec| spec.active_deadline_seconds);
     let nodes = || describe_node(facts).unwrap_or_else(|| kubectl(&["get", "nodes"]));
     Some(match reason {
         "Evicted" => evicted(&message)
@@ -43,7 +44,14 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
             .fold(finding, Finding::because)
             .then(eviction_advice(&message))
             .run(nodes()),
-        "DeadlineExceeded" => finding.because(say("exit.deadline")).then(say("failure.deadline.next")),
+        "DeadlineExceeded" => finding
+            .seen(
+                "spec.activeDeadlineSeconds",
+                deadline.map(|seconds| seconds.to_string()).unwrap_or_default(),
+            )
+            .because(say("exit.deadline"))
+            .then(say("failure.deadline.next"))
+            .run(here(facts, &["describe", "pod", &facts.name])),
         "Preempting" => finding
             .because(say("failure.preempting"))
             .then(say("failure.preempting.next")),

@@ -1,5 +1,6 @@
 //! What is to be thought of a pod as a whole.
 
+use k8s_openapi::jiff::SignedDuration;
 use serde::Serialize;
 
 use super::{Finding, Severity};
@@ -53,10 +54,26 @@ pub fn verdict(facts: &Facts, findings: &[Finding]) -> Verdict {
             _ => Verdict::Healthy,
         };
     }
+    if findings.is_empty() && facts.termination.is_none() && is_stalled(facts) {
+        return Verdict::Unknown;
+    }
     if facts.phase == "Pending" || (facts.phase == "Running" && !is_ready) || facts.termination.is_some() {
         return Verdict::OnItsWay;
     }
     Verdict::Unknown
+}
+
+/// Whether all containers have run for so long that a pod which is still not Ready is not on its way to it, or nothing at
+/// all is reported of one that passes for running.
+fn is_stalled(facts: &Facts) -> bool {
+    const LONG: SignedDuration = SignedDuration::from_mins(3);
+    let has_settled = |container: &Container| match &container.state {
+        State::Running { since } => since.is_some_and(|since| facts.now.duration_since(since) > LONG),
+        State::Unreported => facts.condition("Ready").is_none(),
+        State::Ended(_) => true,
+        State::Waiting { .. } => false,
+    };
+    facts.phase == "Running" && facts.containers.iter().all(has_settled)
 }
 
 /// Whether everything runs that is meant to, and passes for ready.
@@ -91,6 +108,16 @@ mod tests {
                 "state": {"running": {}}}],
         });
         assert_eq!(verdict(&facts(running.clone()), &[]), Verdict::Healthy);
+        let mut stalled = running.clone();
+        stalled["conditions"][0]["status"] = "False".into();
+        stalled["containerStatuses"][0]["ready"] = false.into();
+        assert_eq!(verdict(&facts(stalled.clone()), &[]), Verdict::OnItsWay);
+        stalled["containerStatuses"][0]["state"]["running"]["startedAt"] = "1969-12-31T23:50:00Z".into();
+        assert_eq!(verdict(&facts(stalled), &[]), Verdict::Unknown);
+        assert_eq!(
+            verdict(&facts(serde_json::json!({"phase": "Running"})), &[]),
+            Verdict::Unknown
+        );
         let mut unreported = running;
         unreported["containerStatuses"] = serde_json::json!([]);
         assert_eq!(verdict(&facts(unreported), &[]), Verdict::Unknown);

@@ -93,9 +93,34 @@ impl fmt::Display for Problem {
                 None => Ok(()),
             };
         };
+        // A line of a Secret may be its value.
+        if is_in_secret(&source.text, *place) {
+            write!(formatter, "{}:{}:{}: {message}", source.name, place.line, place.column)?;
+            return match help {
+                Some(help) => write!(formatter, "\n  = help: {help}"),
+                None => Ok(()),
+            };
+        }
         let rendered = snippet(Level::ERROR, message, source, *place, field, help.as_deref());
         formatter.write_str(rendered.trim_start_matches("error: "))
     }
+}
+
+/// Whether a place is in a document that holds a Secret, judged by its text: it may not be readable as YAML.
+fn is_in_secret(text: &str, place: Place) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    let here = place.line.min(lines.len());
+    let is_border = |line: &&str| line.starts_with("---");
+    let begin = lines[..here].iter().rposition(is_border).unwrap_or(0);
+    let rest = &lines[here..];
+    let end = here + rest.iter().position(is_border).unwrap_or(rest.len());
+    lines[begin..end].iter().any(|line| {
+        let bare: String = line
+            .chars()
+            .filter(|character| !" \"'\t".contains(*character))
+            .collect();
+        bare.contains("kind:Secret")
+    })
 }
 
 /// A remark about a place of a source, shown there.
@@ -136,4 +161,20 @@ fn span(text: &str, place: Place) -> std::ops::Range<usize> {
     let word = rest.find([':', ' ', ',', '}', ']', '#']).unwrap_or(rest.len());
     let start = start.min(text.len());
     start..(start + word.max(usize::from(!rest.is_empty()))).min(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_secret_is_shown() {
+        let source = Source {
+            name: "all.yaml".into(),
+            text: "kind: Pod\nx: [pod\n---\nkind: \"Secret\"\nstringData:\n  x: [hunter2\n---\nkind: Pod\n".into(),
+        };
+        let told = |line| Problem::new(&source, "torn").at(Place { line, column: 4 }).to_string();
+        assert_eq!(told(6), "all.yaml:6:4: torn");
+        assert!(told(2).contains("x: [pod"), "{}", told(2));
+    }
 }

@@ -384,6 +384,33 @@ fn a_volume_that_cannot_be_had_is_told_with_the_object_that_is_missing() {
 }
 
 #[test]
+fn a_volumes_own_event_tells_more_than_the_summary_that_comes_after_it() {
+    let status = json!({
+        "phase": "Pending", "conditions": ready(false),
+        "containerStatuses": container(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}), 0, false),
+        "spec": {"volumes": [{"name": "config", "configMap": {"name": "settings"}}]},
+    });
+    let event = |message: &str, at: &str| {
+        json!({"type": "Warning", "reason": "FailedMount", "path": "", "source": {"component": "kubelet"},
+            "message": message, "lastTimestamp": at})
+    };
+    let events = json!([
+        event(
+            "MountVolume.SetUp failed for volume \"config\" : configmap \"settings\" not found",
+            "2026-01-01T23:58:00Z"
+        ),
+        event(
+            "Unable to attach or mount volumes: unmounted volumes=[config], unattached volumes=[config]: timed out waiting \
+            for the condition",
+            "2026-01-01T23:59:00Z"
+        ),
+    ]);
+    let reading = read(json!({}), status, events);
+    assert_eq!(told(&reading), [(Severity::Error, "FailedMount")]);
+    assert!(reading.findings[0].evidence[0].quote.contains("settings"));
+}
+
+#[test]
 fn a_warning_that_no_rule_knows_is_told_where_nothing_else_explains_the_pod() {
     let status = json!({
         "phase": "Running", "conditions": ready(false),

@@ -107,8 +107,7 @@ fn node_silent(facts: &Facts, events: &[Event]) -> Option<Finding> {
     let ready = facts.condition("Ready")?;
     let is_told = facts.status().and_then(|status| status.reason.as_deref()) == Some("NodeLost");
     let told = event(events, "NodeNotReady", None);
-    // A kubelet that ends a pod takes it out of service first: then only the node's own news tells that it is silent.
-    if facts.is_over() || is_told || facts.termination.is_some() && told.is_none() {
+    if facts.is_over() || is_told {
         return None;
     }
     let has_unmet_gate = facts

@@ -25,7 +25,7 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
         return Vec::new();
     }
     let mut seen: Vec<String> = Vec::new();
-    events
+    let mut failed: Vec<&Event> = events
         .iter()
         .rev()
         .filter(|event| {
@@ -34,6 +34,11 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
                 "FailedMount" | "FailedAttachVolume" | "FailedMapVolume"
             )
         })
+        .collect();
+    // The summary of a time-out only repeats what a volume's own event tells better, however old that is.
+    failed.sort_by_key(|event| event.message.starts_with("Unable to attach or mount volumes"));
+    failed
+        .into_iter()
         .filter(|event| event.last.is_none_or(|last| facts.now.duration_since(last) <= RECENT))
         .filter_map(|told| {
             let volume = volume(&told.message);
@@ -44,7 +49,7 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
             seen.push(volume.clone());
             Some(finding(facts, told, &volume))
         })
-        // The summary of a time-out only repeats what a volume's own event tells better.
+        // It may name the volume otherwise than that event does.
         .collect::<Vec<_>>()
         .into_iter()
         .enumerate()
@@ -70,6 +75,10 @@ fn finding(facts: &Facts, told: &Event, volume: &str) -> Finding {
         Some((path, kind, name)) => {
             let finding = finding.seen(path, name.as_str());
             finding.run(here(facts, &["get", kind, &name]))
+        }
+        None if told.message.contains("serviceaccounts \"") => {
+            let account = facts.spec().and_then(|spec| spec.service_account_name.as_deref());
+            finding.run(here(facts, &["get", "serviceaccount", account.unwrap_or("default")]))
         }
         // The attach controller and CSI name the PersistentVolume, not the pod's volume.
         None if !volume.is_empty() && !is_of_the_spec(facts, volume) => finding
@@ -146,6 +155,8 @@ fn cause(message: &str) -> Message {
         say("volumes.multi-attach")
     } else if says(&["not found in the list of registered csi drivers", "csi driver"]) {
         say("volumes.csi-driver")
+    } else if says(&["nodeaffinity check failed", "no matching nodeselectorterms"]) {
+        say("scheduling.volume-zone")
     } else if says(&["hostpath type check failed"]) {
         say("volumes.host-path")
     } else if says(&["mount.nfs", "wrong fs type", "bad superblock", "exit status 32"]) {

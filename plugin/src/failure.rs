@@ -13,6 +13,7 @@ use crate::daemon::context::ContextError;
 use crate::daemon::process::ProcessError;
 use crate::manifest::Problem;
 use crate::recording::RecordingError;
+use crate::view::machine::go_template::Unfilled;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
 
@@ -34,6 +35,9 @@ pub enum Failure {
     /// A life cannot be simulated: the API would refuse the manifest.
     #[error(transparent)]
     Simulation(#[from] SimulationError),
+    /// A template asks for what the answer does not have.
+    #[error(transparent)]
+    Unfilled(#[from] Unfilled),
     /// A recording cannot be kept.
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -106,6 +110,7 @@ impl Failure {
             | Self::PauseImage(_)
             | Self::Manifest(_)
             | Self::Recording(_)
+            | Self::Unfilled(_)
             | Self::Simulation(_)
             | Self::Runtime(_)
             | Self::Unsupported { .. }

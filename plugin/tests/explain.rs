@@ -254,7 +254,7 @@ fn what_is_known_is_data_too_and_in_english_unless_a_language_is_named() {
     assert!(!korean["text"].as_str().unwrap().is_ascii());
     let refused = transcript(&["explain", "OOMKilled", "-o", "wide"], "");
     assert!(
-        refused.contains("allowed formats are: custom-columns,custom-columns-file,json,"),
+        refused.contains("allowed formats are: custom-columns,custom-columns-file,go-template,"),
         "{refused}"
     );
 }

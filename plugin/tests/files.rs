@@ -101,6 +101,25 @@ fn an_explained_manifest_is_data_too() {
 }
 
 #[test]
+fn a_template_of_go_takes_out_what_it_names_and_says_what_is_not_there() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: app, image: web:1}]}\n";
+    for command in ["describe", "lifecycle"] {
+        let said = |template: &str| transcript(&[command, "-f", "-", "-o", template], pod);
+        let found = said("go-template={{.name}}:{{len .name}}{{\"\\n\"}}");
+        assert!(
+            found.starts_with("exit code: 0") && found.contains("web:3\n"),
+            "{found}"
+        );
+        let missing = said("go-template={{.name.x}}");
+        assert!(missing.starts_with("exit code: 1"), "{missing}");
+        assert!(
+            missing.contains("error: error executing template \"{{.name.x}}\": "),
+            "{missing}"
+        );
+    }
+}
+
+#[test]
 fn an_unknown_field() {
     insta::assert_snapshot!(described(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: app\n    imagePullPolcy: Never\n"

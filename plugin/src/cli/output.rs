@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 
 use crate::view::machine::columns::Columns;
+use crate::view::machine::go_template::GoTemplate;
 use crate::view::machine::jsonpath::JsonPath;
 
 /// The form of the answer.
@@ -33,20 +34,17 @@ pub enum Template {
     JsonPathAsJson(JsonPath),
     /// One row for each object.
     CustomColumns(Columns),
+    /// A program of Go's.
+    Go(GoTemplate),
 }
 
 impl Template {
-    /// Reads `jsonpath=…`, `custom-columns=…` and their kin; nothing where it is none of them.
+    /// Reads `jsonpath=…`, `custom-columns=…`, `go-template=…` and their kin; nothing where it is none of them.
     ///
     /// # Errors
-    /// A template that is not given, whose file cannot be read, or that is none; a kind that is known and not supported.
+    /// A template that is not given, whose file cannot be read, or that is none.
     pub fn parse(text: &str) -> Option<Result<Self, String>> {
         let (kind, template) = text.split_once('=').unwrap_or((text, ""));
-        if GO_KINDS.contains(&kind) {
-            return Some(Err(format!(
-                "{kind} is not supported: -o jsonpath=… and -o custom-columns=… take fields out of the answer"
-            )));
-        }
         if !KINDS.contains(&kind) {
             return None;
         }
@@ -64,7 +62,7 @@ impl Template {
             .to_owned());
         }
         let text = match kind {
-            "jsonpath-file" | "custom-columns-file" => {
+            "jsonpath-file" | "custom-columns-file" | "go-template-file" | "templatefile" => {
                 fs::read_to_string(template).map_err(|error| match error.kind() {
                     ErrorKind::NotFound => {
                         format!("error reading --template {template}, open {template}: no such file or directory")
@@ -77,6 +75,7 @@ impl Template {
         match kind {
             "custom-columns" => Columns::parse(&text).map(Self::CustomColumns),
             "custom-columns-file" => Columns::parse_file(&text).map(Self::CustomColumns),
+            "go-template" | "go-template-file" | "template" | "templatefile" => GoTemplate::parse(&text).map(Self::Go),
             "jsonpath-as-json" => JsonPath::parse(&text).map(Self::JsonPathAsJson),
             _ => JsonPath::parse(&text).map(Self::JsonPath),
         }
@@ -85,19 +84,21 @@ impl Template {
 
 /// The forms of an answer, for the help.
 pub const HELP: &str = "The form of the answer: text, wide, json, yaml, name, jsonpath=TEMPLATE, jsonpath-as-json=, \
-                        jsonpath-file=, custom-columns=HEADER:PATH,..., custom-columns-file=";
+                        jsonpath-file=, custom-columns=HEADER:PATH,..., custom-columns-file=, go-template=TEMPLATE, \
+                        go-template-file=";
 
 /// All kinds of templates.
-pub const KINDS: [&str; 5] = [
+pub const KINDS: [&str; 9] = [
     "jsonpath",
     "jsonpath-as-json",
     "jsonpath-file",
     "custom-columns",
     "custom-columns-file",
+    "go-template",
+    "go-template-file",
+    "template",
+    "templatefile",
 ];
-
-/// kubectl's other templates, which are programs of Go's own.
-const GO_KINDS: [&str; 4] = ["go-template", "go-template-file", "template", "templatefile"];
 
 /// Reads the value of `-o`.
 ///
@@ -151,7 +152,8 @@ mod tests {
             ("jsonpath-file=", "template format specified but no template given"),
             ("custom-columns=", "no custom columns given"),
             ("jsonpath={.a", "error parsing jsonpath {.a, unclosed action"),
-            ("go-template={{.x}}", "go-template is not supported"),
+            ("go-template={{.x", "error parsing template {{.x, template: output:1"),
+            ("template=", "template format specified but no template given"),
             ("jsonpath-file=/no/such", "error reading --template /no/such"),
         ] {
             assert!(parse(text).unwrap_err().contains(said), "{text}");

@@ -184,7 +184,7 @@ pub async fn play(
         // Without grace: the story is over, and stopping the emulator ends whatever still runs.
         cluster.delete::<Pod>(&facts.namespace, &facts.name, Some(0)).await?;
     }
-    Ok(code)
+    Ok(code?)
 }
 
 /// Creates the pod when the watch has begun, so that nothing is missed.

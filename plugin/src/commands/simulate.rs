@@ -15,6 +15,7 @@ use crate::view::lifecycle::html::{self, Chapter};
 use crate::view::lifecycle::record::{LIST_KIND, LifecycleRecord};
 use crate::view::lifecycle::{self, answer_lines};
 use crate::view::machine;
+use crate::view::machine::go_template::Unfilled;
 use crate::view::machine::templated::Templated;
 use crate::view::printer::Printer;
 use crate::view::text::{Line, Tone};
@@ -52,11 +53,11 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
     plan.assumed.extend(play.maker.as_ref().map(Maker::told));
     plan.assumed.extend(left_out);
     let simulated = simulation::run(plan, arguments.until)?;
-    tell(arguments, &simulated, printer);
+    tell(arguments, &simulated, printer)?;
     Ok(ended(arguments, &simulated, printer))
 }
 
-fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) {
+fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) -> Result<(), Unfilled> {
     let columns = width::columns(printer.is_terminal());
     let history = &simulated.history;
     let (assumed, answers) = (&simulated.assumed, &simulated.answers);
@@ -75,7 +76,7 @@ fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) {
         Form::Template(template) => {
             let mut templated = Templated::new(template, !arguments.no_headers, LIST_KIND);
             templated.add(record());
-            printer.document(&templated.end(None));
+            printer.document(&templated.end(None)?);
         }
         Form::Html => {
             let chapter = Chapter {
@@ -86,8 +87,9 @@ fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) {
             };
             printer.document(&html::page(&[chapter], Timestamp::now()));
         }
-        Form::Svg | Form::Name => print(arguments, std::slice::from_ref(history), printer),
+        Form::Svg | Form::Name => print(arguments, std::slice::from_ref(history), printer)?,
     }
+    Ok(())
 }
 
 /// With --until, the exit code is that of a wait.

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 /// The text as a reader of YAML takes it: all of JSON is YAML but for control characters and noncharacters within
 /// strings (RFC 8259, 7; YAML 1.2.2, 5.1). Nothing but the columns behind such a character changes.
-pub fn as_yaml(text: &str) -> Cow<'_, str> {
+pub(super) fn as_yaml(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unprintable) || serde_json::from_str::<IgnoredAny>(text).is_err() {
         return Cow::Borrowed(text);
     }

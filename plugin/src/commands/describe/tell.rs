@@ -76,9 +76,11 @@ impl<'a> Told<'a> {
     }
 
     /// Ends the answer, and returns the exit code.
-    pub(super) fn end(self, printer: &mut Printer) -> ExitCode {
-        if let Some(records) = self.records {
-            printer.document(&records.end(None));
+    pub(super) fn end(mut self, printer: &mut Printer) -> ExitCode {
+        match self.records.take().map(|records| records.end(None)) {
+            Some(Ok(document)) => printer.document(&document),
+            Some(Err(unfilled)) => self.failures.push(unfilled.into()),
+            None => {}
         }
         for failure in &self.failures {
             failure.report(printer);

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer
         }
     }
     if let Some(records) = records {
-        printer.document(&records.end(None));
+        printer.document(&records.end(None)?);
     } else if saved.len() > FEW {
         let mut survey = Survey::default();
         saved.into_iter().for_each(|reading| survey.add(reading));

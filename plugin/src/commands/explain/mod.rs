@@ -64,7 +64,8 @@ pub struct Arguments {
     #[arg(long)]
     recursive: bool,
     /// The form of the answer: text, json, yaml, jsonpath=TEMPLATE, jsonpath-as-json=, jsonpath-file=,
-    /// custom-columns=HEADER:PATH,..., custom-columns-file=
+    /// custom-columns=HEADER:PATH,..., custom-columns-file=, go-template=TEMPLATE,
+    /// go-template-file=
     #[arg(
         short,
         long,

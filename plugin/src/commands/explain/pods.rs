@@ -44,7 +44,7 @@ pub(super) fn named(
             printer.document(&records.add(record::of(reading)));
         }
         if !readings.is_empty() || failures.is_empty() {
-            printer.document(&records.end(None));
+            printer.document(&records.end(None)?);
         }
         return Ok(ended(&failures, printer));
     }
@@ -86,7 +86,7 @@ pub(super) fn survey(
         for reading in &survey.unwell {
             printer.document(&records.add(record::of(reading)));
         }
-        printer.document(&records.end(Some(("verdicts", explanation::verdicts(&survey)))));
+        printer.document(&records.end(Some(("verdicts", explanation::verdicts(&survey))))?);
         return Ok(ended(&failures, printer));
     }
     let language = arguments.language();

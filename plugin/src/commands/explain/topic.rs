@@ -13,6 +13,7 @@ use crate::knowledge::{Catalogue, Entry, behaviour, field};
 use crate::view;
 use crate::view::explanation::{self, TOPIC_LIST_KIND};
 use crate::view::machine::Records;
+use crate::view::machine::go_template::Unfilled;
 use crate::view::printer::Printer;
 use crate::view::text::Line;
 
@@ -29,7 +30,7 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
                 let detail = detail::of(language, name);
                 printer.document(&records.add(explanation::topic(name, entry, detail.as_ref())));
             }
-            printer.document(&records.end(None));
+            printer.document(&records.end(None)?);
         } else {
             printer.lines(&view::knowledge::index(catalogue, language));
         }
@@ -37,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
     }
     if let Some(found) = find(language, &topic, arguments.lang) {
         match arguments.records(TOPIC_LIST_KIND) {
-            Some(records) => alone(records, found.value(&topic), printer),
+            Some(records) => alone(records, found.value(&topic), printer)?,
             None => printer.lines(&found.lines(columns)),
         }
         return Ok(ExitCode::SUCCESS);
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
     match field::explain(&topic, arguments.recursive) {
         Ok(field) => {
             if let Some(records) = arguments.records(TOPIC_LIST_KIND) {
-                alone(records, explanation::field(&field, language), printer);
+                alone(records, explanation::field(&field, language), printer)?;
                 return Ok(ExitCode::SUCCESS);
             }
             printer.lines(&view::knowledge::field(&field, language, columns));
@@ -80,9 +81,10 @@ fn pod(name: &str) -> Option<String> {
 }
 
 /// One answer for programs.
-fn alone(mut records: Records<'_>, value: Value, printer: &mut Printer) {
+fn alone(mut records: Records<'_>, value: Value, printer: &mut Printer) -> Result<(), Unfilled> {
     printer.document(&records.add(value));
-    printer.document(&records.end(None));
+    printer.document(&records.end(None)?);
+    Ok(())
 }
 
 /// An entry, and the language that it is in.

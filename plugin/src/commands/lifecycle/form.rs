@@ -58,6 +58,7 @@ impl Form {
             Self::Name => "name",
             Self::Svg => "svg",
             Self::Html => "html",
+            Self::Template(Template::Go(_)) => "go-template",
             Self::Template(Template::JsonPath(_)) => "jsonpath",
             Self::Template(Template::JsonPathAsJson(_)) => "jsonpath-as-json",
             Self::Template(_) => "custom-columns",

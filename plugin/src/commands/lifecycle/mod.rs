@@ -56,7 +56,8 @@ pub struct Arguments {
     #[command(flatten)]
     pub selection: Selection,
     /// The form of the story, told at the end with --until: text, wide, json, yaml, name, svg, html, jsonpath=TEMPLATE,
-    /// jsonpath-as-json=, jsonpath-file=, custom-columns=HEADER:PATH,..., custom-columns-file=
+    /// jsonpath-as-json=, jsonpath-file=, custom-columns=HEADER:PATH,..., custom-columns-file=,
+    /// go-template=TEMPLATE, go-template-file=
     #[arg(
         short,
         long,
@@ -148,7 +149,7 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
         }
         Choice::Files(names) => {
             let histories = from_files(names, arguments.selection.recursive, printer)?;
-            print(arguments, &histories, printer);
+            print(arguments, &histories, printer)?;
             Ok(ExitCode::SUCCESS)
         }
         choice if is_live => live(arguments, choice, connection, printer),
@@ -233,7 +234,7 @@ fn once(
     if let Some(why) = unread {
         printer.note(&format!("events are not shown: {why}"));
     }
-    told.end(printer);
+    told.end(printer)?;
     failures.iter().for_each(|failure| failure.report(printer));
     Ok(if failures.is_empty() {
         ExitCode::SUCCESS
@@ -263,7 +264,7 @@ fn live(
         if matches!(arguments.output, Form::Html) {
             cluster.look_around_stories(&mut followed.pods).await;
         }
-        Ok(finish(arguments, &followed, printer))
+        Ok(finish(arguments, &followed, printer)?)
     })
 }
 

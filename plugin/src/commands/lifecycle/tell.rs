@@ -14,6 +14,7 @@ use crate::view::lifecycle::record::{LIST_KIND, LifecycleRecord};
 use crate::view::lifecycle::several::{self, Overview};
 use crate::view::lifecycle::{self, svg};
 use crate::view::machine::Records;
+use crate::view::machine::go_template::Unfilled;
 use crate::view::machine::items::{Items, Notation};
 use crate::view::machine::templated::Templated;
 use crate::view::printer::Printer;
@@ -22,10 +23,17 @@ use crate::view::width;
 use crate::{findings, view};
 
 /// Tells the end, and makes it the exit code.
-pub(in crate::commands) fn finish(arguments: &Arguments, followed: &Followed, printer: &mut Printer) -> ExitCode {
+///
+/// # Errors
+/// What a template asks for that the stories do not have.
+pub(in crate::commands) fn finish(
+    arguments: &Arguments,
+    followed: &Followed,
+    printer: &mut Printer,
+) -> Result<ExitCode, Unfilled> {
     let columns = width::columns(printer.is_terminal());
     match followed.pods.as_slice() {
-        pods if arguments.output.is_document() => print(arguments, pods, printer),
+        pods if arguments.output.is_document() => print(arguments, pods, printer)?,
         [history] => {
             let goes_on = !arguments.emulate && history.gone.is_none();
             printer.lines(&lifecycle::summary(history, columns, goes_on));
@@ -39,7 +47,7 @@ pub(in crate::commands) fn finish(arguments: &Arguments, followed: &Followed, pr
     let mut complain = |words: String| {
         printer.error_line(&Line::new().tone(Tone::Bad, "error:").plain(" ").plain(words));
     };
-    match &followed.end {
+    Ok(match &followed.end {
         End::Reached => ExitCode::SUCCESS,
         End::Lost(why) => {
             complain(format!("{state} cannot be reached any more: {why}"));
@@ -55,13 +63,17 @@ pub(in crate::commands) fn finish(arguments: &Arguments, followed: &Followed, pr
             ExitCode::from(3)
         }
         End::Interrupted => ExitCode::from(130),
-    }
+    })
 }
 
-pub(in crate::commands) fn print(arguments: &Arguments, histories: &[History], printer: &mut Printer) {
+pub(in crate::commands) fn print(
+    arguments: &Arguments,
+    histories: &[History],
+    printer: &mut Printer,
+) -> Result<(), Unfilled> {
     let mut told = Told::new(arguments, printer);
     histories.iter().for_each(|history| told.take(history, printer));
-    told.end(printer);
+    told.end(printer)
 }
 
 /// Stories while they come: of each, no more is kept than its form needs.
@@ -133,7 +145,10 @@ impl<'a> Told<'a> {
     }
 
     /// Tells the rest.
-    pub(super) fn end(self, printer: &mut Printer) {
+    ///
+    /// # Errors
+    /// What a template asks for that they do not have.
+    pub(super) fn end(self, printer: &mut Printer) -> Result<(), Unfilled> {
         match self.kept {
             Kept::Overview { first, overview } => match first {
                 Some(history) if overview.is_one() => printer.lines(&lifecycle::lines(&history, self.columns, false)),
@@ -142,7 +157,7 @@ impl<'a> Told<'a> {
             },
             Kept::Records { records, lengths } => {
                 let spreads = serde_json::to_value(lengths.spreads()).unwrap_or_default();
-                printer.document(&records.end(Some(("percentiles", spreads))));
+                printer.document(&records.end(Some(("percentiles", spreads)))?);
             }
             Kept::Whole(histories) => match self.form {
                 Form::Svg => printer.document(&svg::document(&histories)),
@@ -151,6 +166,7 @@ impl<'a> Told<'a> {
             },
             Kept::Nothing => {}
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! JSON and YAML, for programs; and what templates take out of them.
 
 pub mod columns;
+pub mod go_template;
 pub mod items;
 pub mod jsonpath;
 mod path;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::output::Output;
+use go_template::Unfilled;
 use items::{Items, Notation};
 use templated::Templated;
 
@@ -54,9 +56,12 @@ impl<'a> Records<'a> {
     }
 
     /// What is left to be written; a list gets another field at its end, where there is one.
-    pub fn end(self, more: Option<(&str, Value)>) -> String {
+    ///
+    /// # Errors
+    /// What the template asks for that they do not have.
+    pub fn end(self, more: Option<(&str, Value)>) -> Result<String, Unfilled> {
         match self {
-            Self::Written(items) => items.end(more),
+            Self::Written(items) => Ok(items.end(more)),
             Self::Templated(templated) => templated.end(more),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::go_template::Unfilled;
 use crate::cli::output::Template;
 use crate::view::describe::record::API_VERSION;
 
@@ -45,7 +46,10 @@ impl<'a> Templated<'a> {
     }
 
     /// What the template makes of them; a list has one more field, where there is one.
-    pub fn end(mut self, more: Option<(&str, Value)>) -> String {
+    ///
+    /// # Errors
+    /// What the template asks for that they do not have.
+    pub fn end(mut self, more: Option<(&str, Value)>) -> Result<String, Unfilled> {
         let value = match self.items.len() {
             1 if !self.is_list => self.items.remove(0),
             _ => {
@@ -56,10 +60,11 @@ impl<'a> Templated<'a> {
                 list
             }
         };
-        match self.template {
+        Ok(match self.template {
+            Template::Go(template) => template.render(&value)?,
             Template::JsonPath(path) => path.render(&value),
             Template::JsonPathAsJson(path) => super::json(&path.found(&value)),
             Template::CustomColumns(columns) => columns.table(self.rows, self.has_headers),
-        }
+        })
     }
 }

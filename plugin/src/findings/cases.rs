@@ -229,6 +229,30 @@ fn a_file_without_events_does_not_date_the_last_restart() {
 }
 
 #[test]
+fn a_file_without_events_does_not_call_a_probe_early() {
+    let status = json!({
+        "phase": "Running", "conditions": ready(false), "startTime": "2026-01-01T00:00:00Z",
+        "spec": {"containers": [{"name": "app", "image": "app:1", "readinessProbe": {"exec": {"command": ["false"]}}}]},
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}), json!({}), 0, false),
+    });
+    let saved = Reading::of_saved(fetched(json!({}), status, json!([])));
+    assert_eq!(told(&saved), [(Severity::Warning, "readinessProbe")]);
+    assert_eq!(saved.findings[0].causes, [super::message::say("probes.expired")]);
+}
+
+#[test]
+fn a_pod_that_failed_for_a_disruption_says_which() {
+    let status = json!({"phase": "Failed",
+        "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "m"}]});
+    let reading = read(json!({}), status, json!([]));
+    assert_eq!(told(&reading)[0], (Severity::Error, "DisruptionTarget"));
+    assert_eq!(
+        reading.findings[0].causes,
+        [super::message::say("conditions.preempted")]
+    );
+}
+
+#[test]
 fn a_container_that_was_lost_with_its_evicted_pod_is_no_trouble_of_its_own() {
     let status = json!({"phase": "Failed", "reason": "Evicted", "message": "The node had condition: [DiskPressure]. ",
         "containerStatuses": container(

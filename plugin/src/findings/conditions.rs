@@ -56,14 +56,6 @@ fn disruption(facts: &Facts) -> Option<Finding> {
     if facts.is_over() {
         return None;
     }
-    let cause = match condition.reason.as_deref() {
-        Some("PreemptionByScheduler") => say("conditions.preempted"),
-        Some("DeletionByTaintManager") => say("conditions.tainted"),
-        Some("EvictionByEvictionAPI") => say("conditions.evicted"),
-        Some("DeletionByPodGC") => say("conditions.collected"),
-        Some("TerminationByKubelet") => say("conditions.kubelet"),
-        _ => say("conditions.disruption.cause"),
-    };
     Some(
         seen(
             Severity::Warning,
@@ -71,9 +63,21 @@ fn disruption(facts: &Facts) -> Option<Finding> {
             say("conditions.disruption"),
             condition,
         )
-        .because(cause)
+        .because(disruption_cause(condition))
         .maybe_run(describe_node(facts)),
     )
+}
+
+/// Who ends the pod, and why.
+pub(super) fn disruption_cause(condition: &Condition) -> Message {
+    match condition.reason.as_deref() {
+        Some("PreemptionByScheduler") => say("conditions.preempted"),
+        Some("DeletionByTaintManager") => say("conditions.tainted"),
+        Some("EvictionByEvictionAPI") => say("conditions.evicted"),
+        Some("DeletionByPodGC") => say("conditions.collected"),
+        Some("TerminationByKubelet") => say("conditions.kubelet"),
+        _ => say("conditions.disruption.cause"),
+    }
 }
 
 fn resize(facts: &Facts) -> Option<Finding> {

@@ -1,6 +1,7 @@
 //! A pod that has failed as a whole: evicted, refused by its node, past its deadline.
 
 use super::command::{describe_node, here, kubectl};
+use super::conditions::{disruption_cause, quote};
 use super::message::{Message, meaning, remedy, say};
 use super::{Finding, Severity};
 use crate::pod::Facts;
@@ -84,20 +85,18 @@ pub(super) fn unexplained(facts: &Facts, found: &[Finding]) -> Option<Finding> {
             let disruption = facts
                 .condition("DisruptionTarget")
                 .filter(|condition| condition.is_true());
+            let topic = if disruption.is_some() {
+                "DisruptionTarget"
+            } else {
+                "Failed"
+            };
             let finding =
-                Finding::new(Severity::Error, "Failed", say("failure.unexplained")).seen("status.phase", "Failed");
+                Finding::new(Severity::Error, topic, say("failure.unexplained")).seen("status.phase", "Failed");
             Some(
                 match disruption {
                     Some(condition) => finding
-                        .seen(
-                            "condition DisruptionTarget",
-                            condition
-                                .message
-                                .clone()
-                                .or(condition.reason.clone())
-                                .unwrap_or_default(),
-                        )
-                        .because(say("exit.disruption")),
+                        .seen("condition DisruptionTarget", quote(condition))
+                        .because(disruption_cause(condition)),
                     None => finding.because(say("failure.unexplained.cause")),
                 }
                 .run(here(facts, &["get", "pod", &facts.name, "-o", "yaml"])),

@@ -36,7 +36,7 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Ve
             }
             match failure(container, kind, *since, events) {
                 Some(event) => failing(facts, container, kind, probe, event),
-                None if kind == "Readiness" => silent(facts, container, probe, *since),
+                None if kind == "Readiness" => silent(facts, container, probe, *since, !events.is_empty()),
                 None => None,
             }
         })
@@ -113,7 +113,13 @@ fn has_had_all_tries(facts: &Facts, container: &Container, timing: &Timing) -> b
 }
 
 /// Not ready, and no event tells why: it is either too early to tell, or events have expired.
-fn silent(facts: &Facts, container: &Container, probe: &Probe, since: Option<Timestamp>) -> Option<Finding> {
+fn silent(
+    facts: &Facts,
+    container: &Container,
+    probe: &Probe,
+    since: Option<Timestamp>,
+    has_events: bool,
+) -> Option<Finding> {
     let name = container.name.as_str();
     let waits_for_startup = container.spec.startup_probe.is_some() && !container.is_started();
     if waits_for_startup {
@@ -123,7 +129,12 @@ fn silent(facts: &Facts, container: &Container, probe: &Probe, since: Option<Tim
     let lasted = since.map_or(SignedDuration::ZERO, |since| facts.now.duration_since(since));
     let first_chance = i64::from(timing.delay) + i64::from(timing.period) * i64::from(timing.successes.max(1));
     let is_early = lasted <= SignedDuration::from_secs(first_chance + i64::from(timing.timeout));
-    let (severity, what) = if is_early {
+    // A file without any event may have been saved long after the newest time in it.
+    let is_undated = facts.is_saved && !has_events;
+    let is_early = is_early && !is_undated;
+    let (severity, what) = if is_undated {
+        (Severity::Warning, say("probes.readiness"))
+    } else if is_early {
         (Severity::Note, say("probes.early"))
     } else {
         (Severity::Error, say("probes.readiness"))

@@ -42,7 +42,8 @@ pub struct Cli {
 
 /// All that can be typed, as clap has it.
 pub fn command() -> clap::Command {
-    switch::as_go_has_them(Cli::command())
+    // Of a flag that is given again the last value counts, as for kubectl.
+    switch::as_go_has_them(Cli::command()).args_override_self(true)
 }
 
 /// What the command line came to.
@@ -72,5 +73,29 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Us
         }
         Err(error) if !error.use_stderr() => Ok(Parsed::Help(error.to_string())),
         Err(error) => Err(UsageError::from_clap(&error, &arguments, &command())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_flag_that_is_given_again_the_last_value_counts_and_of_a_list_all() {
+        let line = "kubectl-pod describe -n a -n b --as-group x --as-group y -A --all-namespaces=false";
+        let Ok(Parsed::Command(cli)) = parse(line.split(' ').map(OsString::from)) else {
+            panic!("{line} is refused");
+        };
+        assert_eq!(cli.connection.namespace.as_deref(), Some("b"));
+        assert_eq!(cli.connection.impersonate_groups, ["x", "y"]);
+    }
+
+    #[test]
+    fn a_value_that_is_overridden_is_read_all_the_same() {
+        let line = "kubectl-pod describe --all-namespaces=x -A";
+        let Err(error) = parse(line.split(' ').map(OsString::from)) else {
+            panic!("{line} is taken");
+        };
+        assert!(error.to_string().contains("invalid argument \"x\""), "{error}");
     }
 }

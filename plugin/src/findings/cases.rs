@@ -253,6 +253,17 @@ fn a_pod_that_failed_for_a_disruption_says_which() {
 }
 
 #[test]
+fn an_image_that_a_volume_asks_for_is_not_called_the_containers() {
+    let state = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"model:1\": ErrImagePull: \
+        model:1: not found"}});
+    let status = json!({"phase": "Pending", "conditions": ready(false),
+        "spec": {"volumes": [{"name": "model", "image": {"reference": "model:1"}}]},
+        "containerStatuses": container(state, json!({}), 0, false)});
+    let said = read(json!({}), status, json!([])).findings[0].what.to_string();
+    assert!(said.contains("the volume model") && said.contains("model:1"), "{said}");
+}
+
+#[test]
 fn a_container_that_was_lost_with_its_evicted_pod_is_no_trouble_of_its_own() {
     let status = json!({"phase": "Failed", "reason": "Evicted", "message": "The node had condition: [DiskPressure]. ",
         "containerStatuses": container(

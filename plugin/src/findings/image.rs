@@ -14,6 +14,7 @@ pub(super) fn finding(
     container: &Container,
     events: &[Event],
     message: &str,
+    image: &str,
     finding: Finding,
 ) -> Finding {
     let name = container.name.as_str();
@@ -34,7 +35,6 @@ pub(super) fn finding(
         .chain([message])
         .collect::<Vec<_>>()
         .join("\n");
-    let image = container.spec.image.clone().unwrap_or_default();
     let cause = match cause(&all) {
         // Only the event of the try says what went wrong, and an event lives for an hour.
         other if other == say("pull.other") && failed.is_none() && is_bare(message) => say("pull.expired"),
@@ -51,11 +51,7 @@ pub(super) fn finding(
         .told_by(failed)
         .told_by(event(events, "FailedToRetrieveImagePullSecret", None))
         .because(cause.clone())
-        .then(
-            remedy(&cause)
-                .with("registry", registry(&image))
-                .with("image", image.as_str()),
-        );
+        .then(remedy(&cause).with("registry", registry(image)).with("image", image));
     if is_refusal {
         let account = facts.spec().and_then(|spec| spec.service_account_name.as_deref());
         finding = match pull_secrets.first() {
@@ -78,13 +74,24 @@ pub(super) fn finding(
         finding = finding.maybe_run(describe_node(facts));
     } else if cause == say("pull.expired") {
         finding = finding.run(here(facts, &["describe", "pod", &facts.name]));
-    } else if cause == say("pull.not-found") && !has_controller(facts) {
+    } else if cause == say("pull.not-found") && container.spec.image.as_deref() == Some(image) && !has_controller(facts)
+    {
         finding = finding.run(here(
             facts,
             &["set", "image", &format!("pod/{}", facts.name), &format!("{name}=IMAGE")],
         ));
     }
     finding
+}
+
+/// The volume, and its image, that a message is about, where it is not about the container's own image.
+pub(super) fn of_volume<'a>(facts: &'a Facts, container: &Container, message: &str) -> Option<(&'a str, &'a str)> {
+    let mut volumes = facts.spec()?.volumes.iter().flatten();
+    volumes.find_map(|volume| {
+        let image = volume.image.as_ref()?.reference.as_deref()?;
+        let is_it = container.spec.image.as_deref() != Some(image) && message.contains(&format!("\"{image}\""));
+        is_it.then_some((volume.name.as_str(), image))
+    })
 }
 
 /// Whether the message names the image and not what went wrong.

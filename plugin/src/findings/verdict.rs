@@ -70,10 +70,14 @@ fn is_stalled(facts: &Facts) -> bool {
     let has_settled = |container: &Container| match &container.state {
         State::Running { since } => since.is_some_and(|since| facts.now.duration_since(since) > LONG),
         State::Unreported => facts.condition("Ready").is_none(),
-        State::Ended(_) => true,
-        State::Waiting { .. } => false,
+        // Where one has done its work, the others may be about to.
+        State::Ended(_) | State::Waiting { .. } => false,
     };
-    facts.phase == "Running" && facts.containers.iter().all(has_settled)
+    let mut beside_each_other = facts
+        .containers
+        .iter()
+        .filter(|container| matches!(container.role, Role::Regular | Role::Sidecar));
+    facts.phase == "Running" && beside_each_other.all(has_settled)
 }
 
 /// Whether everything runs that is meant to, and passes for ready.

@@ -37,13 +37,18 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
     let image = container.spec.image.clone().unwrap_or_default();
     Some(match reason.as_str() {
         "CrashLoopBackOff" => crash_loop(facts, container, events, found),
-        "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" => image::finding(
-            facts,
-            container,
-            events,
-            message,
-            found(say("waiting.pull").with("image", image.clone())),
-        ),
+        "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" => {
+            match image::of_volume(facts, container, message) {
+                Some((volume, image)) => {
+                    let what = say("waiting.pull-volume").with("volume", volume).with("image", image);
+                    image::finding(facts, container, events, message, image, found(what))
+                }
+                None => {
+                    let what = say("waiting.pull").with("image", image.clone());
+                    image::finding(facts, container, events, message, &image, found(what))
+                }
+            }
+        }
         "ErrImageNeverPull" => found(say("waiting.never-pull").with("image", image))
             .because(say("waiting.never-pull.cause"))
             .then(say("waiting.never-pull.next")),

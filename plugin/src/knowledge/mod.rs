@@ -121,6 +121,8 @@ mod tests {
             "staticPodPath",
             "init container",
             "sigkill",
+            "SIGSEGV",
+            "SIGPIPE",
             "137",
         ] {
             assert!(english.find(name).is_some(), "{name}");

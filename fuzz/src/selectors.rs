@@ -1,5 +1,5 @@
-//! Selectors of labels and fields, as the API server reads them; and the templates of `-o jsonpath=` and
-//! `-o custom-columns=`.
+//! Selectors of labels and fields, as the API server reads them; and the templates of `-o jsonpath=`,
+//! `-o custom-columns=` and `-o go-template=`.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -54,11 +54,11 @@ pub fn check(data: &[u8]) {
     let template = lines.next().unwrap_or_default();
     let loops = template.matches("range").count() + template.matches("..").count() + template.matches('*').count();
     if loops <= MOST_LOOPS {
-        for kind in ["jsonpath", "jsonpath-as-json", "custom-columns"] {
+        for kind in ["jsonpath", "jsonpath-as-json", "custom-columns", "go-template"] {
             if let Some(Ok(template)) = Template::parse(&format!("{kind}={template}")) {
                 let mut answer = Templated::new(&template, true, "PodList");
                 answer.add(all.clone());
-                let text = answer.end(None);
+                let Ok(text) = answer.end(None) else { continue };
                 let is_json = serde_json::from_str::<Value>(&text).is_ok();
                 assert!(is_json || kind != "jsonpath-as-json", "no JSON: {text}");
             }

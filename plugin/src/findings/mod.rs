@@ -25,6 +25,7 @@ pub mod sandbox;
 pub mod scheduler_message;
 pub mod scheduling;
 pub mod services;
+pub mod start_error;
 pub mod usage;
 pub mod verdict;
 pub mod volumes;

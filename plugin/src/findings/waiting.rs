@@ -4,6 +4,7 @@ use super::command::{self, here, logs};
 use super::exit;
 use super::image;
 use super::message::{Message, meaning, remedy, say};
+use super::start_error;
 use super::{Finding, Severity, event};
 use crate::pod::container::{Container, Role, State};
 use crate::pod::event::Event;
@@ -65,7 +66,7 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
             .run(here(facts, &config_command(facts, message))),
         "CreateContainerError" | "RunContainerError" | "StartError" => found(say("waiting.start"))
             .told_by(failed)
-            .because(exit::start_error(message))
+            .because(start_error::cause(message))
             .then(
                 say("advice.compare-with-image")
                     .with("container", name)

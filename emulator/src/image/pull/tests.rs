@@ -321,10 +321,10 @@ async fn a_circle_of_redirects_is_left() {
 #[tokio::test]
 async fn nobody_but_the_registry_learns_the_password() {
     let elsewhere = Arc::new(
-        Hostile::serve(|uri, _| match uri.path().starts_with("/kept") {
+        Hostile::serve(|uri, headers| match uri.path().starts_with("/kept") {
             true => honest(uri),
-            // It asks as well.
-            false => challenge("Basic realm=\"elsewhere\""),
+            // It asks as well, for itself.
+            false => challenge(&format!("Bearer realm=\"http://{}/token\"", host(headers))),
         })
         .await,
     );

@@ -13,18 +13,44 @@ use super::language::Language;
 pub struct Behaviour {
     /// What holds where it is left out.
     #[serde(default)]
-    pub default: Option<String>,
+    pub default: Option<Fact>,
     /// What it may hold.
     #[serde(default)]
-    pub values: Option<String>,
+    pub values: Option<Fact>,
     /// The version since which it is there, where it is not from the beginning.
     #[serde(default)]
-    pub since: Option<String>,
+    pub since: Option<Fact>,
     /// A line of a manifest.
     #[serde(default)]
     pub example: Option<String>,
     en: String,
     ko: String,
+}
+
+/// What is said of a field in a word or two.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Fact {
+    /// As a manifest has it, in every language.
+    Literal(String),
+    /// In words.
+    Words {
+        /// English.
+        en: String,
+        /// Korean.
+        ko: String,
+    },
+}
+
+impl Fact {
+    /// In a language.
+    pub fn told(&self, language: Language) -> &str {
+        match (self, language) {
+            (Self::Literal(text), _) => text,
+            (Self::Words { en, .. }, Language::English) => en,
+            (Self::Words { ko, .. }, Language::Korean) => ko,
+        }
+    }
 }
 
 impl Behaviour {
@@ -110,9 +136,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_in_words_is_said_in_both_languages() {
+        let is_literal = |part: &str| {
+            let part = part.trim();
+            let value = part.split_once(": ").map_or(part, |(_, value)| value);
+            let value = value.trim_end_matches(" (beta)").trim_end_matches(" (alpha)");
+            !value.contains(' ') && !["none", "empty"].contains(&value)
+        };
+        for (path, behaviour) in all() {
+            for fact in [&behaviour.default, &behaviour.values, &behaviour.since]
+                .into_iter()
+                .flatten()
+            {
+                match fact {
+                    Fact::Literal(text) => assert!(text.split(',').all(is_literal), "{path}: {text:?} is in words"),
+                    Fact::Words { en, ko } => assert!(!en.is_empty() && !ko.is_ascii(), "{path}: {ko:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_containers_and_probes_share_is_told_once() {
         let period = of("spec.initContainers[1].startupProbe.periodSeconds").unwrap();
-        assert_eq!(period.default.as_deref(), Some("10"));
+        let default = period.default.as_ref().map(|fact| fact.told(Language::Korean));
+        assert_eq!(default, Some("10"));
         assert!(of("spec.containers[0].lifecycle.preStop.exec.command").is_some());
         assert!(of("spec.nonsense").is_none());
     }

@@ -4,7 +4,7 @@ use super::sheet::{Sheet, table};
 use super::text::{Line, Tone};
 use super::wrap::hang;
 use crate::findings::message::say;
-use crate::knowledge::behaviour::{self, Behaviour};
+use crate::knowledge::behaviour::{self, Behaviour, Fact};
 use crate::knowledge::detail::Detail;
 use crate::knowledge::field::{Field, Member};
 use crate::knowledge::language::Language;
@@ -124,13 +124,14 @@ pub fn field(field: &Field, language: Language, columns: Option<usize>) -> Vec<L
 fn behaviour_lines(behaviour: &Behaviour, language: Language, columns: Option<usize>) -> Vec<Line> {
     let mut lines = wrapped(behaviour.told(language), 2, columns);
     let mut sheet = Sheet::new();
+    let told = |fact: &Option<Fact>| fact.as_ref().map(|fact| fact.told(language).to_owned());
     for (key, value) in [
-        ("view.default", &behaviour.default),
-        ("view.values", &behaviour.values),
-        ("view.since", &behaviour.since),
-        ("view.example", &behaviour.example),
+        ("view.default", told(&behaviour.default)),
+        ("view.values", told(&behaviour.values)),
+        ("view.since", told(&behaviour.since)),
+        ("view.example", behaviour.example.clone()),
     ] {
-        sheet.maybe(2, &say(key).in_language(language), value.clone());
+        sheet.maybe(2, &say(key).in_language(language), value);
     }
     if !sheet.is_empty() {
         lines.push(Line::new());

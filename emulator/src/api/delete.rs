@@ -92,6 +92,13 @@ pub(super) struct Deletion {
     removes: bool,
 }
 
+impl Deletion {
+    /// Whether a node sees the pod marked, and ends it by itself.
+    fn is_seen_by_a_node(&self) -> bool {
+        self.removes && self.target.resource == Resource::Pods && self.object["spec"]["nodeName"].is_string()
+    }
+}
+
 /// Decides what becomes of the object and marks it. A change may come in between: it is decided again with what is there then.
 pub(super) fn begin(api: &Api, target: &Target, name: &str, options: &Options) -> Result<Deletion, Status> {
     if let Some(refusal) = protected::refusal(target.resource, name) {
@@ -136,22 +143,18 @@ pub(super) fn begin(api: &Api, target: &Target, name: &str, options: &Options) -
 
 /// Takes away what is to go at once.
 pub(super) async fn finish(api: &Api, deletions: Vec<Deletion>) -> Result<Vec<Arc<Value>>, Status> {
-    let runs = |deletion: &Deletion| {
-        deletion.removes
-            && deletion.target.resource == Resource::Pods
-            && deletion.object["spec"]["nodeName"].is_string()
-    };
-    if deletions.iter().any(runs) {
+    if deletions.iter().any(Deletion::is_seen_by_a_node) {
         tokio::time::sleep(SEEN).await;
     }
     let mut objects = Vec::new();
-    for Deletion {
-        target,
-        name,
-        object,
-        removes,
-    } in deletions
-    {
+    for deletion in deletions {
+        let is_seen = deletion.is_seen_by_a_node();
+        let Deletion {
+            target,
+            name,
+            object,
+            removes,
+        } = deletion;
         let uid = |object: &Value| object["metadata"]["uid"].clone();
         let key = target.key(&name);
         let same = api.store.get(&key).is_some_and(|current| uid(&current) == uid(&object));
@@ -159,13 +162,25 @@ pub(super) async fn finish(api: &Api, deletions: Vec<Deletion>) -> Result<Vec<Ar
             objects.push(object);
             continue;
         }
-        objects.push(match api.store.delete(&key, None) {
-            // Its node was faster.
-            Err(StoreError::NotFound) => object,
-            other => other.map_err(|error| Status::stored(&error, target.resource, &name))?,
-        });
+        let gone = gone(api.store.delete(&key, None), object, is_seen);
+        objects.push(gone.map_err(|error| Status::stored(&error, target.resource, &name))?);
     }
     Ok(objects)
+}
+
+/// What is told of a marked object, after it was to be taken away. Its node takes it away too, and goes on trying where the
+/// disk refuses: to tell the client that the deletion has failed would be untrue.
+fn gone(
+    taken: Result<Arc<Value>, StoreError>,
+    marked: Arc<Value>,
+    is_seen_by_a_node: bool,
+) -> Result<Arc<Value>, StoreError> {
+    match taken {
+        // Its node was faster.
+        Err(StoreError::NotFound) => Ok(marked),
+        Err(StoreError::Disk(_)) if is_seen_by_a_node => Ok(marked),
+        other => other,
+    }
 }
 
 /// Refuses a deletion of another object, or of an older version, than the client means.
@@ -183,4 +198,18 @@ pub(super) fn preconditions(target: &Target, name: &str, object: &Value, options
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_goes_on_taking_away_is_not_called_a_failure() {
+        let marked = || Arc::new(json!({"metadata": {"name": "a"}}));
+        let full = || Err(StoreError::Disk("no space left on device".into()));
+        assert_eq!(gone(full(), marked(), true).unwrap(), marked());
+        assert!(matches!(gone(full(), marked(), false), Err(StoreError::Disk(_))));
+        assert_eq!(gone(Err(StoreError::NotFound), marked(), false).unwrap(), marked());
+    }
 }

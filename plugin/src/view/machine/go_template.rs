@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use gotmpl::{Template, TemplateError, Value as Data};
+use gotmpl::{Template, Value as Data};
 use serde_json::Value;
+
+use super::go_functions::{base64decode, exists, undefined};
 
 /// The name that kubectl gives every template, which its errors repeat.
 const NAME: &str = "output";
@@ -44,11 +44,10 @@ impl GoTemplate {
             .func("base64decode", base64decode)
             .parse(text)
             .map_err(|error| format!("error parsing template {text}, {error}"))?;
-        // Go looks functions up when it reads a template, this library when it runs one. Nothing else is wrong with an
-        // empty answer that would not be with another.
-        if let Err(TemplateError::UndefinedFunction(name)) = template.execute_to_string(&Data::Nil) {
+        // Go looks functions up when it reads a template, this library when it comes to them.
+        if let Some((line, name)) = undefined(&template) {
             return Err(format!(
-                "error parsing template {text}, template: {NAME}: function {name:?} not defined"
+                "error parsing template {text}, template: {NAME}:{line}: function {name:?} not defined"
             ));
         }
         Ok(Self {
@@ -89,30 +88,6 @@ fn data(value: &Value) -> Data {
             Data::Map(Arc::new(members))
         }
     }
-}
-
-/// `exists ITEM KEY...`: whether there is something at the end of the way (kubectl's `exists`).
-fn exists(arguments: &[Data]) -> Result<Data, TemplateError> {
-    let Some((item, keys)) = arguments.split_first() else {
-        return Err(TemplateError::Exec("exists: nothing to look into".to_owned()));
-    };
-    let found = keys.iter().try_fold(item.clone(), |item, key| match (&item, key) {
-        (Data::Map(members), Data::String(name)) => members.get(name).cloned(),
-        (Data::List(_), Data::Int(_)) => item.index(key).ok(),
-        _ => None,
-    });
-    Ok(Data::Bool(found.is_some()))
-}
-
-/// `base64decode TEXT` (kubectl's `base64decode`).
-fn base64decode(arguments: &[Data]) -> Result<Data, TemplateError> {
-    let [Data::String(text)] = arguments else {
-        return Err(TemplateError::Exec("base64decode: expected one string".to_owned()));
-    };
-    let bytes = STANDARD
-        .decode(text.as_bytes())
-        .map_err(|error| TemplateError::Exec(format!("base64 decode failed: {error}")))?;
-    Ok(Data::String(String::from_utf8_lossy(&bytes).as_ref().into()))
 }
 
 #[cfg(test)]
@@ -167,6 +142,10 @@ mod tests {
                 "error parsing template {{range}}x{{end}}, template: output:1",
             ),
             ("{{nonsense .name}}", "function \"nonsense\" not defined"),
+            (
+                "{{if .x}}\n{{len (nonsense)}}{{end}}",
+                "template: output:2: function \"nonsense\" not defined",
+            ),
         ] {
             assert!(GoTemplate::parse(text).unwrap_err().contains(said), "{text}");
         }

@@ -1,6 +1,7 @@
 //! JSON and YAML, for programs; and what templates take out of them.
 
 pub mod columns;
+mod go_functions;
 pub mod go_template;
 pub mod items;
 pub mod jsonpath;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{pod::Pod, pod_status::Verdict};
-use crate::api::admission::APP_ARMOR_ANNOTATION;
+use crate::api::admission::app_armor_annotations;
 
 /// Refuses a pod that asks for a profile.
 pub(super) fn admit(pod: &Pod) -> Result<(), Verdict> {
@@ -23,11 +23,10 @@ fn is_required(pod: &Value) -> bool {
     };
     let spec = &pod["spec"];
     let lists = ["initContainers", "containers", "ephemeralContainers"].map(|list| spec[list].as_array());
-    // A pod from a file has met no server that makes fields of annotations.
-    let mut annotations = pod["metadata"]["annotations"].as_object().into_iter().flatten();
     asks(spec)
         || lists.into_iter().flatten().flatten().any(asks)
-        || annotations.any(|(key, profile)| key.starts_with(APP_ARMOR_ANNOTATION) && profile != "unconfined")
+        // A pod from a file has met no server that makes fields of annotations.
+        || app_armor_annotations(pod).any(|(.., profile)| profile != "unconfined")
 }
 
 #[cfg(test)]
@@ -44,7 +43,7 @@ mod tests {
             ("Localhost", "localhost/p", true),
             ("Unconfined", "unconfined", false),
         ] {
-            let key = format!("{APP_ARMOR_ANNOTATION}a");
+            let key = "container.apparmor.security.beta.kubernetes.io/a";
             for pod in [
                 json!({"metadata": {}, "spec": {"containers": [], "securityContext": profile(kind)}}),
                 json!({"metadata": {}, "spec": {"containers": [{"name": "a", "securityContext": profile(kind)}]}}),

@@ -13,7 +13,7 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
     found.extend(disruption(facts));
     found.extend(resize(facts));
     found.extend(node_silent(facts, events));
-    if let Some(condition) = true_condition(facts, "AllContainersRestarting") {
+    if let Some(condition) = facts.true_condition("AllContainersRestarting") {
         found.push(
             seen(
                 Severity::Warning,
@@ -26,10 +26,6 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
         );
     }
     found
-}
-
-fn true_condition<'a>(facts: &'a Facts, kind: &str) -> Option<&'a Condition> {
-    facts.condition(kind).filter(|condition| condition.is_true())
 }
 
 fn seen(severity: Severity, topic: &str, what: Message, condition: &Condition) -> Finding {
@@ -51,7 +47,7 @@ pub(crate) fn quote(condition: &Condition) -> String {
 }
 
 fn disruption(facts: &Facts) -> Option<Finding> {
-    let condition = true_condition(facts, "DisruptionTarget")?;
+    let condition = facts.true_condition("DisruptionTarget")?;
     // Of a pod that has failed, the reason to fail tells it.
     if facts.is_over() {
         return None;
@@ -81,7 +77,7 @@ pub(super) fn disruption_cause(condition: &Condition) -> Message {
 }
 
 fn resize(facts: &Facts) -> Option<Finding> {
-    if let Some(condition) = true_condition(facts, "PodResizePending") {
+    if let Some(condition) = facts.true_condition("PodResizePending") {
         let what = match condition.reason.as_deref() {
             Some("Infeasible") => say("conditions.resize-infeasible"),
             _ => say("conditions.resize-deferred"),
@@ -92,7 +88,7 @@ fn resize(facts: &Facts) -> Option<Finding> {
                 .maybe_run(describe_node(facts)),
         );
     }
-    let condition = true_condition(facts, "PodResizeInProgress")?;
+    let condition = facts.true_condition("PodResizeInProgress")?;
     let is_failing = condition.reason.as_deref() == Some("Error");
     let (severity, what) = if is_failing {
         (Severity::Warning, say("conditions.resize-fails"))

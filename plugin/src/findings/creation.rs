@@ -51,12 +51,8 @@ fn has_begun(facts: &Facts) -> bool {
 /// No condition, no event: no scheduler has looked at the pod.
 fn no_scheduler(facts: &Facts, events: &[Event]) -> Option<Finding> {
     let waited = lasted(facts, facts.created());
-    let mut gates = facts
-        .spec()
-        .into_iter()
-        .flat_map(|spec| spec.scheduling_gates.iter().flatten());
     let is_unseen = !has_node(facts)
-        && gates.next().is_none()
+        && facts.scheduling_gates().next().is_none()
         && facts.condition("PodScheduled").is_none()
         && event(events, "FailedScheduling", None).is_none()
         && facts.phase == "Pending";

@@ -5,7 +5,6 @@ use k8s_openapi::jiff::SignedDuration;
 use super::message::{Message, say};
 use super::start_error;
 use crate::pod::Facts;
-use crate::pod::condition::Condition;
 use crate::pod::container::{Container, Ended};
 use crate::pod::event::Event;
 
@@ -150,7 +149,7 @@ fn by_end_of_pod(facts: &Facts, ended: &Ended) -> Option<Cause> {
     {
         return Some(Cause::new("termination", say("exit.grace.short"), say("exit.grace")));
     }
-    if facts.condition("DisruptionTarget").is_some_and(Condition::is_true) {
+    if facts.true_condition("DisruptionTarget").is_some() {
         return Some(Cause::new(
             "DisruptionTarget",
             say("exit.disruption.short"),

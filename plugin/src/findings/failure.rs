@@ -14,9 +14,7 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
         return None;
     }
     let message = status.message.clone().unwrap_or_default();
-    let disruption = facts
-        .condition("DisruptionTarget")
-        .filter(|condition| condition.is_true());
+    let disruption = facts.true_condition("DisruptionTarget");
     // Whoever watches over nodes gives a reason to pods that may well run on.
     let what = if facts.phase == "Failed" {
         say("failure.reason").with("reason", reason)
@@ -82,9 +80,7 @@ pub(super) fn unexplained(facts: &Facts, found: &[Finding]) -> Option<Finding> {
     }
     match facts.phase.as_str() {
         "Failed" => {
-            let disruption = facts
-                .condition("DisruptionTarget")
-                .filter(|condition| condition.is_true());
+            let disruption = facts.true_condition("DisruptionTarget");
             let topic = if disruption.is_some() {
                 "DisruptionTarget"
             } else {

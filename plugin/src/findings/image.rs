@@ -53,7 +53,6 @@ pub(super) fn finding(
         .because(cause.clone())
         .then(remedy(&cause).with("registry", registry(image)).with("image", image));
     if is_refusal {
-        let account = facts.spec().and_then(|spec| spec.service_account_name.as_deref());
         finding = match pull_secrets.first() {
             None => finding
                 .because(say("pull.no-secret"))
@@ -63,7 +62,7 @@ pub(super) fn finding(
                     &[
                         "get",
                         "serviceaccount",
-                        account.unwrap_or("default"),
+                        facts.service_account(),
                         "-o",
                         "jsonpath={.imagePullSecrets}",
                     ],
@@ -74,7 +73,9 @@ pub(super) fn finding(
         finding = finding.maybe_run(describe_node(facts));
     } else if cause == say("pull.expired") {
         finding = finding.run(here(facts, &["describe", "pod", &facts.name]));
-    } else if cause == say("pull.not-found") && container.spec.image.as_deref() == Some(image) && !has_controller(facts)
+    } else if cause == say("pull.not-found") && container.spec.image.as_deref() == Some(image)
+        // Of what a controller makes, the template has to be mended.
+        && facts.controller().is_none()
     {
         finding = finding.run(here(
             facts,
@@ -111,12 +112,6 @@ fn is_of_the_node(cause: &Message) -> bool {
     ]
     .into_iter()
     .any(|key| *cause == say(key))
-}
-
-/// Whether a controller makes the pod: its template is what has to be mended then.
-fn has_controller(facts: &Facts) -> bool {
-    let mut owners = facts.pod.metadata.owner_references.iter().flatten();
-    owners.any(|owner| owner.controller == Some(true))
 }
 
 /// What to do about a cause.

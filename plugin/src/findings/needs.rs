@@ -58,12 +58,7 @@ impl Needs {
             && (is_broken || topic(&["ContainerCreating", "FailedMount"]));
         let has_run = facts.phase == "Running";
         let owner = facts
-            .pod
-            .metadata
-            .owner_references
-            .iter()
-            .flatten()
-            .find(|owner| owner.controller == Some(true))
+            .controller()
             .map(|owner| (owner.kind.clone(), owner.name.clone()))
             .filter(|(kind, _)| {
                 matches!(

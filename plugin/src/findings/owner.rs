@@ -12,14 +12,7 @@ pub(super) fn rule(facts: &Facts, around: &Surroundings, found: &[Finding]) -> O
     if !is_broken {
         return None;
     }
-    let has_owner = facts
-        .pod
-        .metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|owner| owner.controller == Some(true));
-    if !has_owner && facts.phase == "Failed" && facts.termination.is_none() {
+    if facts.controller().is_none() && facts.phase == "Failed" && facts.termination.is_none() {
         return Some(
             Finding::new(Severity::Note, "pod", say("owner.none"))
                 .seen("metadata.ownerReferences", "none")

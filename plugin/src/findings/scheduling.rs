@@ -21,10 +21,7 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
         return Vec::new();
     }
     let is_called_gated = condition.is_some_and(|condition| condition.reason.as_deref() == Some("SchedulingGated"));
-    let has_gates = facts
-        .spec()
-        .is_some_and(|spec| spec.scheduling_gates.iter().flatten().next().is_some());
-    if is_called_gated || has_gates {
+    if is_called_gated || facts.scheduling_gates().next().is_some() {
         return vec![gated(facts)];
     }
     let message = condition
@@ -72,12 +69,7 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
 }
 
 fn gated(facts: &Facts) -> Finding {
-    let gates: Vec<String> = facts
-        .spec()
-        .iter()
-        .flat_map(|spec| spec.scheduling_gates.iter().flatten())
-        .map(|gate| gate.name.clone())
-        .collect();
+    let gates: Vec<&str> = facts.scheduling_gates().collect();
     let message = facts
         .condition("PodScheduled")
         .and_then(|condition| condition.message.clone());

@@ -77,8 +77,7 @@ fn finding(facts: &Facts, told: &Event, volume: &str) -> Finding {
             finding.run(here(facts, &["get", kind, &name]))
         }
         None if told.message.contains("serviceaccounts \"") => {
-            let account = facts.spec().and_then(|spec| spec.service_account_name.as_deref());
-            finding.run(here(facts, &["get", "serviceaccount", account.unwrap_or("default")]))
+            finding.run(here(facts, &["get", "serviceaccount", facts.service_account()]))
         }
         // The attach controller and CSI name the PersistentVolume, not the pod's volume.
         None if !volume.is_empty() && !is_of_the_spec(facts, volume) => finding

@@ -32,6 +32,7 @@ pub mod timeline;
 pub mod watched;
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 
 use condition::Condition;
@@ -118,6 +119,32 @@ impl Facts {
     /// A condition by its type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// A condition that is True.
+    pub fn true_condition(&self, kind: &str) -> Option<&Condition> {
+        self.condition(kind).filter(|condition| condition.is_true())
+    }
+
+    /// Who makes the pod, and makes it anew.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        let mut owners = self.pod.metadata.owner_references.iter().flatten();
+        owners.find(|owner| owner.controller == Some(true))
+    }
+
+    /// The account that the pod runs as; `default` where none is given.
+    pub fn service_account(&self) -> &str {
+        let account = self.spec().and_then(|spec| spec.service_account_name.as_deref());
+        account.unwrap_or("default")
+    }
+
+    /// The names of the gates that keep the scheduler from looking at the pod.
+    pub fn scheduling_gates(&self) -> impl Iterator<Item = &str> {
+        let gates = self
+            .spec()
+            .into_iter()
+            .flat_map(|spec| spec.scheduling_gates.iter().flatten());
+        gates.map(|gate| gate.name.as_str())
     }
 
     /// When the object was created.

@@ -52,12 +52,7 @@ fn groups(unwell: &[Reading]) -> Vec<Group<'_>> {
     for reading in unwell {
         let owner = reading
             .facts
-            .pod
-            .metadata
-            .owner_references
-            .iter()
-            .flatten()
-            .find(|owner| owner.controller == Some(true))
+            .controller()
             .map(|owner| format!("{}/{}", owner.kind, owner.name));
         let topic = reading.findings.first().map_or("", |finding| finding.topic.as_str());
         let same = groups.iter_mut().find(|group| {

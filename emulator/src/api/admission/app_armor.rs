@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::tree;
 
 /// What stands before the container's name in the key of such an annotation.
-pub const ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
+pub(super) const ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 /// The annotations of that kind: key, name of the container, profile.
-pub(super) fn annotations(pod: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
+pub fn annotations(pod: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
     let all = pod["metadata"]["annotations"].as_object().into_iter().flatten();
     all.filter_map(|(key, value)| Some((key.as_str(), key.strip_prefix(ANNOTATION)?, value.as_str()?)))
 }

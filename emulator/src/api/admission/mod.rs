@@ -35,7 +35,7 @@ use crate::{
 
 pub(super) use self::names::{label_value, qualified};
 pub use self::{
-    app_armor::ANNOTATION as APP_ARMOR_ANNOTATION,
+    app_armor::annotations as app_armor_annotations,
     decode::{Decoded, FieldValidation, decode, decode_document},
     defaults::apply as apply_defaults,
     document::Document,

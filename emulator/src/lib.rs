@@ -23,6 +23,8 @@ pub mod kubelet;
 pub mod network;
 pub mod node_edges;
 mod observations;
+#[cfg(target_os = "linux")]
+mod overlay;
 pub mod probe;
 pub mod quantity;
 pub mod runtime;

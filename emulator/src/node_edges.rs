@@ -77,6 +77,7 @@ impl Edges for NodeEdges {
             image: start.image,
             attempt: start.attempt,
             volumes: start.volumes,
+            image_volumes: start.image_volumes,
             ips: start.ips,
             target: start.target,
         })

@@ -1,13 +1,14 @@
 //! What a container is made from: the pod's spec, its image and what it refers to, worked out to the last detail.
 //!
 //! Nothing here starts or mounts anything but the files that the kubelet itself writes for a container
-//! (`files`, `sub_path`); the rest is computed.
+//! (`files`, `sub_path`, `image_volume`); the rest is computed.
 
 pub mod env;
 mod env_file;
 pub mod expansion;
 pub mod field_ref;
 pub mod files;
+mod image_volume;
 mod inside;
 pub mod mounts;
 pub mod resolv_conf;
@@ -18,7 +19,7 @@ pub mod security;
 pub mod sub_path;
 pub mod user;
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use crate::{
     image::Image,
@@ -72,6 +73,8 @@ pub struct Subject<'a> {
     pub attempt: u32,
     /// Where the pod's volumes are.
     pub volumes: &'a VolumePaths,
+    /// Those of its volumes that are images, by the volume's name.
+    pub image_volumes: &'a BTreeMap<String, Image>,
     /// The pod's addresses.
     pub ips: &'a [IpAddr],
     /// The container whose process namespace it joins.

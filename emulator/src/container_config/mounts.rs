@@ -8,8 +8,9 @@ use std::{
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
-use super::{Subject, config_error, expansion, files, sub_path};
+use super::{Subject, config_error, expansion, files, image_volume, sub_path};
 use crate::{
+    image::Image,
     kubelet::start_failure::StartFailure,
     runtime::{Mount, Propagation},
 };
@@ -62,13 +63,6 @@ fn of_volume(
     mount: &VolumeMount,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Mount, StartFailure> {
-    let volume = subject.volumes.get(&mount.name).ok_or_else(|| {
-        config_error(format!(
-            "cannot find volume {:?} to mount into container {:?}",
-            mount.name,
-            subject.declared.name()
-        ))
-    })?;
     let within = match (mount.sub_path.as_deref(), mount.sub_path_expr.as_deref()) {
         (Some(path), _) if !path.is_empty() => path.to_owned(),
         (_, Some(expression)) if !expression.is_empty() => expanded(expression, &lookup)?,
@@ -84,19 +78,13 @@ fn of_volume(
             "unable to provision SubPath `{within}`: must not contain '..'"
         )));
     }
-    let host_path = if within.is_empty() {
-        volume.clone()
-    } else {
-        let folder = subject.node.pod_files(&subject.pod.uid).join("subpaths");
-        let name = format!("{}-{index}", subject.declared.name());
-        sub_path::prepare(volume, &within, &folder.join(name)).map_err(|error| {
-            let path = format!(
-                "failed to prepare subPath for volumeMount {:?} of container {:?}",
-                mount.name,
-                subject.declared.name()
-            );
-            config_error(format!("{path}: {error}"))
-        })?
+    let files = subject.node.pod_files(&subject.pod.uid);
+    let pinned = files
+        .join("subpaths")
+        .join(format!("{}-{index}", subject.declared.name()));
+    let host_path = match subject.image_volumes.get(&mount.name) {
+        Some(image) => of_image(&files.join("images"), image, &within, &pinned)?,
+        None => of_folder(subject, mount, &within, &pinned)?,
     };
     Ok(Mount {
         host_path,
@@ -110,7 +98,46 @@ fn of_volume(
     })
 }
 
-/// Whether only the kubelet writes into the volume (`volume.Attributes.ReadOnly`).
+fn of_folder(subject: &Subject<'_>, mount: &VolumeMount, within: &str, pinned: &Path) -> Result<PathBuf, StartFailure> {
+    let volume = subject.volumes.get(&mount.name).ok_or_else(|| {
+        config_error(format!(
+            "cannot find volume {:?} to mount into container {:?}",
+            mount.name,
+            subject.declared.name()
+        ))
+    })?;
+    if within.is_empty() {
+        return Ok(volume.clone());
+    }
+    sub_path::prepare(volume, within, pinned).map_err(|error| {
+        let path = format!(
+            "failed to prepare subPath for volumeMount {:?} of container {:?}",
+            mount.name,
+            subject.declared.name()
+        );
+        config_error(format!("{path}: {error}"))
+    })
+}
+
+/// An image is mounted by the runtime as it makes the container (containerd's `internal/cri/server/container_image_mount.go`).
+fn of_image(folder: &Path, image: &Image, within: &str, pinned: &Path) -> Result<PathBuf, StartFailure> {
+    let failed = |error: String| {
+        let message = format!("failed to mount image volume: ImageVolumeMountFailed: {error}");
+        StartFailure::new("CreateContainerError", message)
+    };
+    let mounted = image_volume::mount(folder, image).map_err(|error| failed(error.to_string()))?;
+    if within.is_empty() {
+        return Ok(mounted);
+    }
+    sub_path::find(&mounted, within, pinned).map_err(|error| {
+        let place = mounted.display().to_string();
+        failed(format!(
+            "failed to ensure image subpath {within:?} in {place:?}: {error}"
+        ))
+    })
+}
+
+/// Whether nobody, or only the kubelet, writes into the volume (`volume.Attributes.ReadOnly`).
 fn is_read_only(subject: &Subject<'_>, name: &str) -> bool {
     let mut volumes = subject.pod.spec.volumes.iter().flatten();
     volumes.find(|volume| volume.name == name).is_some_and(|volume| {
@@ -118,6 +145,7 @@ fn is_read_only(subject: &Subject<'_>, name: &str) -> bool {
             || volume.secret.is_some()
             || volume.downward_api.is_some()
             || volume.projected.is_some()
+            || volume.image.is_some()
     })
 }
 

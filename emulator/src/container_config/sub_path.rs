@@ -17,16 +17,16 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
     use std::os::fd::AsRawFd;
 
     use nix::{
-        fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2},
-        mount::{MntFlags, MsFlags, mount, umount2},
+        fcntl::{OFlag, open, openat2},
         sys::stat::{Mode, fstat, mkdirat},
     };
 
-    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-    let root = open(volume, flags | OFlag::O_DIRECTORY, Mode::empty())?;
-    let how = OpenHow::new()
-        .flags(flags)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let how = beneath();
+    let root = open(
+        volume,
+        OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY,
+        Mode::empty(),
+    )?;
     let mode = fstat(&root)?.st_mode;
     let mut opened = None;
     let mut so_far = PathBuf::new();
@@ -51,7 +51,59 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
             other => other?,
         });
     }
-    let opened = opened.map_or(root, |opened| opened);
+    pin(&opened.map_or(root, |opened| opened), target)
+}
+
+/// The same of a volume that nobody can write, where a folder is there or is not (containerd's
+/// `internal/cri/server/container_image_mount.go`).
+///
+/// # Errors
+/// A path that leaves the volume, that is not there or no folder, or what the system says.
+#[cfg(target_os = "linux")]
+pub(super) fn find(volume: &Path, within: &str, target: &Path) -> io::Result<PathBuf> {
+    use nix::{
+        fcntl::{OFlag, open, openat2},
+        sys::stat::{Mode, SFlag, fstat},
+    };
+
+    let root = open(
+        volume,
+        OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY,
+        Mode::empty(),
+    )?;
+    let opened = openat2(&root, within, beneath()).map_err(|error| match error {
+        nix::Error::EXDEV => io::Error::other(format!("openat {within}: path escapes from parent")),
+        error => io::Error::other(format!("openat {within}: {}", words(error))),
+    })?;
+    if SFlag::from_bits_truncate(fstat(&opened)?.st_mode) & SFlag::S_IFMT != SFlag::S_IFDIR {
+        return Err(io::Error::other(format!(
+            "only directory subpath is supported, subpath: {within:?}"
+        )));
+    }
+    pin(&opened, target)
+}
+
+/// What the system says, as Go writes it.
+#[cfg(target_os = "linux")]
+fn words(error: nix::Error) -> String {
+    error.desc().to_lowercase()
+}
+
+#[cfg(target_os = "linux")]
+fn beneath() -> nix::fcntl::OpenHow {
+    use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
+    OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS)
+}
+
+/// Mounts what is open at `target`, instead of what is mounted there.
+#[cfg(target_os = "linux")]
+fn pin(opened: &std::os::fd::OwnedFd, target: &Path) -> io::Result<PathBuf> {
+    use std::os::fd::AsRawFd;
+
+    use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
     let pinned = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
     // Not a mount, or not there: then there is nothing to let go.
     let _ = umount2(target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
@@ -76,6 +128,12 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
 /// Containers run on Linux alone.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn prepare(_: &Path, _: &str, _: &Path) -> io::Result<PathBuf> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Containers run on Linux alone.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn find(_: &Path, _: &str, _: &Path) -> io::Result<PathBuf> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -119,5 +177,23 @@ mod tests {
                 "{within}: {refused}"
             );
         }
+    }
+
+    #[test]
+    fn of_what_can_not_be_written_only_a_folder_that_is_there_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = folder.path().join("volume");
+        std::fs::create_dir(&volume).unwrap();
+        std::fs::write(volume.join("file"), "").unwrap();
+        symlink("/etc", volume.join("out")).unwrap();
+        for (within, words) in [
+            ("none/x", "openat none/x: no such file or directory"),
+            ("out", "openat out: path escapes from parent"),
+            ("file", "only directory subpath is supported, subpath: \"file\""),
+        ] {
+            let refused = find(&volume, within, &folder.path().join("target")).unwrap_err();
+            assert_eq!(refused.to_string(), words);
+        }
+        assert!(!volume.join("none").exists());
     }
 }

@@ -57,6 +57,8 @@ pub struct Start<'a> {
     pub attempt: u32,
     /// The pod's volumes.
     pub volumes: &'a VolumePaths,
+    /// Those that it mounts and that are images.
+    pub image_volumes: &'a BTreeMap<String, Image>,
     /// The pod's addresses.
     pub ips: &'a [IpAddr],
     /// The container whose namespaces an ephemeral container joins.

@@ -1,4 +1,4 @@
-//! Getting the image of a container, as its pull policy says, with back-off between failed pulls.
+//! Getting the image of a container or of a volume, as its pull policy says, with back-off between failed pulls.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -28,18 +28,44 @@ pub(super) struct Pulls {
     failed_at: HashMap<String, Timestamp>,
 }
 
+/// An image that a container is made from, or that is a volume of the pod.
+pub(super) struct Wanted<'a> {
+    pub(super) pod: &'a Pod,
+    /// The container; none for a volume: what there is to say is then said of the pod.
+    pub(super) container: Option<&'a Declared>,
+    pub(super) reference: &'a str,
+    /// `imagePullPolicy`, `pullPolicy`.
+    pub(super) policy: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    fn say(&self, node: &Node, kind: EventType, reason: &str, message: &str) {
+        match self.container {
+            Some(declared) => node.container_event(self.pod, declared, kind, reason, message),
+            None => node.pod_event(self.pod, kind, reason, message),
+        }
+    }
+}
+
 impl Pulls {
-    /// The image, pulled if need be.
+    /// The image of a container, pulled if need be.
     pub(super) async fn image(&mut self, node: &Node, pod: &Pod, declared: &Declared) -> Result<Image, StartFailure> {
-        self.ensure(node, pod, declared).await.inspect_err(|failure| {
+        let wanted = Wanted {
+            pod,
+            container: Some(declared),
+            reference: declared.image(),
+            policy: declared.container.image_pull_policy.as_deref(),
+        };
+        self.ensure(node, &wanted).await.inspect_err(|failure| {
             let message = format!("Error: {}", failure.reason);
-            node.container_event(pod, declared, EventType::Warning, "Failed", &message);
+            wanted.say(node, EventType::Warning, "Failed", &message);
         })
     }
 
-    async fn ensure(&mut self, node: &Node, pod: &Pod, declared: &Declared) -> Result<Image, StartFailure> {
-        let reference = declared.image();
-        let say = |kind, reason, message: &str| node.container_event(pod, declared, kind, reason, message);
+    /// An image, pulled if its policy says so (`pkg/kubelet/images/image_manager.go`, `EnsureImageExists`).
+    pub(super) async fn ensure(&mut self, node: &Node, wanted: &Wanted<'_>) -> Result<Image, StartFailure> {
+        let reference = wanted.reference;
+        let say = |kind, reason, message: &str| wanted.say(node, kind, reason, message);
         let present = match node.images.status(reference).await {
             Ok(present) => present,
             Err(ImageError::InvalidName(error)) => {
@@ -53,12 +79,7 @@ impl Pulls {
                 return Err(StartFailure::new("ImageInspectError", message));
             }
         };
-        let policy = declared
-            .container
-            .image_pull_policy
-            .as_deref()
-            .unwrap_or("IfNotPresent");
-        match (present, policy) {
+        match (present, wanted.policy.unwrap_or("IfNotPresent")) {
             (Some(image), "IfNotPresent" | "Never") => {
                 let message =
                     format!("Container image {reference:?} already present on machine and can be accessed by the pod");
@@ -82,13 +103,13 @@ impl Pulls {
             }
             return Err(StartFailure::back_off("ImagePullBackOff", message, left));
         }
-        self.pull(node, pod, declared).await
+        self.pull(node, wanted).await
     }
 
-    async fn pull(&mut self, node: &Node, pod: &Pod, declared: &Declared) -> Result<Image, StartFailure> {
-        let reference = declared.image();
-        let say = |kind, reason, message: &str| node.container_event(pod, declared, kind, reason, message);
-        let credentials = credentials(node, pod);
+    async fn pull(&mut self, node: &Node, wanted: &Wanted<'_>) -> Result<Image, StartFailure> {
+        let reference = wanted.reference;
+        let say = |kind, reason, message: &str| wanted.say(node, kind, reason, message);
+        let credentials = credentials(node, wanted.pod);
         say(EventType::Normal, "Pulling", &format!("Pulling image {reference:?}"));
         let began = Instant::now();
         match node.images.pull(reference, &credentials).await {

@@ -11,6 +11,7 @@ pub mod edges;
 mod ending;
 pub mod eviction;
 mod image_pull;
+mod image_volumes;
 mod kill;
 #[cfg(test)]
 mod lives;

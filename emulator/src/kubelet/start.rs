@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use super::{
     actions::{Kill, KillReason},
     edges::{Aim, Start, VolumePaths},
+    image_volumes::ImageVolumes,
     kill::Killer,
     pod::{Declared, Pod},
     seen::Seen,
@@ -28,6 +31,8 @@ pub(super) enum Halt {
 pub(super) struct Starting<'a> {
     pub(super) seen: &'a Seen,
     pub(super) volumes: &'a VolumePaths,
+    /// Had once a sync, by the first container that comes so far.
+    pub(super) image_volumes: &'a OnceCell<ImageVolumes>,
 }
 
 /// What a container's crash back-off is kept under: another image or other resources start anew.
@@ -68,8 +73,14 @@ impl Worker {
         self.back_off(pod, declared, starting.seen)?;
         let abandoned = self.abandoned();
         let node = self.node.clone();
-        let image = tokio::select! {
-            image = self.pulls.image(&node, pod, declared) => image?,
+        let images = async {
+            let volumes = ImageVolumes::of(&node, pod, &mut self.pulls);
+            let volumes = starting.image_volumes.get_or_init(|| volumes).await;
+            let volumes = volumes.mounted_by(declared, &node, pod)?;
+            Ok::<_, StartFailure>((volumes, self.pulls.image(&node, pod, declared).await?))
+        };
+        let (image_volumes, image) = tokio::select! {
+            images = images => images?,
             () = abandoned => return Err(Attempt::Ending),
         };
         let target = declared
@@ -88,6 +99,7 @@ impl Worker {
             image: &image,
             attempt: self.next_attempt(declared, starting.seen),
             volumes: starting.volumes,
+            image_volumes: &image_volumes,
             ips: if pod.host_network() { &node.host_ips } else { &ips },
             target,
         };

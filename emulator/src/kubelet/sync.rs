@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
+use tokio::sync::OnceCell;
 
 use super::{
     actions::{Actions, Changed, Kill, KillReason, actions},
@@ -267,6 +268,7 @@ impl Worker {
         if actions.create_sandbox {
             seen = self.make_sandbox(&seen).await?;
         }
+        let image_volumes = OnceCell::new();
         // What a container is started with is what was seen before the kills: a container that this sync
         // itself has killed is not backed off.
         for name in actions
@@ -275,7 +277,11 @@ impl Worker {
             .chain(&actions.start_init)
             .chain(&actions.start)
         {
-            let starting = Starting { seen: &seen, volumes };
+            let starting = Starting {
+                seen: &seen,
+                volumes,
+                image_volumes: &image_volumes,
+            };
             let init = actions.start_init.contains(name);
             match self.start(name, &starting).await {
                 Ok(started) => tally.started.push(started),

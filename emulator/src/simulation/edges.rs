@@ -89,6 +89,7 @@ impl Edges for SimulatedEdges {
             image: start.image,
             attempt: start.attempt,
             volumes: start.volumes,
+            image_volumes: start.image_volumes,
             ips: start.ips,
             target: start.target.clone(),
         })?;

@@ -19,6 +19,8 @@ use std::{
 
 use k8s_openapi::api::core::v1::Volume;
 
+#[cfg(target_os = "linux")]
+pub(crate) use self::mount_table::is_mounted;
 use crate::{
     clock::Clock,
     container_config::{Node, resources},
@@ -60,7 +62,14 @@ impl Volumes {
     /// The first volume that can't be made.
     pub fn set_up(&self, pod: &Pod) -> Result<VolumePaths, VolumeFailure> {
         let mut paths = VolumePaths::new();
-        for volume in pod.spec.volumes.iter().flatten() {
+        // What is an image is pulled and mounted when a container is made.
+        let folders = pod
+            .spec
+            .volumes
+            .iter()
+            .flatten()
+            .filter(|volume| volume.image.is_none());
+        for volume in folders {
             let path = self.volume(pod, volume).map_err(|message| VolumeFailure {
                 volume: volume.name.clone(),
                 message,

@@ -10,7 +10,7 @@ use std::{
 pub(super) fn share(folder: &Path) -> io::Result<()> {
     use nix::mount::{MsFlags, mount};
     let folder = folder.canonicalize()?;
-    if !mounted()?.contains(&folder) {
+    if !is_mounted(&folder)? {
         mount(Some(&folder), &folder, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
     }
     Ok(mount(
@@ -37,6 +37,12 @@ pub(super) fn unmount_below(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether something is mounted at `folder`.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_mounted(folder: &Path) -> io::Result<bool> {
+    Ok(mounted()?.contains(&folder.canonicalize()?))
 }
 
 /// Every mount point, in the order of mounting.

@@ -416,7 +416,9 @@ async fn change_pods(
 
 fn manifest(name: &str, kind: Kind, shared: &std::path::Path) -> Value {
     // Whoever finds the folder of an earlier one is the second at once.
-    let enter = format!("mkdir /shared/{name}.here || echo {name} >> /shared/twice; echo start >> /shared/{name}; ");
+    let enter = format!(
+        "[ -x /image/bin/sh ] || exit 99; mkdir /shared/{name}.here || echo {name} >> /shared/twice; echo start >> /shared/{name}; "
+    );
     let leave = format!("rmdir /shared/{name}.here; ");
     let (policy, command) = match kind {
         Kind::Exits(code) => ("Never", format!("{enter}sleep 0.{}; {leave}exit {code}", code % 5)),
@@ -434,8 +436,12 @@ fn manifest(name: &str, kind: Kind, shared: &std::path::Path) -> Value {
         "containers": [{
             "name": "main", "image": "busybox:1", "imagePullPolicy": "Never",
             "command": ["sh", "-c", command],
-            "volumeMounts": [{"name": "shared", "mountPath": "/shared"}],
+            "volumeMounts": [{"name": "shared", "mountPath": "/shared"}, {"name": "image", "mountPath": "/image"}],
         }],
-        "volumes": [{"name": "shared", "hostPath": {"path": shared}}],
+        "volumes": [
+            {"name": "shared", "hostPath": {"path": shared}},
+            {"name": "image", "image": {"reference": "busybox:1", "pullPolicy": "Never"}},
+            {"name": "memory", "emptyDir": {"medium": "Memory"}},
+        ],
     }})
 }

@@ -9,6 +9,7 @@ mod debugging;
 mod deletion;
 mod discovery;
 mod editing;
+mod image_volumes;
 mod measuring;
 mod node;
 mod reading;

@@ -2,6 +2,7 @@
 
 mod ending;
 mod fitting;
+mod image_volumes;
 mod initializing;
 mod probing;
 mod restarting;

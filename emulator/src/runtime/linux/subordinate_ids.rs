@@ -9,7 +9,10 @@ use std::{
 use nix::{sched::CloneFlags, sys::wait::WaitStatus, unistd::Pid};
 
 use super::launch;
-use crate::runtime::{ContainerConfig, RuntimeError};
+use crate::{
+    overlay,
+    runtime::{ContainerConfig, RuntimeError},
+};
 
 /// A child that stays outside the new namespace, where alone newuidmap can write the maps of many.
 pub(super) struct Mapper {
@@ -93,7 +96,7 @@ fn is_mapped(map: &str, id: u32) -> bool {
 
 /// Refuses who a container can't be here.
 pub(super) fn check(config: &ContainerConfig) -> Result<(), RuntimeError> {
-    if !launch::in_user_namespace() {
+    if !overlay::in_user_namespace() {
         return Ok(());
     }
     let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
@@ -117,7 +120,7 @@ pub(super) fn check(config: &ContainerConfig) -> Result<(), RuntimeError> {
 /// What single IDs mean, in a sentence.
 pub(super) fn limitation() -> Option<String> {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    (launch::in_user_namespace() && !is_mapped(&map, 1)).then(|| {
+    (overlay::in_user_namespace() && !is_mapped(&map, 1)).then(|| {
         "containers can run as user 0 only: this user needs a range of IDs in /etc/subuid and /etc/subgid, and the \
              programs newuidmap and newgidmap (Debian's uidmap)"
             .into()

@@ -41,24 +41,17 @@ pub(super) fn check(container: &Container, volumes: &[Volume], path: &Path, erro
                 "must not already exist as a path in volumeDevices",
             );
         }
-        sub_paths(mount, volume, path, &item, errors);
+        sub_paths(mount, path, &item, errors);
         propagation(mount, container, path, errors);
         recursive_read_only(mount, path, errors);
     }
 }
 
-fn sub_paths(mount: &VolumeMount, volume: Option<&Volume>, list: &Path, item: &Path, errors: &mut Errors) {
+fn sub_paths(mount: &VolumeMount, list: &Path, item: &Path, errors: &mut Errors) {
     let (plain, expanded) = (
         mount.sub_path.as_deref().unwrap_or_default(),
         mount.sub_path_expr.as_deref().unwrap_or_default(),
     );
-    if volume.is_some_and(|volume| volume.image.is_some()) {
-        for (field, value) in [("subPath", plain), ("subPathExpr", expanded)] {
-            if !value.is_empty() {
-                errors.invalid(&item.child(field), value, "not allowed in image volume sources");
-            }
-        }
-    }
     // The server leaves out the index from here on.
     if !plain.is_empty() {
         descending(plain, &list.child("subPath"), errors);

@@ -11,7 +11,7 @@ use nix::mount::{MsFlags, mount};
 
 use super::{
     error::{During, LaunchError},
-    root::{overlay, read_only},
+    root::{read_only, writable},
     syscalls::{attach, clone_tree},
 };
 use crate::runtime::linux::record::ContainerFolder;
@@ -71,7 +71,7 @@ fn one(from: &Path, to: &Path, scratch: &Path, hidden: &Path) -> io::Result<()> 
     if let Ok(data) = fs::metadata(from) {
         let _ = fs::set_permissions(&upper, data.permissions());
     }
-    if overlay(&[from.to_owned()], &upper, &work, to, MsFlags::MS_NODEV).is_err() {
+    if writable(&[from.to_owned()], &upper, &work, to, MsFlags::MS_NODEV).is_err() {
         // Mounts below it that a user namespace may not take apart: shown as they are, read-only.
         let tree = clone_tree(from, true)?;
         read_only(std::os::fd::AsFd::as_fd(&tree))?;

@@ -28,7 +28,7 @@ use std::{
 pub(super) use error::{LaunchError, words};
 pub(super) use namespaces::{fork_beside, fork_into, reset_signals};
 pub(super) use pause_root::{give_up_everything, pause_root};
-pub(super) use root::{in_user_namespace, read_only_copy};
+pub(super) use root::read_only_copy;
 
 use self::error::During;
 use super::{cgroup::Cgroup, record::ContainerFolder};

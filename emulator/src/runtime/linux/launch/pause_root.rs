@@ -12,7 +12,7 @@ use nix::mount::{MsFlags, mount};
 use super::{
     error::{During, LaunchError},
     identity, namespaces,
-    root::{move_into, overlay},
+    root::{move_into, writable},
 };
 use crate::{
     image::{Image, Root},
@@ -71,7 +71,7 @@ fn image_root(image: &Image, begin: &Begin) -> Result<(), LaunchError> {
     let (upper, work) = (begin.folder.0.join("upper"), begin.folder.0.join("work"));
     fs::create_dir_all(&upper).during("make the upper layer")?;
     fs::create_dir_all(&work).during("make the work folder")?;
-    overlay(layers, &upper, &work, &begin.folder.root(), MsFlags::MS_NODEV).during("mount the infra image")
+    writable(layers, &upper, &work, &begin.folder.root(), MsFlags::MS_NODEV).during("mount the infra image")
 }
 
 fn use_null() -> Result<(), LaunchError> {

@@ -21,7 +21,11 @@ use super::{
     mounts::{self, Outside},
     syscalls::{Attributes, attach, clone_tree, set_attributes},
 };
-use crate::{image::Root, runtime::Security};
+use crate::{
+    image::Root,
+    overlay::{self, Lower},
+    runtime::Security,
+};
 
 /// Builds the root and makes it the calling process's own.
 pub(super) fn build(plan: &Plan<'_>, outside: Outside) -> Result<(), LaunchError> {
@@ -35,7 +39,7 @@ pub(super) fn build(plan: &Plan<'_>, outside: Outside) -> Result<(), LaunchError
             } else {
                 MsFlags::MS_NODEV
             };
-            overlay(layers, &plan.folder.upper(), &plan.folder.work(), &root_path, flags)
+            writable(layers, &plan.folder.upper(), &plan.folder.work(), &root_path, flags)
                 .during("mount the root filesystem")?;
         }
         Root::Host => own_mounts.extend(host_root::build(plan.folder, plan.hidden)?),
@@ -67,7 +71,7 @@ pub(super) fn build(plan: &Plan<'_>, outside: Outside) -> Result<(), LaunchError
 }
 
 /// Layers, lowest first, under a layer that can be written.
-pub(super) fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path, flags: MsFlags) -> io::Result<()> {
+pub(super) fn writable(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path, flags: MsFlags) -> io::Result<()> {
     if layers.is_empty() {
         return Ok(mount(
             Some(upper),
@@ -77,27 +81,16 @@ pub(super) fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, target: &Pa
             None::<&str>,
         )?);
     }
-    // Descriptors keep the option string short however many layers there are, and free of characters that would end a word.
-    let open = |path: &PathBuf| File::open(path).map(OwnedFd::from);
-    let lower = layers.iter().rev().map(open).collect::<io::Result<Vec<_>>>()?;
-    let lower_paths: Vec<String> = lower
-        .iter()
-        .map(|fd| inside::path_of(fd.as_fd()).display().to_string())
-        .collect();
+    let lower = Lower::open(layers)?;
     let attempt = |upper: &Path, work: &Path| {
         let (upper, work) = (File::open(upper)?, File::open(work)?);
         // What a dead container wrote is thrown away, so nothing has to reach the disk.
-        let mut options = format!(
-            "lowerdir={},upperdir={},workdir={},volatile",
-            lower_paths.join(":"),
-            inside::path_of(upper.as_fd()).display(),
-            inside::path_of(work.as_fd()).display()
+        let more = format!(
+            ",upperdir={},workdir={},volatile",
+            overlay::path_of(&upper),
+            overlay::path_of(&work)
         );
-        if in_user_namespace() {
-            options.push_str(",userxattr");
-        }
-        mount(Some("overlay"), target, Some("overlay"), flags, Some(options.as_str()))?;
-        Ok::<(), io::Error>(())
+        lower.mount(target, flags, &more)
     };
     match attempt(upper, work) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ELOOP)) => {
@@ -110,12 +103,6 @@ pub(super) fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, target: &Pa
         }
         done => done,
     }
-}
-
-/// This process is root of less than the whole machine.
-pub(in super::super) fn in_user_namespace() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_ascii_whitespace().ne(["0", "0", "4294967295"])
 }
 
 fn proc_and_sys(plan: &Plan<'_>, root: BorrowedFd<'_>) -> Result<(), LaunchError> {

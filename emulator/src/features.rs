@@ -13,6 +13,7 @@ pub enum Feature {
     ContainerStopSignals,
     EnvFiles,
     HostnameOverride,
+    InPlacePodLevelResourcesVerticalScaling,
     PodLevelResources,
     PodReadyToStartContainersCondition,
     ReduceDefaultCrashLoopBackOffDecay,
@@ -26,11 +27,16 @@ enum Stage {
 }
 
 /// Alpha features are off, these beta ones on.
-const FEATURES: [(Feature, &str, Stage); 8] = [
+const FEATURES: [(Feature, &str, Stage); 9] = [
     (Feature::ContainerRestartRules, "ContainerRestartRules", Stage::Beta),
     (Feature::ContainerStopSignals, "ContainerStopSignals", Stage::Alpha),
     (Feature::EnvFiles, "EnvFiles", Stage::Beta),
     (Feature::HostnameOverride, "HostnameOverride", Stage::Beta),
+    (
+        Feature::InPlacePodLevelResourcesVerticalScaling,
+        "InPlacePodLevelResourcesVerticalScaling",
+        Stage::Beta,
+    ),
     (Feature::PodLevelResources, "PodLevelResources", Stage::Beta),
     (
         Feature::PodReadyToStartContainersCondition,
@@ -50,11 +56,20 @@ const FEATURES: [(Feature, &str, Stage); 8] = [
 ];
 
 /// Features of pods that have become a part of Kubernetes: they can't be switched off.
-const LOCKED: [&str; 4] = [
+const LOCKED: [&str; 13] = [
+    "ImageVolume",
     "InPlacePodVerticalScaling",
+    "MatchLabelKeysInPodAffinity",
+    "NodeInclusionPolicyInPodTopologySpread",
     "PodLifecycleSleepAction",
+    "PodLifecycleSleepActionAllowZero",
+    "PodObservedGenerationTracking",
+    "ProcMountType",
+    "RecursiveReadOnlyMounts",
+    "RelaxedDNSSearchValidation",
     "RelaxedEnvironmentVariableValidation",
     "SidecarContainers",
+    "SupplementalGroupsPolicy",
 ];
 
 /// Which features are on.

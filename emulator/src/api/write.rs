@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::admission::{
-    self, AdmissionContext, Decoded, Document, FieldValidation, admit_create, admit_ephemeral_containers, admit_resize,
-    admit_status, admit_update,
+    self, AdmissionContext, Decoded, Document, FieldValidation, Resizing, admit_create, admit_ephemeral_containers,
+    admit_resize, admit_status, admit_update,
 };
 use super::answer::json as answer;
 use super::ephemeral_containers;
@@ -20,6 +20,7 @@ use super::request::Asked;
 use super::status::Status;
 use super::target::Target;
 use super::time::seconds;
+use crate::features::Feature;
 use crate::store::{Key, Resource, StoreError};
 
 /// How often a generated name is made anew where it is taken.
@@ -79,13 +80,13 @@ pub(super) fn update(api: &Api, target: &Target, name: &str, asked: &Asked) -> R
         )));
     }
     let manager = Manager::updates(&asked.manager(), target.subresource.as_deref());
-    let classes = priority_classes(api, target.resource);
+    let beside = Beside::of(api, target, name);
     let stored = change(api, target, name, asked, |old| {
         let mut new = object;
         if older.is_some() {
             ephemeral_containers::keep_those_there(old, &mut new);
         }
-        admit(api, target, &classes, old, &mut new)?;
+        admit(api, target, &beside, old, &mut new)?;
         managed::note_update(old, &mut new, &manager, api.clock.now());
         Ok(new)
     })?;
@@ -101,7 +102,7 @@ pub(super) fn patch(api: &Api, target: &Target, name: &str, asked: &Asked) -> Re
     let manager = Manager::updates(&asked.manager(), target.subresource.as_deref());
     let validation = validation(asked)?;
     let mut warnings = Vec::new();
-    let classes = priority_classes(api, target.resource);
+    let beside = Beside::of(api, target, name);
     let stored = change(api, target, name, asked, |old| {
         let mut patched = target.shown(old).into_owned();
         patch::apply(kind, &mut patched, &asked.body).map_err(|error| match error {
@@ -115,7 +116,7 @@ pub(super) fn patch(api: &Api, target: &Target, name: &str, asked: &Asked) -> Re
         let read = admission::decode_document(target.resource, document, validation).map_err(Status::bad_request)?;
         warnings = read.warnings;
         let mut new = read.object;
-        admit(api, target, &classes, old, &mut new)?;
+        admit(api, target, &beside, old, &mut new)?;
         managed::note_update(old, &mut new, &manager, api.clock.now());
         Ok(new)
     })?;
@@ -154,11 +155,11 @@ fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Respon
         let stored = store_new(api, target, merge(&Value::Null)?, asked.is_dry_run()?, &mut warnings)?;
         return Ok(answer(StatusCode::CREATED, &target.shown(&stored), &warnings));
     }
-    let classes = priority_classes(api, target.resource);
+    let beside = Beside::of(api, target, name);
     let stored = change(api, target, name, asked, |old| {
         let mut new = merge(old)?;
         let managers = new["metadata"]["managedFields"].clone();
-        admit(api, target, &classes, old, &mut new)?;
+        admit(api, target, &beside, old, &mut new)?;
         new["metadata"]["managedFields"] = managers;
         managed::settle(old, &mut new, &manager);
         Ok(new)
@@ -311,8 +312,29 @@ fn nothing_holds(resource: Resource, object: &Value) -> bool {
     metadata["deletionTimestamp"].is_string() && free && grace == 0 && resource != Resource::Namespaces
 }
 
+/// What an object is judged by besides itself: looked up before, as the store is locked while the object changes.
+struct Beside {
+    classes: Vec<Arc<Value>>,
+    /// The node of a pod that is resized.
+    node: Option<Arc<Value>>,
+}
+
+impl Beside {
+    fn of(api: &Api, target: &Target, name: &str) -> Self {
+        let resized = (target.subresource.as_deref() == Some("resize")).then(|| api.store.get(&target.key(name)));
+        let node = resized.flatten().and_then(|pod| {
+            let node = pod["spec"]["nodeName"].as_str()?;
+            api.store.get(&Key::new(Resource::Nodes, "", node))
+        });
+        Self {
+            classes: priority_classes(api, target.resource),
+            node,
+        }
+    }
+}
+
 /// Checks what the client knew of the object, and what it may change of it.
-fn admit(api: &Api, target: &Target, classes: &[Arc<Value>], old: &Value, new: &mut Value) -> Result<(), Status> {
+fn admit(api: &Api, target: &Target, beside: &Beside, old: &Value, new: &mut Value) -> Result<(), Status> {
     let name = target.name.as_deref().unwrap_or_default();
     let known = |field: &str| new["metadata"][field].as_str().filter(|text| !text.is_empty());
     if known("resourceVersion").is_some_and(|version| old["metadata"]["resourceVersion"] != version) {
@@ -323,19 +345,23 @@ fn admit(api: &Api, target: &Target, classes: &[Arc<Value>], old: &Value, new: &
         let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
         return Err(Status::conflict(target.resource, name, &why));
     }
-    // The store is locked while an object changes: what it refers to was looked up before, or is not looked at.
+    // What else it refers to is not looked at.
     let lookup = |_: &Key| None;
     let namespace = target.namespace.as_deref().unwrap_or_default();
     let context = AdmissionContext {
         namespace,
         now: api.clock.now(),
         lookup: &lookup,
-        priority_classes: classes,
+        priority_classes: &beside.classes,
+    };
+    let resizing = Resizing {
+        node: beside.node.as_deref(),
+        of_pods: api.features.has(Feature::InPlacePodLevelResourcesVerticalScaling),
     };
     let admitted = match target.subresource.as_deref() {
         Some("status") => admit_status(target.resource, old, new),
         Some("ephemeralcontainers") => admit_ephemeral_containers(old, new),
-        Some("resize") => admit_resize(old, new),
+        Some("resize") => admit_resize(old, new, &resizing),
         _ => admit_update(target.resource, old, new, &context),
     };
     admitted.map_err(|rejection| Status::rejected(&rejection, target.resource, name))

@@ -55,6 +55,24 @@ fn what_only_the_kubelet_writes_is_read_only_and_limits_change_while_a_pod_runs(
         .kubectl
         .until("get events", |events| events.contains("ResizeCompleted"));
     assert_eq!(limit(), (128 << 20).to_string());
+    for (resources, words) in [
+        (
+            r#"{"limits":{"memory":"8192Gi"},"requests":{"memory":"8192Gi"}}"#,
+            "pods \"sized\" is forbidden: Node didn't have enough allocatable resources: memory, requested: 8796093022208, allocatable: ",
+        ),
+        (
+            r#"{"limits":null}"#,
+            "spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed",
+        ),
+    ] {
+        let change = format!(r#"{{"spec":{{"containers":[{{"name":"main","resources":{resources}}}]}}}}"#);
+        let mut patch = world
+            .kubectl
+            .command_of(&["patch", "pod", "sized", "--subresource=resize", "-p", &change]);
+        let refused = tests::output::Output::of(&mut patch);
+        assert_eq!(refused.code, 1, "{refused:#?}");
+        assert!(refused.stderr.contains(words), "{refused:#?}");
+    }
 }
 
 crate::with_either_kubectl! { leases }

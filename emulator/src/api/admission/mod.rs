@@ -46,7 +46,7 @@ pub use self::{
     qos::qos_class,
     quantity::{Quantity, QuantityError},
     rejection::Rejection,
-    update::{admit_ephemeral_containers, admit_resize, admit_status, admit_update},
+    update::{Resizing, admit_ephemeral_containers, admit_resize, admit_status, admit_update},
     validate::{validate, validate_static_pod},
     warnings::warnings,
 };

@@ -227,7 +227,8 @@ proptest::proptest! {
             let _ = admit_update(resource, &old, &mut object.clone(), &context(&account));
             let _ = admit_status(resource, &old, &mut object.clone());
             let _ = admit_ephemeral_containers(&old, &mut object.clone());
-            let _ = admit_resize(&old, &mut object.clone());
+            let resizing = Resizing { node: Some(&old), of_pods: true };
+            let _ = admit_resize(&old, &mut object.clone(), &resizing);
             let _ = warnings(resource, &object);
         }
     }

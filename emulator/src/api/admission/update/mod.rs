@@ -2,12 +2,16 @@
 
 mod keep;
 mod pod;
+mod resize;
 mod subresources;
 
 use serde_json::Value;
 
 use self::keep::{copy, copy_within};
-pub use self::subresources::{admit_ephemeral_containers, admit_resize, admit_status};
+pub use self::{
+    resize::{Resizing, admit_resize},
+    subresources::{admit_ephemeral_containers, admit_status},
+};
 use super::{
     AdmissionContext, defaults,
     field_error::{Errors, Path},

@@ -1,4 +1,4 @@
-//! Parts of an object that have a path of their own: its status, ephemeral containers, resources.
+//! Parts of an object that have a path of their own: its status, ephemeral containers.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,6 @@ use crate::{
     api::admission::{
         defaults,
         field_error::{Errors, Path},
-        qos_class,
         rejection::Rejection,
         service_account, tree, validate,
     },
@@ -78,45 +77,6 @@ pub fn admit_ephemeral_containers(old: &Value, new: &mut Value) -> Result<(), Re
     }
     *new = result;
     drop_null(&mut new["metadata"], "resourceVersion");
-    if new["spec"] != old["spec"] {
-        raise_generation(new);
-    }
-    validate::validate(Resource::Pods, new)?;
-    Rejection::of_fields(Resource::Pods, new, errors.into_inner())
-}
-
-/// Makes `new` the pod with nothing but the resources of its containers changed.
-///
-/// # Errors
-/// Why the change is refused.
-pub fn admit_resize(old: &Value, new: &mut Value) -> Result<(), Rejection> {
-    let mut result = old.clone();
-    for list in ["containers", "initContainers"] {
-        let wanted = new["spec"][list].as_array().cloned().unwrap_or_default();
-        for container in tree::items(&mut result["spec"], list) {
-            if let Some(one) = wanted.iter().find(|one| one["name"] == container["name"]) {
-                container["resources"] = one["resources"].clone();
-                if !one["resizePolicy"].is_null() {
-                    container["resizePolicy"] = one["resizePolicy"].clone();
-                }
-            }
-        }
-    }
-    if new["spec"]["resources"].is_object() {
-        result["spec"]["resources"] = new["spec"]["resources"].clone();
-    }
-    defaults::apply(Resource::Pods, &mut result);
-    let mut errors = Errors::default();
-    if qos_class(&result["spec"]) != old["status"]["qosClass"].as_str().unwrap_or_default() {
-        errors.invalid(
-            &Path::new("spec"),
-            qos_class(&result["spec"]),
-            "Pod QOS Class may not change as a result of resizing",
-        );
-    }
-    result["metadata"]["resourceVersion"] = new["metadata"]["resourceVersion"].clone();
-    drop_null(&mut result["metadata"], "resourceVersion");
-    *new = result;
     if new["spec"] != old["spec"] {
         raise_generation(new);
     }

@@ -86,8 +86,56 @@ pub(super) fn host_aliases(aliases: &[HostAlias], path: &Path, errors: &mut Erro
     }
 }
 
+/// An address in the strict form of `StrictIPCIDRValidation` (`apimachinery/pkg/util/validation/ip.go`).
 fn address(text: &str, path: &Path, errors: &mut Errors) {
-    if text.parse::<IpAddr>().is_err() {
-        errors.invalid(path, text, IP_RULE);
+    match text.parse() {
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
+            errors.invalid(path, text, "must not be an IPv4-mapped IPv6 address");
+        }
+        Ok(_) => {}
+        Err(_) if without_leading_zeros(text).parse::<IpAddr>().is_ok() => {
+            errors.invalid(path, text, "must not have leading 0s");
+        }
+        Err(_) => errors.invalid(path, text, IP_RULE),
+    }
+}
+
+/// The decimal numbers of an address as they are usually written; more digits than they may have stay too many.
+fn without_leading_zeros(text: &str) -> String {
+    let (before, decimal) = text.split_at(text.rfind(':').map_or(0, |colon| colon + 1));
+    let usual = |number: &str| {
+        let digits = number.trim_start_matches('0');
+        let is_short = !number.is_empty() && digits.is_empty();
+        if is_short { "0".to_owned() } else { digits.to_owned() }
+    };
+    let numbers: Vec<String> = decimal.split('.').map(usual).collect();
+    match numbers.len() {
+        4 => format!("{before}{}", numbers.join(".")),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_every_reader_understands_them() {
+        for (text, words) in [
+            ("10.0.0.5", None),
+            ("::1", None),
+            ("FE80:0::0abc", None),
+            ("010.000.000.005", Some("must not have leading 0s")),
+            ("::ffff:1.1.1.1", Some("must not be an IPv4-mapped IPv6 address")),
+            ("1.1.1.400", Some(IP_RULE)),
+            ("1.1..1", Some(IP_RULE)),
+            ("10.0.0.0/8", Some(IP_RULE)),
+            ("", Some(IP_RULE)),
+        ] {
+            let mut errors = Errors::default();
+            address(text, &Path::new("ip"), &mut errors);
+            let errors = errors.into_inner();
+            assert_eq!(errors.first().map(|error| error.detail.as_str()), words, "{text}");
+        }
     }
 }

@@ -36,6 +36,14 @@ use crate::store::Resource;
 /// # Errors
 /// All of its mistakes.
 pub fn validate(resource: Resource, object: &Value) -> Result<(), Rejection> {
+    Rejection::of_fields(resource, object, mistakes(resource, object)?)
+}
+
+/// The mistakes of an object whose defaults are filled in.
+///
+/// # Errors
+/// An object that can't be read.
+pub(super) fn mistakes(resource: Resource, object: &Value) -> Result<Vec<FieldError>, Rejection> {
     let mut errors = Errors::default();
     metadata::check(resource, object, &mut errors);
     match resource {
@@ -52,7 +60,7 @@ pub fn validate(resource: Resource, object: &Value) -> Result<(), Rejection> {
         Resource::Leases => lease::check(object, &mut errors),
         Resource::Namespaces | Resource::Nodes | Resource::ServiceAccounts => {}
     }
-    Rejection::of_fields(resource, object, errors.into_inner())
+    Ok(errors.into_inner())
 }
 
 /// Checks a pod from the node's directory of static pods.

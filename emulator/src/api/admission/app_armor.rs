@@ -35,7 +35,7 @@ pub(super) fn apply(pod: &mut Value) {
 }
 
 /// The field that means the same; none for what means nothing.
-fn field(profile: &str) -> Option<Value> {
+pub(super) fn field(profile: &str) -> Option<Value> {
     match profile {
         "runtime/default" => Some(json!({"type": "RuntimeDefault"})),
         "unconfined" => Some(json!({"type": "Unconfined"})),

@@ -233,3 +233,23 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_profile_of_apparmor_by_annotation_and_by_field_is_the_same() {
+    let pod = |field: Value| {
+        let key = "container.apparmor.security.beta.kubernetes.io/a";
+        let made = create(json!({"metadata": {"name": "p", "annotations": {key: "localhost/one"}},
+            "spec": {"containers": [{"name": "a", "image": "b", "securityContext": {"appArmorProfile": field}}]}}));
+        made.map_or_else(|refused| refused.to_string(), |_| String::new())
+    };
+    let path = "Pod \"p\" is invalid: spec.containers[0].securityContext.appArmorProfile";
+    assert_eq!(
+        pod(json!({"type": "Unconfined"})),
+        format!("{path}.type: Forbidden: apparmor type in annotation and field must match")
+    );
+    assert_eq!(
+        pod(json!({"type": "Localhost", "localhostProfile": "two"})),
+        format!("{path}.localhostProfile: Forbidden: apparmor profile in annotation and field must match")
+    );
+    assert_eq!(pod(json!({"type": "Localhost", "localhostProfile": "one"})), "");
+}

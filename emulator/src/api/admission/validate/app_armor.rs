@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::AppArmorProfile;
 use serde_json::Value;
 
 use crate::api::admission::{
-    app_armor::annotations,
+    app_armor::{annotations, field as field_of},
     field_error::{Errors, Path},
 };
 
@@ -49,6 +49,29 @@ pub(super) fn by_annotation(pod: &Value, errors: &mut Errors) {
         }
         if !matches!(profile, "" | "runtime/default" | "unconfined") && !profile.starts_with("localhost/") {
             errors.invalid(&path, profile, format!("invalid AppArmor profile name: {profile:?}"));
+        }
+    }
+}
+
+/// Refuses a profile that is given by annotation and by field, and not the same.
+pub(super) fn both_ways(pod: &Value, errors: &mut Errors) {
+    for list in ["initContainers", "containers"] {
+        let containers = pod["spec"][list].as_array().into_iter().flatten().enumerate();
+        for (index, container) in containers {
+            let own = &container["securityContext"]["appArmorProfile"];
+            let mut of_container = annotations(pod).filter(|(_, name, _)| container["name"] == *name);
+            let Some(annotated) = of_container.find_map(|(_, _, profile)| field_of(profile)) else {
+                continue;
+            };
+            let path = Path::new("spec").child(list).index(index);
+            let path = path.child("securityContext").child("appArmorProfile");
+            if own["type"] != annotated["type"] {
+                let words = "apparmor type in annotation and field must match";
+                errors.forbidden(&path.child("type"), words);
+            } else if own["localhostProfile"] != annotated["localhostProfile"] {
+                let words = "apparmor profile in annotation and field must match";
+                errors.forbidden(&path.child("localhostProfile"), words);
+            }
         }
     }
 }

@@ -86,6 +86,7 @@ pub(super) fn on_create(pod: &Value) -> Vec<FieldError> {
             "cannot be set until all schedulingGates have been cleared",
         );
     }
+    app_armor::both_ways(pod, &mut errors);
     errors.into_inner()
 }
 

@@ -106,24 +106,22 @@ fn mistakes(old: &Value, new: &Value) -> Errors {
     if has_any(before) || has_any(after) {
         of_pod(before, after, &spec, &mut errors);
     }
-    let pairs = |list: &str| -> Vec<(&Value, &Value)> {
-        let all = |pod: &'_ Value| pod["spec"][list].as_array().map_or(0, Vec::len);
-        (0..all(old).min(all(new)))
-            .map(|index| (&old["spec"][list][index], &new["spec"][list][index]))
-            .collect()
+    // The same containers in the same order: no other has been taken.
+    let containers = |list: &str| -> Vec<(&Value, &Value)> {
+        let (before, after) = (old["spec"][list].as_array(), new["spec"][list].as_array());
+        before.into_iter().flatten().zip(after.into_iter().flatten()).collect()
     };
-    let (init, regular) = (pairs("initContainers"), pairs("containers"));
-    for (list, pairs) in [("initContainers", &init), ("containers", &regular)] {
-        for (index, (before, after)) in pairs.iter().enumerate() {
+    let (init, regular) = (containers("initContainers"), containers("containers"));
+    for (list, containers) in [("initContainers", &init), ("containers", &regular)] {
+        for (index, (before, after)) in containers.iter().enumerate() {
             let path = spec.child(list).index(index).child("resources");
-            for (field, words) in [
-                ("requests", "resource requests cannot be removed"),
-                ("limits", "resource limits cannot be removed"),
-            ] {
-                if is_removed(&before["resources"][field], &after["resources"][field]) {
-                    errors.forbidden(&path.child(field), words);
-                }
-            }
+            removals(
+                &before["resources"],
+                &after["resources"],
+                "resource",
+                &path,
+                &mut errors,
+            );
         }
     }
     for (before, after) in regular {
@@ -154,23 +152,20 @@ fn of_pod(before: &Value, after: &Value, spec: &Path, errors: &mut Errors) {
         errors.forbidden(&path, "pod-level resources cannot be removed");
         return;
     }
-    for (field, words) in [
-        ("requests", "pod-level resource requests cannot be removed"),
-        ("limits", "pod-level resource limits cannot be removed"),
-    ] {
-        if is_removed(&before[field], &after[field]) {
-            errors.forbidden(&path.child(field), words);
-        }
-    }
+    removals(before, after, "pod-level resource", &path, errors);
     if others_differ(before, after) {
         errors.forbidden(spec, "only cpu and memory resources are mutable at pod-level");
     }
 }
 
-/// Whether an amount that was there is gone.
-fn is_removed(before: &Value, after: &Value) -> bool {
-    let mut names = before.as_object().into_iter().flat_map(|amounts| amounts.keys());
-    names.any(|name| after[name.as_str()].is_null())
+/// An amount that was there is still there.
+fn removals(before: &Value, after: &Value, what: &str, path: &Path, errors: &mut Errors) {
+    for list in ["requests", "limits"] {
+        let mut names = before[list].as_object().into_iter().flat_map(|amounts| amounts.keys());
+        if names.any(|name| after[list][name.as_str()].is_null()) {
+            errors.forbidden(&path.child(list), format!("{what} {list} cannot be removed"));
+        }
+    }
 }
 
 fn changes_more(before: &Value, after: &Value) -> bool {

@@ -27,6 +27,7 @@ impl Lower {
     /// # Errors
     /// What the kernel says.
     pub(crate) fn mount(&self, target: &Path, flags: MsFlags, more: &str) -> io::Result<()> {
+        let path_of = |layer: &File| format!("/proc/self/fd/{}", layer.as_raw_fd());
         let paths: Vec<String> = self.0.iter().map(path_of).collect();
         let mut options = format!("lowerdir={}{more}", paths.join(":"));
         if in_user_namespace() {
@@ -40,11 +41,6 @@ impl Lower {
             Some(options.as_str()),
         )?)
     }
-}
-
-/// An open file by a path.
-pub(crate) fn path_of(file: &File) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 /// Mounts layers, the lowest first, so that nobody can write. `spare` is a folder for the layers that the kernel wants

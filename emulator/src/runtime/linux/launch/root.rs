@@ -21,11 +21,7 @@ use super::{
     mounts::{self, Outside},
     syscalls::{Attributes, attach, clone_tree, set_attributes},
 };
-use crate::{
-    image::Root,
-    overlay::{self, Lower},
-    runtime::Security,
-};
+use crate::{image::Root, overlay::Lower, runtime::Security};
 
 /// Builds the root and makes it the calling process's own.
 pub(super) fn build(plan: &Plan<'_>, outside: Outside) -> Result<(), LaunchError> {
@@ -87,8 +83,8 @@ pub(super) fn writable(layers: &[PathBuf], upper: &Path, work: &Path, target: &P
         // What a dead container wrote is thrown away, so nothing has to reach the disk.
         let more = format!(
             ",upperdir={},workdir={},volatile",
-            overlay::path_of(&upper),
-            overlay::path_of(&work)
+            inside::path_of(upper.as_fd()).display(),
+            inside::path_of(work.as_fd()).display()
         );
         lower.mount(target, flags, &more)
     };

@@ -29,6 +29,8 @@ pub mod probe;
 pub mod quantity;
 pub mod runtime;
 pub mod scheduler;
+#[cfg(target_os = "linux")]
+mod scoped_open;
 pub mod simulation;
 pub mod static_pods;
 pub mod store;

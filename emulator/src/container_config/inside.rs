@@ -14,20 +14,20 @@ pub(super) fn read(folder: &Path, path: &str) -> io::Result<String> {
     use std::io::Read;
 
     use nix::{
-        fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2},
+        fcntl::{OFlag, open},
         sys::stat::Mode,
     };
+
+    use crate::scoped_open::open_in_root;
 
     let folder = open(
         folder,
         OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
         Mode::empty(),
     )?;
-    let how = OpenHow::new()
-        // A pipe that nobody writes to must not hold the kubelet up.
-        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let file = std::fs::File::from(openat2(&folder, path, how)?);
+    // A pipe that nobody writes to must not hold the kubelet up.
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+    let file = std::fs::File::from(open_in_root(&folder, Path::new(path), flags)?);
     // A device gives more than a text, and for ever; a whiteout is none.
     if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());

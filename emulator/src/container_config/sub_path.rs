@@ -17,11 +17,12 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
     use std::os::fd::AsRawFd;
 
     use nix::{
-        fcntl::{OFlag, open, openat2},
+        fcntl::{OFlag, open},
         sys::stat::{Mode, fstat, mkdirat},
     };
 
-    let how = beneath();
+    use crate::scoped_open::open_beneath;
+
     let root = open(
         volume,
         OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY,
@@ -32,14 +33,14 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
     let mut so_far = PathBuf::new();
     for part in Path::new(within).components() {
         so_far.push(part);
-        opened = Some(match openat2(&root, &so_far, how) {
+        opened = Some(match open_beneath(&root, &so_far, OFlag::O_PATH) {
             Err(nix::Error::ENOENT) => {
                 let parent = match so_far.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                    Some(parent) => openat2(&root, parent, how)?,
+                    Some(parent) => open_beneath(&root, parent, OFlag::O_PATH)?,
                     None => root.try_clone()?,
                 };
                 mkdirat(&parent, Path::new(part.as_os_str()), Mode::from_bits_truncate(0o750))?;
-                let made = openat2(&root, &so_far, how)?;
+                let made = open_beneath(&root, &so_far, OFlag::O_PATH)?;
                 // Through the descriptor, and whatever the umask: a link that took its place is not followed out.
                 let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode & 0o7777);
                 std::fs::set_permissions(format!("/proc/self/fd/{}", made.as_raw_fd()), permissions)?;
@@ -62,16 +63,18 @@ pub(super) fn prepare(volume: &Path, within: &str, target: &Path) -> io::Result<
 #[cfg(target_os = "linux")]
 pub(super) fn find(volume: &Path, within: &str, target: &Path) -> io::Result<PathBuf> {
     use nix::{
-        fcntl::{OFlag, open, openat2},
+        fcntl::{OFlag, open},
         sys::stat::{Mode, SFlag, fstat},
     };
+
+    use crate::scoped_open::open_beneath;
 
     let root = open(
         volume,
         OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY,
         Mode::empty(),
     )?;
-    let opened = openat2(&root, within, beneath()).map_err(|error| match error {
+    let opened = open_beneath(&root, Path::new(within), OFlag::O_PATH).map_err(|error| match error {
         nix::Error::EXDEV => io::Error::other(format!("openat {within}: path escapes from parent")),
         error => io::Error::other(format!("openat {within}: {}", words(error))),
     })?;
@@ -87,14 +90,6 @@ pub(super) fn find(volume: &Path, within: &str, target: &Path) -> io::Result<Pat
 #[cfg(target_os = "linux")]
 fn words(error: nix::Error) -> String {
     error.desc().to_lowercase()
-}
-
-#[cfg(target_os = "linux")]
-fn beneath() -> nix::fcntl::OpenHow {
-    use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
-    OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS)
 }
 
 /// Mounts what is open at `target`, instead of what is mounted there.

@@ -9,7 +9,7 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2},
+    fcntl::{AtFlags, OFlag, open},
     sys::stat::{FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, makedev, mkdirat, mknodat, utimensat},
     sys::time::TimeSpec,
     unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, unlinkat},
@@ -17,6 +17,7 @@ use nix::{
 use tar::{Entry, EntryType};
 
 use super::{budget::Budget, headers::Headers};
+use crate::scoped_open::open_in_root;
 
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
@@ -208,11 +209,7 @@ impl Unpacker<'_> {
 
     /// A folder below the root; symbolic links are followed as if the root were `/`.
     fn open(&self, path: &Path) -> Result<OwnedFd, Errno> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let how = OpenHow::new()
-            .flags(flags)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        openat2(&self.root, path, how)
+        open_in_root(&self.root, path, OFlag::O_PATH | OFlag::O_DIRECTORY)
     }
 
     /// Gives a folder the mode and time of its entry. A later entry may have replaced it; then there is nothing to do.

@@ -7,11 +7,12 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     fcntl::{OFlag, openat, readlinkat},
     sys::stat::{Mode, mkdirat},
 };
 
-use super::syscalls::open_in_root;
+use crate::scoped_open::open_in_root;
 
 /// What a mount needs as its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +41,9 @@ pub(super) fn folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
 }
 
 fn place_within(root: BorrowedFd<'_>, path: &Path, kind: Kind, links: u32) -> io::Result<OwnedFd> {
-    match open_in_root(root, path, libc::O_PATH) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        done => return done,
+    match open_in_root(root, path, OFlag::O_PATH) {
+        Err(Errno::ENOENT) => {}
+        done => return Ok(done?),
     }
     let (parent_path, name) = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => (parent, name),
@@ -50,9 +51,7 @@ fn place_within(root: BorrowedFd<'_>, path: &Path, kind: Kind, links: u32) -> io
     };
     let parent = folder_within(root, parent_path, links)?;
     if let Ok(target) = readlinkat(&parent, name) {
-        let left = links
-            .checked_sub(1)
-            .ok_or_else(|| io::Error::from_raw_os_error(libc::ELOOP))?;
+        let left = links.checked_sub(1).ok_or(Errno::ELOOP)?;
         return place_within(root, &parent_path.join(target), kind, left);
     }
     match kind {
@@ -62,14 +61,14 @@ fn place_within(root: BorrowedFd<'_>, path: &Path, kind: Kind, links: u32) -> io
             openat(&parent, name, flags | OFlag::O_WRONLY, Mode::from_bits_truncate(0o644))?;
         }
     }
-    open_in_root(root, path, libc::O_PATH)
+    Ok(open_in_root(root, path, OFlag::O_PATH)?)
 }
 
 fn folder_within(root: BorrowedFd<'_>, path: &Path, links: u32) -> io::Result<OwnedFd> {
-    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
     match open_in_root(root, path, flags) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        done => return done,
+        Err(Errno::ENOENT) => {}
+        done => return Ok(done?),
     }
     let mut so_far = PathBuf::from("/");
     let mut here = open_in_root(root, &so_far, flags)?;
@@ -79,11 +78,9 @@ fn folder_within(root: BorrowedFd<'_>, path: &Path, links: u32) -> io::Result<Ow
                 let parent = so_far.clone();
                 so_far.push(name);
                 here = match open_in_root(root, &so_far, flags) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(Errno::ENOENT) => {
                         if let Ok(target) = readlinkat(&here, name) {
-                            let left = links
-                                .checked_sub(1)
-                                .ok_or_else(|| io::Error::from_raw_os_error(libc::ELOOP))?;
+                            let left = links.checked_sub(1).ok_or(Errno::ELOOP)?;
                             folder_within(root, &parent.join(target), left)?
                         } else {
                             make_folder(here.as_fd(), Path::new(name))?;
@@ -105,7 +102,7 @@ fn folder_within(root: BorrowedFd<'_>, path: &Path, links: u32) -> io::Result<Ow
 
 fn make_folder(parent: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
     match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
-        Err(nix::errno::Errno::EEXIST) | Ok(()) => Ok(()),
+        Err(Errno::EEXIST) | Ok(()) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -82,25 +82,3 @@ pub(super) fn set_attributes(mount: BorrowedFd<'_>, attributes: Attributes) -> i
     };
     checked(result).map(drop)
 }
-
-/// Opens a path as if `root` were the root directory, whatever symlinks say.
-pub(super) fn open_in_root(root: BorrowedFd<'_>, path: &Path, flags: i32) -> io::Result<OwnedFd> {
-    let path = c_string(path)?;
-    // SAFETY: the structure is made of numbers, for which zero is a value.
-    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-    how.flags = (flags | libc::O_CLOEXEC) as u64;
-    how.resolve = libc::RESOLVE_IN_ROOT;
-    // SAFETY: the path is a terminated string that outlives the call, and the size is the structure's own.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_openat2,
-            root.as_raw_fd(),
-            path.as_ptr(),
-            &raw const how,
-            size_of_val(&how),
-        )
-    };
-    let fd = checked(result)?;
-    // SAFETY: openat2 has just made this descriptor and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}

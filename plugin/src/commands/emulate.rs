@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{env, io};
 
 use emulator::emulator::{Emulator, Options};
 use emulator::features::Features;
 use emulator::kubelet::thresholds::Thresholds;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
 use serde::Serialize;
+use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use super::follow::{Follow, Followed, follow, interruption};
@@ -44,11 +46,7 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
         printer.note(&maker.told());
     }
     let map_images = image_map(&arguments.map_image)?;
-    let folder = tempfile::Builder::new()
-        .prefix("kubectl-pod-")
-        .tempdir()
-        .map_err(Failure::Folder)?;
-    let keeper = Keeper::start(folder.path()).map_err(Failure::Folder)?;
+    let (folder, keeper) = kept_folder().map_err(Failure::Folder)?;
     // Before the first thread: without root, this process enters a user namespace.
     emulator::emulator::prepare_process(folder.path())?;
     for archive in &arguments.image_archive {
@@ -76,6 +74,20 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
     let code = played?;
     removed?;
     Ok(code)
+}
+
+/// A folder for the emulator, and who takes it away where this process is killed: there before the folder is, so that
+/// nothing can come between the two.
+fn kept_folder() -> io::Result<(TempDir, Keeper)> {
+    let name = format!("kubectl-pod-{}{}", emulator::uid::suffix(), emulator::uid::suffix());
+    let keeper = Keeper::start(&env::temp_dir().join(&name))?;
+    match tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir() {
+        Ok(folder) => Ok((folder, keeper)),
+        Err(error) => {
+            keeper.dismiss();
+            Err(error)
+        }
+    }
 }
 
 /// Starts an emulator, plays, and stops it: also when the play is interrupted, and when it fails.

@@ -17,8 +17,16 @@ pub(super) fn run(flag: &DataDirFlag) -> Result<ExitCode, Failure> {
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
     let began = Instant::now();
     // A killed process has its files for a moment longer.
-    while super::serve::clean_up(&folder)?.is_none() && began.elapsed() < SETTLE_TIMEOUT {
-        std::thread::sleep(Duration::from_millis(5));
+    loop {
+        match super::serve::clean_up(&folder) {
+            Ok(Some(_)) => break,
+            Err(error) if began.elapsed() > SETTLE_TIMEOUT => return Err(error),
+            // What is mounted there must not be taken for the folder's own.
+            Ok(None) if began.elapsed() > SETTLE_TIMEOUT => {
+                return Err(Failure::Folder(io::ErrorKind::ResourceBusy.into()));
+            }
+            Ok(None) | Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
     }
     match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::Folder(error)),

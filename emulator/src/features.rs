@@ -56,7 +56,7 @@ const FEATURES: [(Feature, &str, Stage); 9] = [
 ];
 
 /// Features of pods that have become a part of Kubernetes: they can't be switched off.
-const LOCKED: [&str; 13] = [
+const LOCKED: [&str; 14] = [
     "ImageVolume",
     "InPlacePodVerticalScaling",
     "MatchLabelKeysInPodAffinity",
@@ -70,6 +70,7 @@ const LOCKED: [&str; 13] = [
     "RelaxedEnvironmentVariableValidation",
     "SidecarContainers",
     "SupplementalGroupsPolicy",
+    "UserNamespacesSupport",
 ];
 
 /// Which features are on.

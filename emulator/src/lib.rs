@@ -20,11 +20,16 @@ pub mod features;
 pub mod host_ports;
 pub mod image;
 pub mod kubelet;
+#[cfg(target_os = "linux")]
+mod mapped_namespace;
+#[cfg(target_os = "linux")]
+mod mount_tree;
 pub mod network;
 pub mod node_edges;
 mod observations;
 #[cfg(target_os = "linux")]
 mod overlay;
+mod pod_ids;
 pub mod probe;
 pub mod quantity;
 pub mod runtime;

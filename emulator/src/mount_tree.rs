@@ -1,4 +1,4 @@
-//! System calls that no crate here wraps.
+//! Detached mounts, by system calls that no crate here wraps (`open_tree(2)`, `move_mount(2)`, `mount_setattr(2)`).
 
 use std::{
     ffi::CString,
@@ -12,10 +12,10 @@ use std::{
 
 /// What mount attributes to set, and how mounts below pass on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Attributes {
-    pub(super) set: u64,
-    pub(super) propagation: u64,
-    pub(super) recursive: bool,
+pub(crate) struct Attributes {
+    pub(crate) set: u64,
+    pub(crate) propagation: u64,
+    pub(crate) recursive: bool,
 }
 
 fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
@@ -31,7 +31,7 @@ fn c_string(path: &Path) -> io::Result<CString> {
 }
 
 /// A detached copy of the mounts at a path.
-pub(super) fn clone_tree(path: &Path, recursive: bool) -> io::Result<OwnedFd> {
+pub(crate) fn clone_tree(path: &Path, recursive: bool) -> io::Result<OwnedFd> {
     let path = c_string(path)?;
     let mut flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
     if recursive {
@@ -44,7 +44,7 @@ pub(super) fn clone_tree(path: &Path, recursive: bool) -> io::Result<OwnedFd> {
 }
 
 /// Attaches a detached tree.
-pub(super) fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
     let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
     // SAFETY: both paths are the empty, terminated string.
     let result = unsafe {
@@ -61,14 +61,29 @@ pub(super) fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result
 }
 
 /// Changes the attributes of the mount that a descriptor is the root of.
-pub(super) fn set_attributes(mount: BorrowedFd<'_>, attributes: Attributes) -> io::Result<()> {
+pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: Attributes) -> io::Result<()> {
     let request = libc::mount_attr {
         attr_set: attributes.set,
         attr_clr: 0,
         propagation: attributes.propagation,
         userns_fd: 0,
     };
-    let flags = libc::AT_EMPTY_PATH | if attributes.recursive { libc::AT_RECURSIVE } else { 0 };
+    change(mount, request, attributes.recursive)
+}
+
+/// Shows the files of a detached mount as if its IDs were those of the user namespace; what is written gets them back.
+pub(crate) fn map_ids(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    let request = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: namespace.as_raw_fd() as u64,
+    };
+    change(mount, request, false)
+}
+
+fn change(mount: BorrowedFd<'_>, request: libc::mount_attr, recursive: bool) -> io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is the empty, terminated string, and the size is the structure's own.
     let result = unsafe {
         libc::syscall(

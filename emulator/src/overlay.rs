@@ -3,11 +3,13 @@
 use std::{
     fs::{self, File},
     io,
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::mount_tree::{attach, clone_tree, map_ids};
 
 /// The lower layers of a mount. They are named by descriptors, which keeps the options short however many layers there
 /// are, and free of characters that would end a word.
@@ -43,19 +45,56 @@ impl Lower {
     }
 }
 
-/// Mounts layers, the lowest first, so that nobody can write. `spare` is a folder for the layers that the kernel wants
+/// Mounts layers, the lowest first, so that nobody can write, with the IDs of a user namespace if one is given. `spare` is a folder for the layers that the kernel wants
 /// where there is none to write on: two at least.
 ///
 /// # Errors
 /// What the kernel says.
-pub(crate) fn read_only(layers: &[PathBuf], spare: &Path, target: &Path) -> io::Result<()> {
+pub(crate) fn read_only(
+    layers: &[PathBuf],
+    namespace: Option<&OwnedFd>,
+    spare: &Path,
+    target: &Path,
+) -> io::Result<()> {
     let mut lower = layers.to_vec();
     while lower.len() < 2 {
         let empty = spare.join(lower.len().to_string());
         fs::create_dir_all(&empty)?;
         lower.insert(0, empty);
     }
-    Lower::open(&lower)?.mount(target, MsFlags::MS_RDONLY | MsFlags::MS_NODEV, "")
+    let show = |lower: &[PathBuf]| Lower::open(lower)?.mount(target, MsFlags::MS_RDONLY | MsFlags::MS_NODEV, "");
+    let Some(namespace) = namespace else {
+        return show(&lower);
+    };
+    let places = spare.join("mapped");
+    fs::create_dir_all(&places)?;
+    let shown = mapped(&lower, namespace.as_fd(), &places).and_then(|lower| show(&lower));
+    // The overlay holds what it is made of.
+    umount2(&places, MntFlags::MNT_DETACH)?;
+    shown
+}
+
+/// Layers once more, with the IDs of a user namespace: each below `folder`, which is covered with what holds them.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn mapped(layers: &[PathBuf], namespace: BorrowedFd<'_>, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    mount(
+        Some("layers"),
+        folder,
+        Some("tmpfs"),
+        MsFlags::MS_NODEV,
+        Some("mode=700"),
+    )?;
+    let mapped = |(number, layer): (usize, &PathBuf)| {
+        let place = folder.join(number.to_string());
+        fs::create_dir(&place)?;
+        let tree = clone_tree(layer, false)?;
+        map_ids(tree.as_fd(), namespace)?;
+        attach(tree.as_fd(), File::open(&place)?.as_fd())?;
+        Ok(place)
+    };
+    layers.iter().enumerate().map(mapped).collect()
 }
 
 /// This process is root of less than the whole machine.
@@ -86,7 +125,7 @@ mod tests {
             (vec![path("high")], vec![("b", "high")]),
             (vec![], vec![]),
         ] {
-            read_only(&layers, &path("spare"), &target).unwrap();
+            read_only(&layers, None, &path("spare"), &target).unwrap();
             let names = fs::read_dir(&target).unwrap().count();
             assert_eq!(names, files.len());
             for (file, words) in files {

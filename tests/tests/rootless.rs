@@ -112,6 +112,12 @@ fn other_users_and_groups_are_refused_by_name() {
         &json!({}),
     );
     world.until_event("group", "Failed", "running in group 1000 needs root, or a range of IDs");
+    world.run("users", "true", &json!({}), &json!({"hostUsers": false}));
+    world.until_event(
+        "users",
+        "FailedCreatePodSandBox",
+        "a user namespace for the pod (hostUsers: false) needs root",
+    );
     let files = json!({"securityContext": {"fsGroup": 2000}, "volumes": [{"name": "data", "emptyDir": {}}]});
     let mounts = json!({"volumeMounts": [{"name": "data", "mountPath": "/data"}]});
     world.run("files", "true", &mounts, &files);

@@ -28,6 +28,7 @@ use crate::{
         pod::{Declared, Pod},
         start_failure::StartFailure,
     },
+    pod_ids::PodIds,
     runtime::{ContainerConfig, ContainerId},
     store::Store,
 };
@@ -81,6 +82,17 @@ pub struct Subject<'a> {
     pub target: Option<ContainerId>,
 }
 
+impl Subject<'_> {
+    /// What the users of a pod with a user namespace of its own are on the machine.
+    fn ids(&self) -> Option<PodIds> {
+        let own = self.pod.spec.host_users == Some(false);
+        self.ips.iter().find_map(|ip| match ip {
+            IpAddr::V4(address) if own => Some(PodIds::of(*address)),
+            _ => None,
+        })
+    }
+}
+
 /// The Waiting reason of whatever can't be worked out here.
 pub const CONFIG_ERROR: &str = "CreateContainerConfigError";
 
@@ -94,7 +106,6 @@ pub(super) fn config_error(message: impl Into<String>) -> StartFailure {
 /// What is missing or contradicts itself, with the container's Waiting reason.
 pub fn container_config(subject: &Subject<'_>) -> Result<ContainerConfig, StartFailure> {
     let container = &subject.declared.container;
-    refuse_user_namespaces(subject)?;
     let env = env::environment(subject)?;
     let lookup = |name: &str| {
         env.own
@@ -141,16 +152,6 @@ pub fn container_config(subject: &Subject<'_>) -> Result<ContainerConfig, StartF
         log_path: log_folder.join(format!("{}.log", subject.attempt)),
         target: subject.target.clone(),
     })
-}
-
-/// A pod in a user namespace of its own would run as its users of the node: said, so that nobody relies on it.
-fn refuse_user_namespaces(subject: &Subject<'_>) -> Result<(), StartFailure> {
-    match subject.pod.spec.host_users {
-        Some(false) => Err(config_error(
-            "hostUsers: false is not supported by the emulator: user namespaces are not made for pods",
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Image and manifest merged: a command replaces the image's entrypoint and its arguments too.

@@ -54,6 +54,7 @@ fn plain(host_path: PathBuf, container_path: &str, read_only: bool) -> Mount {
         container_path: container_path.into(),
         read_only,
         propagation: Propagation::Private,
+        ids_mapped: false,
     }
 }
 
@@ -83,7 +84,7 @@ fn of_volume(
         .join("subpaths")
         .join(format!("{}-{index}", subject.declared.name()));
     let host_path = match subject.image_volumes.get(&mount.name) {
-        Some(image) => of_image(&files.join("images"), image, &within, &pinned)?,
+        Some(image) => of_image(subject, image, &within, &pinned)?,
         None => of_folder(subject, mount, &within, &pinned)?,
     };
     Ok(Mount {
@@ -95,6 +96,7 @@ fn of_volume(
             Some("Bidirectional") => Propagation::Bidirectional,
             _ => Propagation::Private,
         },
+        ids_mapped: subject.image_volumes.contains_key(&mount.name),
     })
 }
 
@@ -120,12 +122,13 @@ fn of_folder(subject: &Subject<'_>, mount: &VolumeMount, within: &str, pinned: &
 }
 
 /// An image is mounted by the runtime as it makes the container (containerd's `internal/cri/server/container_image_mount.go`).
-fn of_image(folder: &Path, image: &Image, within: &str, pinned: &Path) -> Result<PathBuf, StartFailure> {
+fn of_image(subject: &Subject<'_>, image: &Image, within: &str, pinned: &Path) -> Result<PathBuf, StartFailure> {
     let failed = |error: String| {
         let message = format!("failed to mount image volume: ImageVolumeMountFailed: {error}");
         StartFailure::new("CreateContainerError", message)
     };
-    let mounted = image_volume::mount(folder, image).map_err(|error| failed(error.to_string()))?;
+    let folder = subject.node.pod_files(&subject.pod.uid).join("images");
+    let mounted = image_volume::mount(&folder, image, subject.ids()).map_err(|error| failed(error.to_string()))?;
     if within.is_empty() {
         return Ok(mounted);
     }

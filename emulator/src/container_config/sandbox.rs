@@ -21,6 +21,7 @@ pub fn sandbox_config(pod: &Pod, node: &Node, attempt: u32) -> SandboxConfig {
         host_pid: pod.spec.host_pid == Some(true),
         host_ipc: pod.spec.host_ipc == Some(true),
         share_process_namespace: pod.spec.share_process_namespace == Some(true),
+        user_namespace: pod.spec.host_users == Some(false),
         sysctls: sysctls
             .map(|sysctl| (sysctl.name.clone(), sysctl.value.clone()))
             .collect(),

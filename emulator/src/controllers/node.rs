@@ -32,6 +32,8 @@ pub struct Facts {
     pub addresses: Vec<IpAddr>,
     /// `NAME://VERSION` of the container runtime.
     pub container_runtime: String,
+    /// Pods can have users of their own (`hostUsers: false`).
+    pub user_namespaces: bool,
     /// The Kubernetes version that the kubelet follows.
     pub kubelet_version: String,
     /// Where the images and containers are: its filesystem is the node's ephemeral storage.
@@ -147,6 +149,7 @@ fn status(facts: &Facts, before: &Value, now: Timestamp) -> Value {
         "capacity": capacity,
         "conditions": conditions(before, now),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+        "features": {"supplementalGroupsPolicy": true},
         "nodeInfo": {
             "architecture": architecture(),
             "bootID": line("/proc/sys/kernel/random/boot_id"),
@@ -159,6 +162,10 @@ fn status(facts: &Facts, before: &Value, now: Timestamp) -> Value {
             "osImage": os_image(&line("/etc/os-release")),
             "systemUUID": line("/etc/machine-id"),
         },
+        "runtimeHandlers": [{
+            "name": "",
+            "features": {"recursiveReadOnlyMounts": true, "userNamespaces": facts.user_namespaces},
+        }],
     })
 }
 
@@ -296,6 +303,7 @@ mod tests {
             name: "emulator".to_owned(),
             addresses: vec!["10.89.0.1".parse().unwrap()],
             container_runtime: "pod://0.1.0".to_owned(),
+            user_namespaces: true,
             kubelet_version: "v1.36.0".to_owned(),
             data_dir: std::env::temp_dir(),
         }

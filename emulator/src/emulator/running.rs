@@ -24,6 +24,7 @@ use crate::{
     kubelet::{Kubelet, KubeletConfig},
     network::bring_up_loopback,
     node_edges::NodeEdges,
+    overlay,
     runtime::{
         Runtime, SharedRuntime,
         linux::{self, LinuxOptions, LinuxRuntime},
@@ -111,6 +112,7 @@ impl Emulator {
             name: NODE.to_owned(),
             addresses: host_ips.clone(),
             container_runtime: format!("{name}://{version}"),
+            user_namespaces: !overlay::in_user_namespace(),
             kubelet_version: KUBERNETES_VERSION.to_owned(),
             data_dir: data_dir.path().to_owned(),
         };

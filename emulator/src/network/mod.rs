@@ -8,6 +8,8 @@ mod loopback;
 mod namespace;
 mod subnet;
 
+pub(crate) use subnet::ADDRESSES as POD_ADDRESSES;
+
 #[cfg(target_os = "linux")]
 pub use links::{Network, NetworkError};
 #[cfg(target_os = "linux")]

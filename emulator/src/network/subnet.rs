@@ -14,8 +14,11 @@ pub(crate) struct Subnet {
 /// How many bits name the subnet.
 pub(crate) const PREFIX: u8 = 22;
 
+/// How many addresses there are.
+pub(crate) const ADDRESSES: u32 = 1 << (32 - PREFIX);
+
 /// The last address that a pod can have: behind it is the one for all.
-const LAST: u32 = (1 << (32 - PREFIX)) - 2;
+const LAST: u32 = ADDRESSES - 2;
 
 impl Subnet {
     /// The node's address on the bridge.

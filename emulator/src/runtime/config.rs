@@ -24,6 +24,9 @@ pub struct SandboxConfig {
     pub host_ipc: bool,
     /// `spec.shareProcessNamespace`.
     pub share_process_namespace: bool,
+    /// `spec.hostUsers` is false.
+    #[serde(default)]
+    pub user_namespace: bool,
     /// `spec.securityContext.sysctls`.
     pub sysctls: BTreeMap<String, String>,
     /// Limits of the pod as a whole.
@@ -58,6 +61,9 @@ pub struct Mount {
     pub read_only: bool,
     /// `mountPropagation`.
     pub propagation: Propagation,
+    /// Its files have the IDs of the pod's user namespace already.
+    #[serde(default)]
+    pub ids_mapped: bool,
 }
 
 /// `mountPropagation`.

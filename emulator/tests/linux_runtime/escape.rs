@@ -129,6 +129,7 @@ async fn nothing_but_the_devices_of_every_container_can_be_opened_as_one() {
         container_path: "/volume".into(),
         read_only: false,
         propagation: Propagation::Private,
+        ids_mapped: false,
     }];
     let (status, output) = machine.run(&config).await;
     assert_eq!(
@@ -219,6 +220,7 @@ async fn what_a_link_in_an_image_leads_to_is_in_the_image() {
             container_path: format!("/{through}/{}/made", data.display()).into(),
             read_only: false,
             propagation: Propagation::Private,
+            ids_mapped: false,
         }];
         config.working_dir = format!("/{through}/{}/work", data.display()).into();
         let (status, _) = machine.run(&config).await;

@@ -49,6 +49,7 @@ async fn a_container_has_the_user_capabilities_and_files_that_it_was_given() {
         container_path: to.into(),
         read_only,
         propagation: Propagation::Private,
+        ids_mapped: false,
     };
     let mut config = machine.container(
         "id -u; id -G; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status | tr '\\t' ' '; cat /in/file; echo; \

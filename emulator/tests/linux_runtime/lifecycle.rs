@@ -171,6 +171,7 @@ async fn a_volume_that_is_not_there_is_a_start_error() {
         container_path: "/in".into(),
         read_only: false,
         propagation: Propagation::Private,
+        ids_mapped: false,
     });
     let id = machine.runtime.create_container(&sandbox, &config).await.unwrap();
     let error = machine.runtime.start_container(&id).await.unwrap_err().to_string();

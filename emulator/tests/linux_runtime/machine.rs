@@ -190,6 +190,7 @@ pub(crate) fn pod() -> SandboxConfig {
         host_pid: false,
         host_ipc: false,
         share_process_namespace: false,
+        user_namespace: false,
         sysctls: [("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned())].into(),
         resources: Resources::default(),
     }

@@ -13,3 +13,4 @@ mod rootless;
 mod setuid;
 mod streams;
 mod tracing;
+mod user_namespace;

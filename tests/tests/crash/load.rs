@@ -429,10 +429,13 @@ fn manifest(name: &str, kind: Kind, shared: &std::path::Path) -> Value {
         ),
         Kind::Stubborn => ("Always", format!("trap '' TERM; {enter}while :; do sleep 1; done")),
     };
+    // Where that can be, some have users of their own.
+    let own_users = tests::user::is_root() && matches!(kind, Kind::Exits(0..3) | Kind::Crashes | Kind::Stubborn);
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
         "restartPolicy": policy,
         "terminationGracePeriodSeconds": 1,
         "automountServiceAccountToken": false,
+        "hostUsers": !own_users,
         "containers": [{
             "name": "main", "image": "busybox:1", "imagePullPolicy": "Never",
             "command": ["sh", "-c", command],

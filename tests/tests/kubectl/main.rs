@@ -16,6 +16,7 @@ mod reading;
 mod refusals;
 mod running;
 mod serving;
+mod user_namespaces;
 mod watching;
 
 use tests::emulator::Emulator;

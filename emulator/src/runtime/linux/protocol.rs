@@ -8,7 +8,7 @@ use super::{
     cgroup::Cgroup,
     record::{Holder, Record, SandboxFolder},
 };
-use crate::{image::Image, runtime::SandboxConfig};
+use crate::{image::Image, pod_ids::PodIds, runtime::SandboxConfig};
 
 /// From the emulator to a shim.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub(super) struct Begin {
     pub(super) config: SandboxConfig,
     /// The pod's, below which each container has its own.
     pub(super) cgroup: Cgroup,
+    /// Of a pod with a user namespace of its own, which comes after its network namespace.
+    pub(super) ids: Option<PodIds>,
     /// The network of a rootless node comes as the last descriptor, to be kept for a later emulator.
     pub(super) keeps_node: bool,
     /// Runs instead of the built-in pause.

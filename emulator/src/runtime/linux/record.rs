@@ -10,7 +10,10 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::runtime::{ContainerConfig, ContainerState, SandboxConfig};
+use crate::{
+    pod_ids::PodIds,
+    runtime::{ContainerConfig, ContainerState, SandboxConfig},
+};
 
 /// What a sandbox was made from: `sandbox.json`, written once by the emulator.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +24,13 @@ pub(super) struct SandboxMade {
     pub(super) address: Option<std::net::Ipv4Addr>,
     /// The node's end of the pod's link.
     pub(super) link: Option<String>,
+}
+
+impl SandboxMade {
+    /// What the users of a pod with a user namespace of its own are on the machine.
+    pub(super) fn ids(&self) -> Option<PodIds> {
+        self.address.filter(|_| self.config.user_namespace).map(PodIds::of)
+    }
 }
 
 /// Which processes hold a sandbox: `holder.json`, written by the shim.

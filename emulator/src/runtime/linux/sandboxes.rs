@@ -28,7 +28,9 @@ use super::{
     shim, subordinate_ids, user_namespace,
 };
 use crate::{
+    mapped_namespace,
     network::{Network, new_namespace},
+    overlay,
     runtime::{
         ContainerConfig, ContainerStatus, PodRef, PodStatus, RuntimeError, RuntimeEvent, SandboxConfig, SandboxId,
     },
@@ -181,6 +183,9 @@ impl Sandboxes {
     }
 
     pub(super) async fn run(&self, config: &SandboxConfig) -> Result<SandboxId, RuntimeError> {
+        if config.user_namespace && overlay::in_user_namespace() {
+            return Err(RuntimeError::Unsupported(USERS_NEED_ROOT.into()));
+        }
         let id = new_id()?;
         let folder = SandboxFolder(self.folder.join(&id));
         let link = (!config.host_network).then(|| format!("kpv{}", &id[..11]));
@@ -261,9 +266,18 @@ impl Sandboxes {
             .spawn(move || child.wait())
             .map_err(failed("wait for the pod's shim"))?;
         let client = sandbox.connect(ours).map_err(failed("connect to the pod's shim"))?;
-        let network = match sandbox.made.address {
-            None => None,
-            Some(_) => Some(new_namespace().await.map_err(failed("make the pod's network"))?),
+        let ids = sandbox.made.ids();
+        let (users, network) = match (sandbox.made.address, ids) {
+            (None, _) => (None, None),
+            (Some(_), None) => (
+                None,
+                Some(new_namespace().await.map_err(failed("make the pod's network"))?),
+            ),
+            (Some(_), Some(ids)) => {
+                let (users, network) =
+                    mapped_namespace::with_network(ids).map_err(failed("make the pod's user namespace"))?;
+                (Some(users), Some(network))
+            }
         };
         let node = user_namespace::node_descriptor();
         let begin = Begin {
@@ -272,12 +286,14 @@ impl Sandboxes {
             config: config.clone(),
             cgroup: sandbox.cgroup.clone(),
             infra: self.options.infra.clone(),
+            ids,
             hidden: self.options.data.clone(),
         };
         let mut given = vec![listener];
         if let Some(network) = &network {
             given.push(network.try_clone().map_err(failed("open the pod's network"))?);
         }
+        given.extend(users);
         if let Some(node) = node {
             given.push(node.map_err(failed("open the node's network"))?);
         }
@@ -382,6 +398,10 @@ impl Sandboxes {
         Ok(())
     }
 }
+
+/// Why a pod gets no user namespace in the one that an ordinary user's pods are in: only root may mount files of the
+/// machine with other IDs.
+const USERS_NEED_ROOT: &str = "a user namespace for the pod (hostUsers: false) needs root";
 
 /// What it means that there is no such controller for us.
 pub(super) fn not_enforced(controller: &str) -> String {

@@ -121,6 +121,7 @@ impl Edges for ScriptedEdges {
             host_pid: false,
             host_ipc: false,
             share_process_namespace: false,
+            user_namespace: false,
             sysctls: BTreeMap::new(),
             resources: Resources::default(),
         }

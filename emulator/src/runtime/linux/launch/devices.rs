@@ -17,12 +17,16 @@ use nix::{
 use super::{
     error::{During, LaunchError},
     inside::{self, Kind},
+    pod_users::PodUsers,
     root::read_only_copy,
-    syscalls::attach,
 };
+use crate::mount_tree::attach;
 use crate::runtime::Security;
 
 const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// The group of terminals.
+const TTY: u32 = 5;
 
 const LINKS: [(&str, &str); 5] = [
     ("/proc/self/fd", "fd"),
@@ -34,7 +38,12 @@ const LINKS: [(&str, &str); 5] = [
 
 /// Builds it. A device is a bind of the machine's own node and every other mount refuses devices: a node that the
 /// container makes for itself opens nothing, with any version of cgroups and without.
-pub(super) fn build(root: BorrowedFd<'_>, security: &Security, shm: OwnedFd) -> Result<(), LaunchError> {
+pub(super) fn build(
+    root: BorrowedFd<'_>,
+    security: &Security,
+    users: Option<&PodUsers>,
+    shm: OwnedFd,
+) -> Result<(), LaunchError> {
     let place = |path: &str, kind| inside::place(root, Path::new(path), kind).during(format!("make {path}"));
     let on = place("/dev", Kind::Folder)?;
     let strict = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
@@ -62,7 +71,8 @@ pub(super) fn build(root: BorrowedFd<'_>, security: &Security, shm: OwnedFd) -> 
         all_nodes(root, Path::new("")).during("show the machine's devices")?;
     }
     let pts = place("/dev/pts", Kind::Folder)?;
-    terminals(&inside::path_of(pts.as_fd())).during("mount /dev/pts")?;
+    let group = users.map_or(Some(TTY), |users| users.on_machine(TTY));
+    terminals(&inside::path_of(pts.as_fd()), group.unwrap_or(TTY)).during("mount /dev/pts")?;
     let on_shm = place("/dev/shm", Kind::Folder)?;
     attach(shm.as_fd(), on_shm.as_fd()).during("mount /dev/shm")?;
     let queues = place("/dev/mqueue", Kind::Folder)?;
@@ -103,9 +113,10 @@ fn all_nodes(root: BorrowedFd<'_>, below: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Terminals of the container's own. Group 5 is `tty`, where the user namespace has it.
-fn terminals(target: &Path) -> nix::Result<()> {
+/// Terminals of the container's own, of the group `tty` where the user namespace has it.
+fn terminals(target: &Path, group: u32) -> nix::Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let attempt = |options: &str| mount(Some("devpts"), target, Some("devpts"), flags, Some(options));
-    attempt("newinstance,ptmxmode=0666,mode=0620,gid=5").or_else(|_| attempt("newinstance,ptmxmode=0666,mode=0620"))
+    attempt(&format!("newinstance,ptmxmode=0666,mode=0620,gid={group}"))
+        .or_else(|_| attempt("newinstance,ptmxmode=0666,mode=0620"))
 }

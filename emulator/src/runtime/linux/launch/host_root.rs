@@ -3,6 +3,7 @@
 
 use std::{
     fs, io,
+    os::fd::AsFd,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
@@ -11,9 +12,10 @@ use nix::mount::{MsFlags, mount};
 
 use super::{
     error::{During, LaunchError},
+    pod_users::PodUsers,
     root::{read_only, writable},
-    syscalls::{attach, clone_tree},
 };
+use crate::mount_tree::{attach, clone_tree};
 use crate::runtime::linux::record::ContainerFolder;
 
 /// Made new for every container: kernel filesystems, and what belongs to the machine's running programs.
@@ -23,7 +25,11 @@ const FRESH: [&str; 5] = ["proc", "sys", "dev", "run", "tmp"];
 ///
 /// One overlay for each folder of `/`: an overlay of `/` as a whole is refused where its upper layer lies
 /// below `/`, and in a user namespace always.
-pub(super) fn build(folder: &ContainerFolder, hidden: &Path) -> Result<Vec<PathBuf>, LaunchError> {
+pub(super) fn build(
+    folder: &ContainerFolder,
+    hidden: &Path,
+    users: Option<&PodUsers>,
+) -> Result<Vec<PathBuf>, LaunchError> {
     let target = folder.root();
     mount(
         Some(&folder.upper()),
@@ -50,15 +56,23 @@ pub(super) fn build(folder: &ContainerFolder, hidden: &Path) -> Result<Vec<PathB
             if FRESH.contains(&text.as_str()) || text == "lost+found" || hidden == from {
                 continue;
             }
-            one(&from, &to, &folder.work().join(&text), hidden).during(format!("mount /{text}"))?;
+            one(&from, &to, &folder.work().join(&text), hidden, users).during(format!("mount /{text}"))?;
             mounts.push(to);
         }
     }
     Ok(mounts)
 }
 
+/// The folder with the pod's IDs, at the place where it will be covered.
+fn mapped<'a>(from: &Path, to: &'a Path, users: &PodUsers) -> io::Result<&'a Path> {
+    let tree = clone_tree(from, false)?;
+    users.map(tree.as_fd(), from)?;
+    attach(tree.as_fd(), fs::File::open(to)?.as_fd())?;
+    Ok(to)
+}
+
 /// One folder of the machine.
-fn one(from: &Path, to: &Path, scratch: &Path, hidden: &Path) -> io::Result<()> {
+fn one(from: &Path, to: &Path, scratch: &Path, hidden: &Path, users: Option<&PodUsers>) -> io::Result<()> {
     let (upper, work) = (scratch.join("upper"), scratch.join("work"));
     fs::create_dir_all(scratch)?;
     let holds_data = hidden.starts_with(from);
@@ -71,12 +85,15 @@ fn one(from: &Path, to: &Path, scratch: &Path, hidden: &Path) -> io::Result<()> 
     if let Ok(data) = fs::metadata(from) {
         let _ = fs::set_permissions(&upper, data.permissions());
     }
-    if writable(&[from.to_owned()], &upper, &work, to, MsFlags::MS_NODEV).is_err() {
+    let lower = match users {
+        Some(users) => mapped(from, to, users)?,
+        None => from,
+    };
+    if writable(&[lower.to_owned()], &upper, &work, to, MsFlags::MS_NODEV).is_err() {
         // Mounts below it that a user namespace may not take apart: shown as they are, read-only.
         let tree = clone_tree(from, true)?;
-        read_only(std::os::fd::AsFd::as_fd(&tree))?;
-        let place = fs::File::open(to)?;
-        attach(std::os::fd::AsFd::as_fd(&tree), std::os::fd::AsFd::as_fd(&place))?;
+        read_only(tree.as_fd())?;
+        attach(tree.as_fd(), fs::File::open(to)?.as_fd())?;
     }
     if let (true, Ok(below)) = (holds_data, hidden.strip_prefix(from)) {
         let covered = to.join(below);

@@ -12,8 +12,8 @@ use nix::mount::{MsFlags, mount};
 use super::{
     error::{During, LaunchError},
     root::read_only,
-    syscalls::{attach, clone_tree},
 };
+use crate::mount_tree::{attach, clone_tree};
 use crate::runtime::Security;
 
 /// Called with the container's root as root.

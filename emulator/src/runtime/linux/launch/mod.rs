@@ -12,11 +12,11 @@ mod masks;
 mod mounts;
 mod namespaces;
 mod pause_root;
+mod pod_users;
 mod program;
 mod root;
 mod seccomp;
 mod session;
-mod syscalls;
 mod terminal;
 
 use std::{
@@ -28,11 +28,15 @@ use std::{
 pub(super) use error::{LaunchError, words};
 pub(super) use namespaces::{fork_beside, fork_into, reset_signals};
 pub(super) use pause_root::{give_up_everything, pause_root};
+pub(super) use pod_users::PodUsers;
 pub(super) use root::read_only_copy;
 
 use self::error::During;
 use super::{cgroup::Cgroup, record::ContainerFolder};
-use crate::runtime::{ContainerConfig, SandboxConfig, Security, User};
+use crate::{
+    pod_ids::PodIds,
+    runtime::{ContainerConfig, SandboxConfig, User},
+};
 
 /// Where a program's streams go.
 pub(super) enum Streams {
@@ -45,6 +49,8 @@ pub(super) enum Streams {
 /// What a container's first process is made from.
 pub(super) struct Plan<'a> {
     pub(super) sandbox: &'a SandboxConfig,
+    /// Of a pod with a user namespace of its own.
+    pub(super) ids: Option<PodIds>,
     /// The process that holds the pod's namespaces.
     pub(super) pause: i32,
     pub(super) folder: &'a ContainerFolder,
@@ -59,14 +65,24 @@ pub(super) struct Plan<'a> {
 /// # Errors
 /// In the words that a container runtime has for it.
 pub(super) fn become_container(plan: &Plan<'_>, streams: Streams) -> Result<Infallible, LaunchError> {
+    let config = plan.config;
+    let users = plan.ids.map(|ids| PodUsers::of(ids, plan.pause)).transpose()?;
+    if let Some(users) = &users {
+        users.check(&config.user)?;
+        users.own_new_files()?;
+    }
     namespaces::die_with_the_shim().during("tie to the shim")?;
     plan.cgroup.join().during("join the container's cgroup")?;
-    let config = plan.config;
     identity::set_oom_score(config.resources.oom_score_adj);
-    let outside = mounts::open_all(config, plan)?;
+    let outside = mounts::open_all(config, plan, users.as_ref())?;
     namespaces::enter_new(plan.sandbox, plan.pause)?;
-    root::build(plan, outside)?;
-    finish(&config.security, &config.user, config, &config.command, streams)
+    root::build(plan, users.as_ref(), outside)?;
+    take_streams(streams, &config.user, users.as_ref())?;
+    if let Some(users) = users {
+        users.enter()?;
+        namespaces::own_what_is_seen()?;
+    }
+    become_program(config, &config.command)
 }
 
 /// Makes the calling process one more of a running container.
@@ -76,7 +92,7 @@ pub(super) fn become_container(plan: &Plan<'_>, streams: Streams) -> Result<Infa
 pub(super) fn become_further(
     config: &ContainerConfig,
     container: i32,
-    sandbox: &SandboxConfig,
+    (sandbox, ids): (&SandboxConfig, Option<PodIds>),
     cgroup: &Cgroup,
     command: &[String],
     streams: Streams,
@@ -84,25 +100,33 @@ pub(super) fn become_further(
     namespaces::die_with_the_shim().during("tie to the shim")?;
     cgroup.join().during("join the container's cgroup")?;
     identity::set_oom_score(config.resources.oom_score_adj);
+    let users = ids.map(|ids| PodUsers::of(ids, container)).transpose()?;
     namespaces::enter_existing(sandbox, container)?;
-    finish(&config.security, &config.user, config, command, streams)
+    take_streams(streams, &config.user, users.as_ref())?;
+    if let Some(users) = users {
+        users.enter()?;
+    }
+    become_program(config, command)
 }
 
-/// What a first and a further process have in common: streams, identity, program.
-fn finish(
-    security: &Security,
-    user: &User,
-    config: &ContainerConfig,
-    command: &[String],
-    streams: Streams,
-) -> Result<Infallible, LaunchError> {
+/// A session with the streams that are the user's.
+fn take_streams(streams: Streams, user: &User, users: Option<&PodUsers>) -> Result<(), LaunchError> {
     let _ = nix::unistd::setsid();
     session::leave();
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    let owner = match users {
+        Some(users) => users.on_machine(user.uid),
+        None => Some(user.uid),
+    };
     match streams {
-        Streams::Files(files) => terminal::use_files(&files, user)?,
-        Streams::Terminal(socket) => terminal::open(socket.as_fd(), user)?,
+        Streams::Files(files) => terminal::use_files(&files, owner),
+        Streams::Terminal(socket) => terminal::open(socket.as_fd(), owner),
     }
+}
+
+/// What a first and a further process have in common: identity and program.
+fn become_program(config: &ContainerConfig, command: &[String]) -> Result<Infallible, LaunchError> {
+    let ContainerConfig { security, user, .. } = config;
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     let filter = seccomp::filter(security)?;
     if !security.no_new_privileges {
         // Without no_new_privs a filter needs a capability that is dropped below.

@@ -14,8 +14,9 @@ use super::{
     error::{During, LaunchError, words},
     inside::{self, Kind},
     pause_root::SHM,
-    syscalls::{Attributes, attach, clone_tree, set_attributes},
+    pod_users::PodUsers,
 };
+use crate::mount_tree::{Attributes, attach, clone_tree, set_attributes};
 use crate::runtime::{ContainerConfig, Mount, Propagation};
 
 /// What was taken outside, before the container's mount namespace was made.
@@ -35,11 +36,15 @@ pub(super) struct Volume {
 }
 
 /// Takes every volume from the machine's own mount namespace, where a shared mount still has its peers.
-pub(super) fn open_all(config: &ContainerConfig, plan: &Plan<'_>) -> Result<Outside, LaunchError> {
+pub(super) fn open_all(
+    config: &ContainerConfig,
+    plan: &Plan<'_>,
+    users: Option<&PodUsers>,
+) -> Result<Outside, LaunchError> {
     let volumes = config
         .mounts
         .iter()
-        .map(|mount| open(mount, config))
+        .map(|mount| open(mount, config, users))
         .collect::<Result<_, _>>()?;
     let shm = if plan.sandbox.host_ipc {
         clone_tree(Path::new("/dev/shm"), true)
@@ -52,7 +57,7 @@ pub(super) fn open_all(config: &ContainerConfig, plan: &Plan<'_>) -> Result<Outs
     })
 }
 
-fn open(mount: &Mount, config: &ContainerConfig) -> Result<Volume, LaunchError> {
+fn open(mount: &Mount, config: &ContainerConfig, users: Option<&PodUsers>) -> Result<Volume, LaunchError> {
     let failed = |error: &io::Error| {
         LaunchError(format!(
             "error mounting {:?} to rootfs at {:?}: {}",
@@ -91,6 +96,11 @@ fn open(mount: &Mount, config: &ContainerConfig) -> Result<Volume, LaunchError> 
         recursive: true,
     };
     set_attributes(tree.as_fd(), attributes).map_err(|error| failed(&error))?;
+    if let Some(users) = users.filter(|_| !mount.ids_mapped) {
+        users
+            .map(tree.as_fd(), &mount.host_path)
+            .map_err(|error| LaunchError(format!("failed to fulfil mount request: {error}")))?;
+    }
     Ok(Volume {
         tree,
         kind,

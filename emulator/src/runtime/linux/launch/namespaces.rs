@@ -117,6 +117,12 @@ pub(super) fn enter_existing(sandbox: &SandboxConfig, process: i32) -> Result<()
     Ok(())
 }
 
+/// In a user namespace just entered: what the container sees is its own to change, as far as it has the capabilities.
+pub(super) fn own_what_is_seen() -> Result<(), LaunchError> {
+    let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
+    unshare(CloneFlags::CLONE_NEWNS).during("make a mount namespace")
+}
+
 /// What the pod's containers share, where they do not have the machine's.
 fn shared(sandbox: &SandboxConfig) -> Vec<(&'static str, CloneFlags)> {
     let mut shared = Vec::new();

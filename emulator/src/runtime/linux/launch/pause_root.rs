@@ -12,6 +12,7 @@ use nix::mount::{MsFlags, mount};
 use super::{
     error::{During, LaunchError},
     identity, namespaces,
+    pod_users::PodUsers,
     root::{move_into, writable},
 };
 use crate::{
@@ -27,7 +28,10 @@ const USER: u32 = 65535;
 
 /// Makes the pod's shared memory and moves the calling process to a root with nothing else in it (the infra image's
 /// files, where there is one). What to become: the program and its arguments.
-pub(in super::super) fn pause_root(begin: &Begin) -> Result<Vec<String>, LaunchError> {
+pub(in super::super) fn pause_root(begin: &Begin, users: Option<&PodUsers>) -> Result<Vec<String>, LaunchError> {
+    if let Some(users) = users {
+        users.own_new_files()?;
+    }
     let root = begin.folder.root();
     let quiet = MsFlags::MS_SLAVE | MsFlags::MS_REC;
     mount(None::<&str>, "/", None::<&str>, quiet, None::<&str>).during("separate the mounts")?;

@@ -19,15 +19,23 @@ use super::{
     inside::{self, Kind},
     masks,
     mounts::{self, Outside},
-    syscalls::{Attributes, attach, clone_tree, set_attributes},
+    pod_users::PodUsers,
 };
-use crate::{image::Root, overlay::Lower, runtime::Security};
+use crate::mount_tree::{Attributes, attach, clone_tree, set_attributes};
+use crate::{
+    image::Root,
+    overlay::{self, Lower},
+    runtime::Security,
+};
 
 /// Builds the root and makes it the calling process's own.
-pub(super) fn build(plan: &Plan<'_>, outside: Outside) -> Result<(), LaunchError> {
+pub(super) fn build(plan: &Plan<'_>, users: Option<&PodUsers>, outside: Outside) -> Result<(), LaunchError> {
     let root_path = plan.folder.root();
     let security = &plan.config.security;
     let mut own_mounts = vec![root_path.clone()];
+    if let Some(users) = users {
+        users.give(&plan.folder.upper()).during("give the pod its root")?;
+    }
     match &plan.config.image.root {
         Root::Layers(layers) => {
             let flags = if security.privileged {
@@ -35,16 +43,21 @@ pub(super) fn build(plan: &Plan<'_>, outside: Outside) -> Result<(), LaunchError
             } else {
                 MsFlags::MS_NODEV
             };
-            writable(layers, &plan.folder.upper(), &plan.folder.work(), &root_path, flags)
+            let mapped = match users {
+                Some(users) => overlay::mapped(layers, users.namespace(), &root_path),
+                None => Ok(layers.clone()),
+            };
+            mapped
+                .and_then(|layers| writable(&layers, &plan.folder.upper(), &plan.folder.work(), &root_path, flags))
                 .during("mount the root filesystem")?;
         }
-        Root::Host => own_mounts.extend(host_root::build(plan.folder, plan.hidden)?),
+        Root::Host => own_mounts.extend(host_root::build(plan.folder, plan.hidden, users)?),
     }
     let root = File::open(&root_path)
         .map(OwnedFd::from)
         .during("open the root filesystem")?;
     proc_and_sys(plan, root.as_fd())?;
-    devices::build(root.as_fd(), security, outside.shm)?;
+    devices::build(root.as_fd(), security, users, outside.shm)?;
     mounts::attach_volumes(root.as_fd(), outside.volumes)?;
     inside::folder(root.as_fd(), &plan.config.working_dir)
         .during(format!("mkdir {}", plan.config.working_dir.display()))?;

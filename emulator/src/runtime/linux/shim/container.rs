@@ -104,6 +104,7 @@ impl Container {
             launch::reset_signals();
             let plan = Plan {
                 sandbox: &begin.config,
+                ids: begin.ids,
                 pause: pause.as_raw(),
                 folder: &folder,
                 config: &made.config,

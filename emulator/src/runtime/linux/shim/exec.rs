@@ -57,7 +57,14 @@ impl Exec {
             drop(ours);
             launch::reset_signals();
             let config = &container.made.config;
-            match launch::become_further(config, init, &begin.config, &container.cgroup, command, streams) {
+            match launch::become_further(
+                config,
+                init,
+                (&begin.config, begin.ids),
+                &container.cgroup,
+                command,
+                streams,
+            ) {
                 Err(error) => report(&theirs, &error.0),
                 Ok(never) => match never {},
             }

@@ -97,7 +97,8 @@ pub(super) fn run(emulator: OwnedFd) -> io::Result<()> {
     }
     let listener = descriptors.remove(0);
     let node = begin.keeps_node.then(|| descriptors.pop()).flatten();
-    let began = start(&begin, descriptors.pop(), node.as_ref().map(AsRawFd::as_raw_fd));
+    let users = begin.ids.and_then(|_| descriptors.pop());
+    let began = start(&begin, descriptors.pop(), users, node.as_ref().map(AsRawFd::as_raw_fd));
     let id = request.id;
     let result = began
         .as_ref()
@@ -127,8 +128,13 @@ pub(super) fn run(emulator: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn start(begin: &Begin, network: Option<OwnedFd>, node: Option<RawFd>) -> Result<(Holder, Pid), String> {
-    let pause = pause::start(begin, network)?;
+fn start(
+    begin: &Begin,
+    network: Option<OwnedFd>,
+    users: Option<OwnedFd>,
+    node: Option<RawFd>,
+) -> Result<(Holder, Pid), String> {
+    let pause = pause::start(begin, network, users)?;
     let keep = || -> io::Result<Holder> {
         let shim = ProcessName::of(std::process::id() as i32)?;
         let holder = Holder {

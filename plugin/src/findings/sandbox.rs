@@ -58,6 +58,8 @@ fn sandbox_cause(message: &str) -> Message {
         "range is full",
     ]) {
         say("creation.no-address")
+    } else if says(&["user namespace"]) {
+        say("creation.user-namespace")
     } else if says(&["runtime handler", "no runtime for"]) {
         say("creation.runtime-class")
     } else if says(&["pause", "sandbox image", "infra container image"]) && says(&["pull", "not found", "image"]) {
@@ -100,6 +102,14 @@ mod tests {
             (
                 "failed to get sandbox runtime: no runtime for \"kata\" is configured",
                 "creation.runtime-class",
+            ),
+            (
+                "runtime handler \"kata\" does not support user namespaces",
+                "creation.user-namespace",
+            ),
+            (
+                "a user namespace for the pod (hostUsers: false) needs root",
+                "creation.user-namespace",
             ),
             (
                 "failed to get sandbox image \"registry.k8s.io/pause:3.10\": failed to pull image",

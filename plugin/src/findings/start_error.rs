@@ -9,6 +9,10 @@ pub fn cause(message: &str) -> Message {
     let command = command_of(message).unwrap_or_default();
     if says("chdir to cwd") || says("mkdir /") && says("cwd") {
         say("start.working-dir").with("path", quoted_after(message, "chdir to cwd (").unwrap_or_default())
+    } else if says("mount_attr_idmap") || says("idmap mounts") {
+        say("start.id-mapped-mount")
+    } else if says("unmapped user in user namespace") || says("cannot be mapped to a host id") {
+        say("start.unmapped-user")
     } else if says("oom-killed") || says("memory limit too low") {
         say("start.memory")
     } else if says("no command specified") {
@@ -101,6 +105,19 @@ mod tests {
             ),
             say("start.device")
         );
+        assert_eq!(
+            cause(
+                "failed to fulfil mount request: failed to set MOUNT_ATTR_IDMAP on /var/lib/kubelet/pods/u/volumes/v: invalid \
+                 argument (maybe the filesystem used doesn't support idmap mounts on this kernel?)"
+            ),
+            say("start.id-mapped-mount")
+        );
+        for words in [
+            "unable to setup user: cannot set uid to unmapped user in user namespace",
+            "mount callback failed on /var/lib/containerd/m: container ID 6553600 cannot be mapped to a host ID",
+        ] {
+            assert_eq!(cause(words), say("start.unmapped-user"));
+        }
         assert!(told("chdir to cwd (\"/srv\") set in config.json failed: no such file").contains("/srv"));
         assert!(told("container init was OOM-killed (memory limit too low?)").contains("memory"));
     }

@@ -18,6 +18,7 @@ pub enum Feature {
     PodReadyToStartContainersCondition,
     ReduceDefaultCrashLoopBackOffDecay,
     RestartAllContainersOnContainerExits,
+    TaintTolerationComparisonOperators,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ enum Stage {
 }
 
 /// Alpha features are off, these beta ones on.
-const FEATURES: [(Feature, &str, Stage); 9] = [
+const FEATURES: [(Feature, &str, Stage); 10] = [
     (Feature::ContainerRestartRules, "ContainerRestartRules", Stage::Beta),
     (Feature::ContainerStopSignals, "ContainerStopSignals", Stage::Alpha),
     (Feature::EnvFiles, "EnvFiles", Stage::Beta),
@@ -52,6 +53,11 @@ const FEATURES: [(Feature, &str, Stage); 9] = [
         Feature::RestartAllContainersOnContainerExits,
         "RestartAllContainersOnContainerExits",
         Stage::Beta,
+    ),
+    (
+        Feature::TaintTolerationComparisonOperators,
+        "TaintTolerationComparisonOperators",
+        Stage::Alpha,
     ),
 ];
 
@@ -211,20 +217,51 @@ impl Features {
         remove_null(container);
     }
 
-    /// Where a pod asks for an action that is off: the field.
-    pub fn forbidden_action(&self, pod: &Value) -> Option<String> {
-        if self.has(Feature::RestartAllContainersOnContainerExits) {
-            return None;
-        }
-        ["initContainers", "containers"].into_iter().find_map(|list| {
-            let containers = pod["spec"][list].as_array().into_iter().flatten().enumerate();
-            containers.into_iter().find_map(|(place, container)| {
-                let mut rules = container["restartPolicyRules"].as_array().into_iter().flatten();
-                let rule = rules.position(|rule| rule["action"] == "RestartAllContainers")?;
-                Some(format!("spec.{list}[{place}].restartPolicyRules[{rule}].action"))
+    /// The first value of a pod that belongs to a feature that is off.
+    pub fn forbidden(&self, pod: &Value) -> Option<Forbidden> {
+        let spec = &pod["spec"];
+        let action = || restarts_all(spec).filter(|_| !self.has(Feature::RestartAllContainersOnContainerExits));
+        let operator = || compares(spec).filter(|_| !self.has(Feature::TaintTolerationComparisonOperators));
+        action().or_else(operator)
+    }
+}
+
+/// A value that no field can have while its feature is off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forbidden {
+    /// The field.
+    pub path: String,
+    /// What it has.
+    pub value: String,
+    /// What it can have.
+    pub supported: &'static [&'static str],
+}
+
+fn restarts_all(spec: &Value) -> Option<Forbidden> {
+    ["initContainers", "containers"].into_iter().find_map(|list| {
+        let mut containers = spec[list].as_array().into_iter().flatten().enumerate();
+        containers.find_map(|(place, container)| {
+            let mut rules = container["restartPolicyRules"].as_array().into_iter().flatten();
+            let rule = rules.position(|rule| rule["action"] == "RestartAllContainers")?;
+            Some(Forbidden {
+                path: format!("spec.{list}[{place}].restartPolicyRules[{rule}].action"),
+                value: "RestartAllContainers".to_owned(),
+                supported: &["Restart"],
             })
         })
-    }
+    })
+}
+
+fn compares(spec: &Value) -> Option<Forbidden> {
+    let mut tolerations = spec["tolerations"].as_array().into_iter().flatten().enumerate();
+    tolerations.find_map(|(place, toleration)| {
+        let operator = toleration["operator"].as_str()?;
+        matches!(operator, "Lt" | "Gt").then(|| Forbidden {
+            path: format!("spec.tolerations[{place}].operator"),
+            value: operator.to_owned(),
+            supported: &["Equal", "Exists"],
+        })
+    })
 }
 
 /// What was taken out, and why, in words for the author.
@@ -278,6 +315,16 @@ mod tests {
     }
 
     #[test]
+    fn tolerations_compare_only_where_that_is_on() {
+        let pod =
+            json!({"spec": {"tolerations": [{"key": "k", "operator": "Exists"}, {"key": "k", "operator": "Lt"}]}});
+        let forbidden = Features::default().forbidden(&pod).unwrap();
+        assert_eq!(forbidden.path, "spec.tolerations[1].operator");
+        let on = Features::parse("TaintTolerationComparisonOperators=true").unwrap();
+        assert_eq!(on.forbidden(&pod), None);
+    }
+
+    #[test]
     fn fields_of_features_that_are_off_are_dropped() {
         let pod = json!({"spec": {"hostnameOverride": "h", "initContainers": [{"name": "s", "restartPolicy": "Always"}],
             "containers": [{"name": "a", "restartPolicy": "Never", "lifecycle": {"stopSignal": "SIGINT"},
@@ -292,7 +339,7 @@ mod tests {
         assert_eq!(shipped, expected);
         let off = Features::parse("AllBeta=false").unwrap();
         assert_eq!(
-            off.forbidden_action(&pod).as_deref(),
+            off.forbidden(&pod).map(|forbidden| forbidden.path).as_deref(),
             Some("spec.containers[0].restartPolicyRules[0].action")
         );
         let mut dropped = pod;

@@ -231,7 +231,7 @@ fn store_new(
         let admitted = admit_create(target.resource, &mut object, &context);
         admitted
             .and_then(|()| match target.resource {
-                Resource::Pods => admission::check_actions(&object, &api.features),
+                Resource::Pods => admission::check_features(&object, None, &api.features),
                 _ => Ok(()),
             })
             .map_err(|rejection| Status::rejected(&rejection, target.resource, &name))?;
@@ -362,7 +362,10 @@ fn admit(api: &Api, target: &Target, beside: &Beside, old: &Value, new: &mut Val
         Some("status") => admit_status(target.resource, old, new),
         Some("ephemeralcontainers") => admit_ephemeral_containers(old, new),
         Some("resize") => admit_resize(old, new, &resizing),
-        _ => admit_update(target.resource, old, new, &context),
+        _ => admit_update(target.resource, old, new, &context).and_then(|()| match target.resource {
+            Resource::Pods => admission::check_features(new, Some(old), &api.features),
+            _ => Ok(()),
+        }),
     };
     admitted.map_err(|rejection| Status::rejected(&rejection, target.resource, name))
 }

@@ -135,9 +135,16 @@ pub(crate) fn toleration<'a>(spec: &'a PodSpec, key: &str, value: &str, effect: 
             .effect
             .as_deref()
             .is_none_or(|wanted| wanted.is_empty() || wanted == effect);
-        let exists = toleration.operator.as_deref() == Some("Exists");
         let names_key = toleration.key.as_deref().is_some_and(|wanted| !wanted.is_empty());
-        let is_value = exists || (names_key && toleration.value.as_deref().unwrap_or_default() == value);
+        let wanted = toleration.value.as_deref().unwrap_or_default();
+        // Of numbers alone, the taint's before the toleration's (KEP-5471).
+        let compared = || Some((value.parse::<i64>().ok()?, wanted.parse::<i64>().ok()?));
+        let is_value = match toleration.operator.as_deref() {
+            Some("Exists") => true,
+            Some("Lt") => names_key && compared().is_some_and(|(taint, wanted)| taint < wanted),
+            Some("Gt") => names_key && compared().is_some_and(|(taint, wanted)| taint > wanted),
+            _ => names_key && wanted == value,
+        };
         is_key && is_effect && is_value
     };
     spec.tolerations.iter().flatten().find(one)

@@ -175,6 +175,23 @@ mod tests {
     }
 
     #[test]
+    fn a_taint_can_be_compared_with_a_toleration() {
+        let mut tainted = node();
+        tainted["spec"]["taints"] = json!([{"key": "sla", "value": "950", "effect": "NoSchedule"}]);
+        for (operator, value, tolerated) in [
+            ("Gt", "750", true),
+            ("Gt", "950", false),
+            ("Lt", "1000", true),
+            ("Lt", "-5", false),
+            ("Lt", "99999999999999999999", false),
+        ] {
+            let pod = json!({"spec": {"containers": [], "tolerations": [{"key": "sla", "operator": operator, "value": value}]}});
+            let bound = schedule(&pod, Some(&tainted), &[]) == Decision::Bind;
+            assert_eq!(bound, tolerated, "950 {operator} {value}");
+        }
+    }
+
+    #[test]
     fn taints_need_tolerations() {
         let mut tainted = node();
         tainted["spec"]["taints"] = json!([{"key": "k", "value": "v", "effect": "NoSchedule"}]);

@@ -102,16 +102,27 @@ pub fn admit_create(resource: Resource, object: &mut Value, context: &AdmissionC
     Ok(())
 }
 
-/// Refuses a pod that asks for an action whose feature is off.
+/// Refuses a pod that asks for what belongs to a feature that is off, unless it was so before (`pkg/api/pod/util.go`).
 ///
 /// # Errors
 /// The field that asks for it.
-pub fn check_actions(pod: &Value, features: &Features) -> Result<(), Rejection> {
-    let errors = features.forbidden_action(pod).map(|path| FieldError {
-        path,
+pub fn check_features(pod: &Value, before: Option<&Value>, features: &Features) -> Result<(), Rejection> {
+    if before.is_some_and(|before| features.forbidden(before).is_some()) {
+        return Ok(());
+    }
+    let errors = features.forbidden(pod).map(|forbidden| FieldError {
+        path: forbidden.path,
         kind: Kind::NotSupported,
-        value: "RestartAllContainers".into(),
-        detail: "supported values: \"Restart\"".to_owned(),
+        value: forbidden.value.into(),
+        detail: format!(
+            "supported values: {}",
+            forbidden
+                .supported
+                .iter()
+                .map(|value| format!("{value:?}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     });
     Rejection::of_fields(Resource::Pods, pod, errors.into_iter().collect())
 }

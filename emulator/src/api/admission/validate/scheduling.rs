@@ -49,12 +49,26 @@ pub(super) fn tolerations(tolerations: &[Toleration], path: &Path, errors: &mut 
                 "value must be empty when `operator` is 'Exists'",
             ),
             "Exists" => {}
+            // Whether they are to be had is for the feature to say.
+            "Lt" | "Gt" => errors.invalid_each(&path.child("value"), &value, decimal_integer(&value)),
             other => errors.not_supported(&path.child("operator"), other, &["Equal", "Exists"]),
         }
         if !matches!(effect.as_str(), "" | "NoSchedule" | "PreferNoSchedule" | "NoExecute") {
             let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
             errors.not_supported(&path.child("effect"), &effect, &effects);
         }
+    }
+}
+
+/// What is wrong with a whole number as it is usually written (`validate/content/decimal_int.go`).
+fn decimal_integer(text: &str) -> Vec<String> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_canonical = text == "0"
+        || digits.starts_with(|digit| matches!(digit, '1'..='9')) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    match text {
+        "" => vec!["must be non-empty".to_owned()],
+        _ if is_canonical => Vec::new(),
+        _ => vec!["must be a valid decimal integer in canonical form".to_owned()],
     }
 }
 

@@ -180,6 +180,17 @@ fn ranges_are_kept() {
         "spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty, which means \"match all \
          values and all keys\""
     );
+    for (value, why) in [
+        ("", "must be non-empty"),
+        ("007", "must be a valid decimal integer in canonical form"),
+        ("-0", "must be a valid decimal integer in canonical form"),
+        ("1.5", "must be a valid decimal integer in canonical form"),
+    ] {
+        assert_eq!(
+            with("tolerations", json!([{"key": "k", "operator": "Gt", "value": value}])),
+            format!("spec.tolerations[0].value: Invalid value: {value:?}: {why}")
+        );
+    }
     assert_eq!(
         with("dnsPolicy", json!("None")),
         "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"

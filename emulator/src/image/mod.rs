@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod archive;
 #[cfg(target_os = "linux")]
+mod at;
+#[cfg(target_os = "linux")]
 mod bounds;
 #[cfg(target_os = "linux")]
 mod budget;

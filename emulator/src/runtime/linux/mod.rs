@@ -4,6 +4,7 @@ mod belongings;
 mod cgroup;
 mod client;
 mod launch;
+mod making;
 mod packets;
 mod protocol;
 mod record;

@@ -2,18 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
     net::{IpAddr, Ipv4Addr, UdpSocket},
-    os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::{fs::DirBuilderExt, process::CommandExt},
-    },
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    os::unix::fs::DirBuilderExt,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
 
@@ -21,33 +16,27 @@ use super::{
     LinuxOptions,
     belongings::{failed, remove_cgroup, remove_container, remove_folder},
     cgroup::{self, Cgroup},
-    launch, packets,
-    protocol::{Answer, Ask, Begin},
     record::{self, SandboxFolder, SandboxMade},
     sandbox::{Known, Sandbox},
-    shim, subordinate_ids, user_namespace,
+    subordinate_ids,
 };
 use crate::{
-    mapped_namespace,
-    network::{Network, new_namespace},
-    overlay,
-    runtime::{
-        ContainerConfig, ContainerStatus, PodRef, PodStatus, RuntimeError, RuntimeEvent, SandboxConfig, SandboxId,
-    },
+    network::Network,
+    runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, RuntimeError, RuntimeEvent},
 };
 
 /// Events that a slow listener may be behind.
 const EVENTS: usize = 1024;
 
 pub(super) struct Sandboxes {
-    options: LinuxOptions,
-    folder: PathBuf,
-    cgroup: Cgroup,
+    pub(super) options: LinuxOptions,
+    pub(super) folder: PathBuf,
+    pub(super) cgroup: Cgroup,
     pub(super) network: Network,
     pub(super) events: broadcast::Sender<RuntimeEvent>,
     all: Mutex<BTreeMap<String, Arc<Sandbox>>>,
     /// Addresses given to sandboxes that are still being made.
-    making: Mutex<Vec<Ipv4Addr>>,
+    pub(super) making: Mutex<Vec<Ipv4Addr>>,
 }
 
 impl Sandboxes {
@@ -108,11 +97,11 @@ impl Sandboxes {
         Ok(())
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Sandbox>>> {
+    pub(super) fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Sandbox>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pod_cgroup(&self, pod: &PodRef) -> Cgroup {
+    pub(super) fn pod_cgroup(&self, pod: &PodRef) -> Cgroup {
         self.cgroup.child(&format!("pod{}", pod.uid))
     }
 
@@ -182,165 +171,6 @@ impl Sandboxes {
         subordinate_ids::check(config)
     }
 
-    pub(super) async fn run(&self, config: &SandboxConfig) -> Result<SandboxId, RuntimeError> {
-        if config.user_namespace && overlay::in_user_namespace() {
-            return Err(RuntimeError::Unsupported(USERS_NEED_ROOT.into()));
-        }
-        let id = new_id()?;
-        let folder = SandboxFolder(self.folder.join(&id));
-        let link = (!config.host_network).then(|| format!("kpv{}", &id[..11]));
-        let address = match &link {
-            None => None,
-            Some(_) => Some(self.address().await?),
-        };
-        let made = SandboxMade {
-            config: config.clone(),
-            created_at: Timestamp::now(),
-            address,
-            link,
-        };
-        let cgroup = self.pod_cgroup(&config.pod);
-        let sandbox = Sandbox::new(id.clone(), folder, made, cgroup, self.events.clone());
-        let done = self.make(&sandbox).await;
-        if done.is_ok() {
-            self.all().insert(id.clone(), Arc::clone(&sandbox));
-        } else {
-            // Nothing may be left of a sandbox that nobody knows; what does not go has been reported by its cause.
-            let _ = self.dismantle(&sandbox).await;
-        }
-        if let Some(address) = sandbox.made.address {
-            self.making
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .retain(|one| *one != address);
-        }
-        done.map(|()| {
-            let _ = self.events.send(RuntimeEvent {
-                pod: config.pod.clone(),
-            });
-            SandboxId(id)
-        })
-    }
-
-    async fn address(&self) -> Result<Ipv4Addr, RuntimeError> {
-        let used = |address: Ipv4Addr| {
-            let making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-            making.contains(&address) || self.is_pods(address.into())
-        };
-        let address = self
-            .network
-            .allocate(used)
-            .await
-            .map_err(|error| RuntimeError::Failed(format!("failed to set up the pod's network: {error}")))?;
-        self.making.lock().unwrap_or_else(PoisonError::into_inner).push(address);
-        Ok(address)
-    }
-
-    async fn make(&self, sandbox: &Arc<Sandbox>) -> Result<(), RuntimeError> {
-        let folder = &sandbox.folder;
-        for path in [&folder.0, &folder.containers(), &folder.root()] {
-            fs::DirBuilder::new()
-                .mode(0o700)
-                .create(path)
-                .map_err(failed("make the sandbox's folder"))?;
-        }
-        record::write(&folder.made(), &sandbox.made).map_err(failed("write the sandbox's record"))?;
-        let config = &sandbox.made.config;
-        let own = sandbox.cgroup.child(&sandbox.id);
-        let grouped = self
-            .cgroup
-            .create_inner()
-            .and_then(|()| sandbox.cgroup.create_inner())
-            .and_then(|()| sandbox.cgroup.limit(&config.resources))
-            .and_then(|()| own.create());
-        grouped.map_err(failed("make the pod's cgroup"))?;
-        // From here on whoever can't connect to the shim knows that there is none.
-        let listener =
-            packets::listen_in(&folder.0, SandboxFolder::socket_name()).map_err(failed("make the shim's socket"))?;
-        let (ours, theirs) = packets::pair().map_err(failed("make a socket"))?;
-        let mut child = self.spawn(&folder.0, theirs).map_err(failed("start the pod's shim"))?;
-        // Reaped when it ends, which is when the connection to it ends, or by whoever takes over from this process.
-        std::thread::Builder::new()
-            .name("shim".into())
-            .stack_size(64 * 1024)
-            .spawn(move || child.wait())
-            .map_err(failed("wait for the pod's shim"))?;
-        let client = sandbox.connect(ours).map_err(failed("connect to the pod's shim"))?;
-        let ids = sandbox.made.ids();
-        let (users, network) = match (sandbox.made.address, ids) {
-            (None, _) => (None, None),
-            (Some(_), None) => (
-                None,
-                Some(new_namespace().await.map_err(failed("make the pod's network"))?),
-            ),
-            (Some(_), Some(ids)) => {
-                let (users, network) =
-                    mapped_namespace::with_network(ids).map_err(failed("make the pod's user namespace"))?;
-                (Some(users), Some(network))
-            }
-        };
-        let node = user_namespace::node_descriptor();
-        let begin = Begin {
-            keeps_node: node.is_some(),
-            folder: folder.clone(),
-            config: config.clone(),
-            cgroup: sandbox.cgroup.clone(),
-            infra: self.options.infra.clone(),
-            ids,
-            hidden: self.options.data.clone(),
-        };
-        let mut given = vec![listener];
-        if let Some(network) = &network {
-            given.push(network.try_clone().map_err(failed("open the pod's network"))?);
-        }
-        given.extend(users);
-        if let Some(node) = node {
-            given.push(node.map_err(failed("open the node's network"))?);
-        }
-        let begun = async {
-            client
-                .ask(Ask::Begin(Box::new(begin)), &given)
-                .await
-                .map_err(|error| RuntimeError::Failed(error.to_string()))
-        };
-        let linked = async {
-            let (Some(pod), Some(address), Some(link)) = (&network, sandbox.made.address, &sandbox.made.link) else {
-                return Ok(());
-            };
-            self.network
-                .attach(pod, address, link)
-                .await
-                .map_err(|error| RuntimeError::Failed(format!("failed to set up the pod's network: {error}")))
-        };
-        let (begun, linked) = futures::join!(begun, linked);
-        if let Answer::Begun(holder) = begun? {
-            sandbox.begun(holder);
-        }
-        linked?;
-        fs::File::create(folder.whole())
-            .map(drop)
-            .map_err(failed("write the sandbox's record"))
-    }
-
-    fn spawn(&self, folder: &Path, socket: OwnedFd) -> io::Result<std::process::Child> {
-        let log = fs::File::create(folder.join("shim.log"))?;
-        let program = self.options.shim.clone().unwrap_or_else(|| "/proc/self/exe".into());
-        // A container can have a process of the shim's run `/proc/self/exe`, and holds this file then: on a mount of its
-        // own it can't be written, nor be given another mode. Who may not mount is root of nothing that this guards.
-        let guarded = launch::read_only_copy(&program).ok();
-        let program = guarded
-            .as_ref()
-            .map_or(program, |file| format!("/proc/self/fd/{}", file.as_raw_fd()).into());
-        Command::new(program)
-            .arg0(shim::ARGUMENT_0)
-            .env_clear()
-            .env(shim::MARK, "1")
-            .stdin(Stdio::from(socket))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-    }
-
     pub(super) async fn stop(&self, id: &str) -> Result<(), RuntimeError> {
         let Ok(sandbox) = self.find(id) else { return Ok(()) };
         sandbox.stop().await;
@@ -373,7 +203,7 @@ impl Sandboxes {
     }
 
     /// Everything that a sandbox has on the machine.
-    async fn dismantle(&self, sandbox: &Sandbox) -> Result<(), RuntimeError> {
+    pub(super) async fn dismantle(&self, sandbox: &Sandbox) -> Result<(), RuntimeError> {
         sandbox.stop().await;
         self.unlink(sandbox).await?;
         for container in sandbox.container_ids() {
@@ -398,10 +228,6 @@ impl Sandboxes {
         Ok(())
     }
 }
-
-/// Why a pod gets no user namespace in the one that an ordinary user's pods are in: only root may mount files of the
-/// machine with other IDs.
-const USERS_NEED_ROOT: &str = "a user namespace for the pod (hostUsers: false) needs root";
 
 /// What it means that there is no such controller for us.
 pub(super) fn not_enforced(controller: &str) -> String {

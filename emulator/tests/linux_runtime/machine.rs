@@ -18,9 +18,34 @@ use emulator::{
 
 const DEFAULT_CAPABILITIES: [&str; 4] = ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"];
 
-/// One data folder, one runtime, one pod at a time; nothing is left when it ends well.
+/// A data folder. Where a test fails, what it has started is ended with it.
+pub(crate) struct Data(tempfile::TempDir);
+
+impl Data {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let path = self.path().to_owned();
+        // The test's own runtime is in the middle of what has failed.
+        let cleaned = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async { Machine::open(&path).await.shut_down(true).await.unwrap() });
+        });
+        // What it could not end, it says itself.
+        drop(cleaned.join());
+    }
+}
+
+/// One data folder, one runtime, one pod at a time; nothing is left when it ends.
 pub(crate) struct Machine {
-    pub(crate) data: tempfile::TempDir,
+    pub(crate) data: Data,
     pub(crate) runtime: LinuxRuntime,
 }
 
@@ -31,7 +56,7 @@ impl Machine {
             "these tests run containers and need root"
         );
         assert!(Path::new("/bin/busybox").exists(), "these tests need busybox-static");
-        let data = tempfile::tempdir().unwrap();
+        let data = Data(tempfile::tempdir().unwrap());
         fill_layer(&data.path().join("layer"));
         let runtime = Self::open(data.path()).await;
         Self { data, runtime }

@@ -77,12 +77,11 @@ pub(super) fn become_container(plan: &Plan<'_>, streams: Streams) -> Result<Infa
     let outside = mounts::open_all(config, plan, users.as_ref())?;
     namespaces::enter_new(plan.sandbox, plan.pause)?;
     root::build(plan, users.as_ref(), outside)?;
-    take_streams(streams, &config.user, users.as_ref())?;
     if let Some(users) = users {
-        users.enter()?;
+        become_pods(&users, &streams, &config.user)?;
         namespaces::own_what_is_seen()?;
     }
-    become_program(config, &config.command)
+    finish(config, &config.command, streams)
 }
 
 /// Makes the calling process one more of a running container.
@@ -102,31 +101,31 @@ pub(super) fn become_further(
     identity::set_oom_score(config.resources.oom_score_adj);
     let users = ids.map(|ids| PodUsers::of(ids, container)).transpose()?;
     namespaces::enter_existing(sandbox, container)?;
-    take_streams(streams, &config.user, users.as_ref())?;
+    // From here on the container's own files can be in the way, in all that it may mount: they are met as its own user.
     if let Some(users) = users {
-        users.enter()?;
+        become_pods(&users, &streams, &config.user)?;
     }
-    become_program(config, command)
+    finish(config, command, streams)
 }
 
-/// A session with the streams that are the user's.
-fn take_streams(streams: Streams, user: &User, users: Option<&PodUsers>) -> Result<(), LaunchError> {
+/// Becomes root of the pod, whose user has the streams: those that come from the machine only this can still give.
+fn become_pods(users: &PodUsers, streams: &Streams, user: &User) -> Result<(), LaunchError> {
+    if let Streams::Files(files) = streams {
+        terminal::give(files, users.on_machine(user.uid));
+    }
+    users.enter()
+}
+
+/// What a first and a further process have in common: streams, identity, program.
+fn finish(config: &ContainerConfig, command: &[String], streams: Streams) -> Result<Infallible, LaunchError> {
+    let ContainerConfig { security, user, .. } = config;
     let _ = nix::unistd::setsid();
     session::leave();
-    let owner = match users {
-        Some(users) => users.on_machine(user.uid),
-        None => Some(user.uid),
-    };
-    match streams {
-        Streams::Files(files) => terminal::use_files(&files, owner),
-        Streams::Terminal(socket) => terminal::open(socket.as_fd(), owner),
-    }
-}
-
-/// What a first and a further process have in common: identity and program.
-fn become_program(config: &ContainerConfig, command: &[String]) -> Result<Infallible, LaunchError> {
-    let ContainerConfig { security, user, .. } = config;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    match streams {
+        Streams::Files(files) => terminal::use_files(&files, user)?,
+        Streams::Terminal(socket) => terminal::open(socket.as_fd(), user)?,
+    }
     let filter = seccomp::filter(security)?;
     if !security.no_new_privileges {
         // Without no_new_privs a filter needs a capability that is dropped below.

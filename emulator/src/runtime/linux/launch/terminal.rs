@@ -12,22 +12,27 @@ use std::{
 use nix::unistd::{Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown};
 
 use super::error::{During, LaunchError};
-use crate::runtime::linux::packets;
+use crate::runtime::{User, linux::packets};
 
-/// Uses three files, which the owner may open again by their names in /dev.
-pub(super) fn use_files(files: &[OwnedFd; 3], owner: Option<u32>) -> Result<(), LaunchError> {
+/// Uses three files, which the user may open again by their names in /dev.
+pub(super) fn use_files(files: &[OwnedFd; 3], user: &User) -> Result<(), LaunchError> {
+    give(files, Some(user.uid));
+    replace(files[0].as_fd(), files[1].as_fd(), files[2].as_fd()).during("set the streams")
+}
+
+/// Gives the pipes among three files to a user, as far as this process may.
+pub(super) fn give(files: &[OwnedFd; 3], owner: Option<u32>) {
     for file in files {
         if nix::sys::stat::fstat(file).is_ok_and(|data| data.st_mode & libc::S_IFMT == libc::S_IFIFO) {
             let _ = fchown(file, owner.map(Uid::from_raw), None);
         }
     }
-    replace(files[0].as_fd(), files[1].as_fd(), files[2].as_fd()).during("set the streams")
 }
 
 /// Makes a terminal in the container's own /dev/pts and sends its other end away.
-pub(super) fn open(socket: BorrowedFd<'_>, owner: Option<u32>) -> Result<(), LaunchError> {
+pub(super) fn open(socket: BorrowedFd<'_>, user: &User) -> Result<(), LaunchError> {
     let (master, slave) = pair().during("open a terminal")?;
-    let _ = fchown(&slave, owner.map(Uid::from_raw), None::<Gid>);
+    let _ = fchown(&slave, Some(Uid::from_raw(user.uid)), None::<Gid>);
     packets::send(socket, b"terminal", &[master.as_fd()]).during("hand the terminal over")?;
     // SAFETY: the descriptor is open and the call takes a number.
     let result = unsafe { libc::ioctl(slave.as_raw_fd(), libc::TIOCSCTTY, 0) };

@@ -205,6 +205,31 @@ async fn the_machines_own_files_are_a_root_too() {
 }
 
 #[tokio::test]
+async fn containers_within_a_container_need_its_proc_unmasked() {
+    let machine = Machine::new().await;
+    let mut config =
+        machine.container("unshare --user --map-root-user --pid --fork --mount-proc id -u 2>/dev/null || echo refused");
+    config.image.root = Root::Host;
+    // Which a container has by default, and who maps root needs (user_namespaces(7)).
+    config.security.capabilities.push("CAP_SETFCAP".into());
+    let mut said = Vec::new();
+    for unmasked in [false, true] {
+        if unmasked {
+            config.security.masked_paths.clear();
+            config.security.readonly_paths.clear();
+        }
+        let sandbox = machine.runtime.run_sandbox(&own_users()).await.unwrap();
+        let _ = fs::remove_file(&config.log_path);
+        let id = machine.start(&sandbox, &config).await;
+        machine.ended(&id).await;
+        said.push(output(&config.log_path));
+        machine.runtime.remove_sandbox(&sandbox).await.unwrap();
+    }
+    assert_eq!(said, ["refused\n", "0\n"]);
+    machine.close().await;
+}
+
+#[tokio::test]
 async fn pods_have_no_user_in_common() {
     let machine = Machine::new().await;
     let mut started = Vec::new();

@@ -2,13 +2,16 @@
 
 use std::{
     ffi::CString,
+    fs::File,
     io,
     os::{
-        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     path::Path,
 };
+
+use nix::errno::Errno;
 
 /// What mount attributes to set, and how mounts below pass on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,15 +74,30 @@ pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: Attributes) -> i
     change(mount, request, attributes.recursive)
 }
 
-/// Shows the files of a detached mount as if its IDs were those of the user namespace; what is written gets them back.
-pub(crate) fn map_ids(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
+/// Shows the files of a detached mount of `path` as if its IDs were those of the user namespace; what is written gets
+/// them back. What goes wrong is said as runc says it.
+pub(crate) fn map_ids(mount: BorrowedFd<'_>, path: &Path, namespace: BorrowedFd<'_>) -> io::Result<()> {
     let request = libc::mount_attr {
         attr_set: libc::MOUNT_ATTR_IDMAP,
         attr_clr: 0,
         propagation: 0,
         userns_fd: namespace.as_raw_fd() as u64,
     };
-    change(mount, request, false)
+    change(mount, request, false).map_err(|error| {
+        let why = Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc().to_lowercase();
+        io::Error::other(format!(
+            "failed to set MOUNT_ATTR_IDMAP on {}: {why} (maybe the filesystem used doesn't support idmap mounts on this \
+             kernel?)",
+            path.display()
+        ))
+    })
+}
+
+/// Attaches what is at `from` once more at `to`, with the IDs of the user namespace.
+pub(crate) fn attach_mapped(from: &Path, to: &Path, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    let tree = clone_tree(from, false)?;
+    map_ids(tree.as_fd(), from, namespace)?;
+    attach(tree.as_fd(), File::open(to)?.as_fd())
 }
 
 fn change(mount: BorrowedFd<'_>, request: libc::mount_attr, recursive: bool) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::{
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use crate::mount_tree::{attach, clone_tree, map_ids};
+use crate::mount_tree::attach_mapped;
 
 /// The lower layers of a mount. They are named by descriptors, which keeps the options short however many layers there
 /// are, and free of characters that would end a word.
@@ -89,9 +89,7 @@ pub(crate) fn mapped(layers: &[PathBuf], namespace: BorrowedFd<'_>, folder: &Pat
     let mapped = |(number, layer): (usize, &PathBuf)| {
         let place = folder.join(number.to_string());
         fs::create_dir(&place)?;
-        let tree = clone_tree(layer, false)?;
-        map_ids(tree.as_fd(), namespace)?;
-        attach(tree.as_fd(), File::open(&place)?.as_fd())?;
+        attach_mapped(layer, &place, namespace)?;
         Ok(place)
     };
     layers.iter().enumerate().map(mapped).collect()

@@ -230,10 +230,7 @@ fn store_new(
         let managers = object["metadata"]["managedFields"].clone();
         let admitted = admit_create(target.resource, &mut object, &context);
         admitted
-            .and_then(|()| match target.resource {
-                Resource::Pods => admission::check_features(&object, None, &api.features),
-                _ => Ok(()),
-            })
+            .and_then(|()| admission::check_features(target.resource, &object, None, &api.features))
             .map_err(|rejection| Status::rejected(&rejection, target.resource, &name))?;
         if attempt == 1 {
             warnings.extend(admission::warnings(target.resource, &object));
@@ -362,10 +359,8 @@ fn admit(api: &Api, target: &Target, beside: &Beside, old: &Value, new: &mut Val
         Some("status") => admit_status(target.resource, old, new),
         Some("ephemeralcontainers") => admit_ephemeral_containers(old, new),
         Some("resize") => admit_resize(old, new, &resizing),
-        _ => admit_update(target.resource, old, new, &context).and_then(|()| match target.resource {
-            Resource::Pods => admission::check_features(new, Some(old), &api.features),
-            _ => Ok(()),
-        }),
+        _ => admit_update(target.resource, old, new, &context)
+            .and_then(|()| admission::check_features(target.resource, new, Some(old), &api.features)),
     };
     admitted.map_err(|rejection| Status::rejected(&rejection, target.resource, name))
 }

@@ -7,7 +7,8 @@ use std::{
 
 use crate::{image::Image, pod_ids::PodIds};
 
-/// Mounts the image below `folder`, with the IDs of a pod that has its own, and tells where. It stays until the pod's files are removed.
+/// Mounts the image below `folder`, with the IDs of a pod that has its own, and tells where. It stays until the pod's
+/// files are removed.
 ///
 /// # Errors
 /// An image that has no layers of its own, or what the system says.

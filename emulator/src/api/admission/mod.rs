@@ -28,6 +28,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::field_error::{Errors, Path};
 use crate::{
     features::Features,
     store::{Key, Resource},
@@ -106,25 +107,20 @@ pub fn admit_create(resource: Resource, object: &mut Value, context: &AdmissionC
 ///
 /// # Errors
 /// The field that asks for it.
-pub fn check_features(pod: &Value, before: Option<&Value>, features: &Features) -> Result<(), Rejection> {
-    if before.is_some_and(|before| features.forbidden(before).is_some()) {
+pub fn check_features(
+    resource: Resource,
+    object: &Value,
+    before: Option<&Value>,
+    features: &Features,
+) -> Result<(), Rejection> {
+    if resource != Resource::Pods || before.is_some_and(|before| features.forbidden(before).is_some()) {
         return Ok(());
     }
-    let errors = features.forbidden(pod).map(|forbidden| FieldError {
-        path: forbidden.path,
-        kind: Kind::NotSupported,
-        value: forbidden.value.into(),
-        detail: format!(
-            "supported values: {}",
-            forbidden
-                .supported
-                .iter()
-                .map(|value| format!("{value:?}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    });
-    Rejection::of_fields(Resource::Pods, pod, errors.into_iter().collect())
+    let mut errors = Errors::default();
+    if let Some(forbidden) = features.forbidden(object) {
+        errors.not_supported(&Path::new(&forbidden.path), &forbidden.value, forbidden.supported);
+    }
+    Rejection::of_fields(resource, object, errors.into_inner())
 }
 
 /// Refuses a second default PriorityClass.

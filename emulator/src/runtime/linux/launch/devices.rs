@@ -20,8 +20,7 @@ use super::{
     pod_users::PodUsers,
     root::read_only_copy,
 };
-use crate::mount_tree::attach;
-use crate::runtime::Security;
+use crate::{mount_tree::attach, runtime::Security};
 
 const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 

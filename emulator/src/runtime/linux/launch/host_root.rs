@@ -15,8 +15,10 @@ use super::{
     pod_users::PodUsers,
     root::{read_only, writable},
 };
-use crate::mount_tree::{attach, clone_tree};
-use crate::runtime::linux::record::ContainerFolder;
+use crate::{
+    mount_tree::{attach, attach_mapped, clone_tree},
+    runtime::linux::record::ContainerFolder,
+};
 
 /// Made new for every container: kernel filesystems, and what belongs to the machine's running programs.
 const FRESH: [&str; 5] = ["proc", "sys", "dev", "run", "tmp"];
@@ -63,14 +65,6 @@ pub(super) fn build(
     Ok(mounts)
 }
 
-/// The folder with the pod's IDs, at the place where it will be covered.
-fn mapped<'a>(from: &Path, to: &'a Path, users: &PodUsers) -> io::Result<&'a Path> {
-    let tree = clone_tree(from, false)?;
-    users.map(tree.as_fd(), from)?;
-    attach(tree.as_fd(), fs::File::open(to)?.as_fd())?;
-    Ok(to)
-}
-
 /// One folder of the machine.
 fn one(from: &Path, to: &Path, scratch: &Path, hidden: &Path, users: Option<&PodUsers>) -> io::Result<()> {
     let (upper, work) = (scratch.join("upper"), scratch.join("work"));
@@ -86,7 +80,11 @@ fn one(from: &Path, to: &Path, scratch: &Path, hidden: &Path, users: Option<&Pod
         let _ = fs::set_permissions(&upper, data.permissions());
     }
     let lower = match users {
-        Some(users) => mapped(from, to, users)?,
+        Some(users) => {
+            // At the place that the overlay then covers.
+            attach_mapped(from, to, users.namespace())?;
+            to
+        }
         None => from,
     };
     if writable(&[lower.to_owned()], &upper, &work, to, MsFlags::MS_NODEV).is_err() {

@@ -13,8 +13,10 @@ use super::{
     error::{During, LaunchError},
     root::read_only,
 };
-use crate::mount_tree::{attach, clone_tree};
-use crate::runtime::Security;
+use crate::{
+    mount_tree::{attach, clone_tree},
+    runtime::Security,
+};
 
 /// Called with the container's root as root.
 pub(super) fn apply(security: &Security) -> Result<(), LaunchError> {

@@ -16,8 +16,10 @@ use super::{
     pause_root::SHM,
     pod_users::PodUsers,
 };
-use crate::mount_tree::{Attributes, attach, clone_tree, set_attributes};
-use crate::runtime::{ContainerConfig, Mount, Propagation};
+use crate::{
+    mount_tree::{Attributes, attach, clone_tree, map_ids, set_attributes},
+    runtime::{ContainerConfig, Mount, Propagation},
+};
 
 /// What was taken outside, before the container's mount namespace was made.
 pub(super) struct Outside {
@@ -97,8 +99,7 @@ fn open(mount: &Mount, config: &ContainerConfig, users: Option<&PodUsers>) -> Re
     };
     set_attributes(tree.as_fd(), attributes).map_err(|error| failed(&error))?;
     if let Some(users) = users.filter(|_| !mount.ids_mapped) {
-        users
-            .map(tree.as_fd(), &mount.host_path)
+        map_ids(tree.as_fd(), &mount.host_path, users.namespace())
             .map_err(|error| LaunchError(format!("failed to fulfil mount request: {error}")))?;
     }
     Ok(Volume {

@@ -16,7 +16,7 @@ use nix::{
 };
 
 use super::error::{During, LaunchError};
-use crate::{mount_tree::map_ids, pod_ids::PodIds, runtime::User};
+use crate::{pod_ids::PodIds, runtime::User};
 
 /// `SECBIT_NO_SETUID_FIXUP` (capabilities(7)): another user without fewer capabilities.
 const NO_SETUID_FIXUP: libc::c_ulong = 1 << 2;
@@ -62,18 +62,6 @@ impl PodUsers {
     /// Gives the pod's root a file.
     pub(super) fn give(&self, path: &Path) -> io::Result<()> {
         std::os::unix::fs::lchown(path, self.on_machine(0), self.on_machine(0))
-    }
-
-    /// Shows the files of a detached mount with the pod's IDs.
-    pub(super) fn map(&self, mount: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-        map_ids(mount, self.namespace()).map_err(|error| {
-            io::Error::other(format!(
-                "failed to set MOUNT_ATTR_IDMAP on {}: {} (maybe the filesystem used doesn't support idmap mounts on this \
-                 kernel?)",
-                path.display(),
-                super::words(&error)
-            ))
-        })
     }
 
     /// Refuses who the pod does not have, as runc does (`libcontainer/init_linux.go`, `setupUser`).

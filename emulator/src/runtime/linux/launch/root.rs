@@ -21,9 +21,9 @@ use super::{
     mounts::{self, Outside},
     pod_users::PodUsers,
 };
-use crate::mount_tree::{Attributes, attach, clone_tree, set_attributes};
 use crate::{
     image::Root,
+    mount_tree::{Attributes, attach, clone_tree, set_attributes},
     overlay::{self, Lower},
     runtime::Security,
 };

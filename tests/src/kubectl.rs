@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use crate::output::Output;
 use crate::tools::{cache, prepared};
 
+/// Longer than anything takes on a busy machine, and shorter than a test may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Which kubectl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -131,7 +134,7 @@ impl Kubectl {
     /// Waits until what `line` prints satisfies `condition`, and returns it.
     ///
     /// # Panics
-    /// Where it does not within 30 s.
+    /// Where it does not in time.
     #[track_caller]
     pub fn until(&self, line: &str, condition: impl Fn(&str) -> bool) -> String {
         let start = Instant::now();
@@ -140,7 +143,7 @@ impl Kubectl {
             if output.code == 0 && condition(&output.stdout) {
                 return output.stdout;
             }
-            assert!(start.elapsed() < Duration::from_secs(30), "in vain: {output:#?}");
+            assert!(start.elapsed() < PATIENCE, "in vain: {output:#?}");
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -148,6 +151,7 @@ impl Kubectl {
     /// Waits until the pod is ready.
     #[track_caller]
     pub fn until_ready(&self, pod: &str) {
-        self.does(&format!("wait --for=condition=Ready pod/{pod} --timeout=30s"));
+        let seconds = PATIENCE.as_secs();
+        self.does(&format!("wait --for=condition=Ready pod/{pod} --timeout={seconds}s"));
     }
 }

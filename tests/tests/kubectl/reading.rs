@@ -115,6 +115,6 @@ fn every_namespace_has_its_defaults(version: Version) {
     world.kubectl.until("-n other get configmaps -o name", |names| {
         names == "configmap/kube-root-ca.crt\n"
     });
-    world.kubectl.does("delete namespace other --timeout=30s");
+    world.kubectl.does("delete namespace other --timeout=120s");
     assert!(!world.kubectl.says("get namespaces -o name").contains("namespace/other"));
 }

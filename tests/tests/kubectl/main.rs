@@ -50,7 +50,7 @@ impl World {
         Self { emulator, kubectl }
     }
 
-    /// One with the pod `sleeper`, ready.
+    /// One with the pod `sleeper`, ready, and ready to end.
     fn with_sleeper(version: Version) -> Self {
         let world = Self::new(version);
         assert_eq!(
@@ -58,6 +58,8 @@ impl World {
             "pod/sleeper created\n"
         );
         world.kubectl.until_ready("sleeper");
+        // A container is ready once it runs, which its trap needs a moment more for.
+        world.kubectl.until("logs sleeper", |log| log == "started\n");
         world
     }
 }

@@ -10,7 +10,8 @@ use crate::World;
 
 crate::with_either_kubectl! { exec_streams exec_codes exec_on_a_terminal logs_of_now logs_that_go_on logs_of_before }
 
-/// A pod that counts, and ends at once where it is asked to.
+/// A pod that counts, and ends at once where it is asked to. Each container writes into one stream: which of two is read
+/// first, nobody knows.
 const COUNTER: &str = "apiVersion: v1
 kind: Pod
 metadata:
@@ -21,11 +22,11 @@ spec:
   - name: one
     image: busybox:1
     imagePullPolicy: Never
-    command: ['sh', '-c', 'for i in 1 2 3 4 5; do echo one $i; done; echo bad >&2; while [ ! -e /end ]; do sleep 0.1; done; exit 3']
+    command: ['sh', '-c', 'for i in 1 2 3 4 5; do echo one $i; done; while [ ! -e /end ]; do sleep 0.1; done; exit 3']
   - name: two
     image: busybox:1
     imagePullPolicy: Never
-    command: ['sh', '-c', 'echo two; while :; do sleep 0.1; done']
+    command: ['sh', '-c', 'echo two >&2; while :; do sleep 0.1; done']
 ";
 
 fn counting(version: Version) -> World {
@@ -34,7 +35,8 @@ fn counting(version: Version) -> World {
     world.kubectl.until_ready("counter");
     world
         .kubectl
-        .until("logs counter -c one", |log| log.lines().count() == 6);
+        .until("logs counter -c one", |log| log.lines().count() == 5);
+    world.kubectl.until("logs counter -c two", |log| log == "two\n");
     world
 }
 
@@ -83,9 +85,11 @@ fn exec_codes(version: Version) {
 fn exec_on_a_terminal(version: Version) {
     let world = World::with_sleeper(version);
     let kubectl = version.program();
-    // script(1) gives kubectl a terminal, whose size kubectl passes on.
+    // script(1) gives kubectl a terminal, whose size kubectl passes on: at once, and yet maybe after the start. Until then
+    // stty fails.
     let line = format!(
-        "stty rows 33 cols 77; {} exec -it sleeper -- sh -c 'sleep 0.3; stty size; tty'",
+        "stty rows 33 cols 77; {} exec -it sleeper -- sh -c \
+         'for i in $(seq 300); do stty size 2>/dev/null && break; sleep 0.1; done; tty'",
         kubectl.display()
     );
     let mut script = Command::new("script");
@@ -100,7 +104,7 @@ fn exec_on_a_terminal(version: Version) {
 
 fn logs_of_now(version: Version) {
     let world = counting(version);
-    assert_eq!(world.kubectl.says("logs counter -c one --tail=2"), "one 5\nbad\n");
+    assert_eq!(world.kubectl.says("logs counter -c one --tail=2"), "one 4\none 5\n");
     assert_eq!(world.kubectl.says("logs counter -c two"), "two\n");
     assert_eq!(world.kubectl.says("logs counter -c one --limit-bytes=6"), "one 1\n");
     let stamped = world.kubectl.says("logs counter -c two --timestamps");

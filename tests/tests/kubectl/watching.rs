@@ -18,8 +18,8 @@ fn watches(version: Version) {
     let later = SLEEPER.replace("sleeper", "later");
     let _ = world.kubectl.feed("apply -f -", &later).succeeded();
     let mut seen = Vec::new();
-    for line in lines {
-        let status = line.unwrap().split_whitespace().nth(2).unwrap().to_owned();
+    for line in lines.map(Result::unwrap).filter(|line| line.starts_with("later")) {
+        let status = line.split_whitespace().nth(2).unwrap().to_owned();
         if seen.last() != Some(&status) {
             seen.push(status);
         }
@@ -39,7 +39,7 @@ fn waits(version: Version) {
     assert_eq!(
         world
             .kubectl
-            .says("wait --for=condition=Ready pod/sleeper --timeout=20s"),
+            .says("wait --for=condition=Ready pod/sleeper --timeout=120s"),
         "pod/sleeper condition met\n"
     );
     let late = world
@@ -47,14 +47,18 @@ fn waits(version: Version) {
         .run("wait --for=condition=Never pod/sleeper --timeout=1s")
         .failed();
     assert!(late.contains("timed out waiting for the condition"), "{late}");
-    let mut wait = world.kubectl.start("wait --for=delete pod/sleeper --timeout=20s");
+    // Its log says when it watches: where the pod is gone before, an old kubectl finds nothing to wait for.
+    let mut wait = world.kubectl.start("wait --for=delete pod/sleeper --timeout=120s -v=6");
+    let mut log = BufReader::new(wait.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("watch=true")));
     world.kubectl.does("delete pod sleeper");
+    log.for_each(drop);
     assert!(wait.wait().unwrap().success());
     if version == Version::Current {
         let _ = world.kubectl.feed("apply -f -", SLEEPER).succeeded();
         world
             .kubectl
-            .does("wait --for=jsonpath={.status.phase}=Running pod/sleeper --timeout=20s");
+            .does("wait --for=jsonpath={.status.phase}=Running pod/sleeper --timeout=120s");
     }
 }
 
@@ -64,9 +68,12 @@ fn raw_watches(version: Version) {
     let list: serde_json::Value = serde_json::from_str(&world.kubectl.says(&format!("get --raw {path}"))).unwrap();
     let newest = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     world.kubectl.does("label pod sleeper tier=back");
-    let query = format!("{path}?watch=1&timeoutSeconds=1&resourceVersion={newest}");
-    let events = world.kubectl.says(&format!("get --raw {query}"));
-    let first: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+    let query = format!("{path}?watch=1&resourceVersion={newest}");
+    let mut watch = world.kubectl.start(&format!("get --raw {query}"));
+    let first = BufReader::new(watch.stdout.take().unwrap()).lines().next().unwrap();
+    let first: serde_json::Value = serde_json::from_str(&first.unwrap()).unwrap();
+    watch.kill().unwrap();
+    watch.wait().unwrap();
     assert_eq!(
         (&first["type"], &first["object"]["metadata"]["labels"]["tier"]),
         (&"MODIFIED".into(), &"back".into())

@@ -85,11 +85,10 @@ fn exec_codes(version: Version) {
 fn exec_on_a_terminal(version: Version) {
     let world = World::with_sleeper(version);
     let kubectl = version.program();
-    // script(1) gives kubectl a terminal, whose size kubectl passes on: at once, and yet maybe after the start. Until then
-    // stty fails.
+    // script(1) gives kubectl a terminal, whose size kubectl passes on: at once, and yet maybe after the start.
     let line = format!(
         "stty rows 33 cols 77; {} exec -it sleeper -- sh -c \
-         'for i in $(seq 300); do stty size 2>/dev/null && break; sleep 0.1; done; tty'",
+         'for i in $(seq 300); do stty size 2>/dev/null | grep \" \" && break; sleep 0.1; done; tty'",
         kubectl.display()
     );
     let mut script = Command::new("script");

@@ -97,7 +97,7 @@ async fn a_list_of_users_that_never_ends_holds_nobody_up() {
     let config = machine.container("rm /etc/passwd; mknod /etc/passwd p; echo ready; sleep 1000");
     let id = machine.start(&sandbox, &config).await;
     machine.until(|| output(&config.log_path) == "ready\n").await;
-    let limit = Some(Duration::from_secs(20));
+    let limit = Some(Duration::from_secs(120));
     let seen = machine.runtime.exec(&id, &shell("echo $HOME"), limit).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&seen.output()), "/\n");
     machine.close().await;

@@ -7,7 +7,7 @@ use std::{
 
 use emulator::runtime::{ContainerConfig, ContainerState, Mount, Propagation, Resources, Runtime, SandboxConfig};
 
-use crate::machine::{Machine, pod};
+use crate::machine::{Machine, output, pod};
 
 #[tokio::test]
 async fn a_container_runs_to_its_end_with_its_code_and_its_log() {
@@ -46,16 +46,12 @@ async fn a_missing_program_is_a_start_error() {
 async fn a_container_is_stopped_by_its_signal_or_killed_after_the_grace() {
     let machine = Machine::new().await;
     let sandbox = machine.runtime.run_sandbox(&pod()).await.unwrap();
-    let polite = machine
-        .start(
-            &sandbox,
-            &machine.container("trap 'exit 5' TERM; while :; do sleep 0.01; done"),
-        )
-        .await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let config = machine.container("trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done");
+    let polite = machine.start(&sandbox, &config).await;
+    machine.until(|| output(&config.log_path) == "ready\n").await;
     machine
         .runtime
-        .stop_container(&polite, Duration::from_secs(10))
+        .stop_container(&polite, Duration::from_secs(600))
         .await
         .unwrap();
     assert_eq!(machine.status(&polite).await.exit_code, Some(5));
@@ -102,20 +98,11 @@ async fn a_shared_pid_namespace_has_pause_first_and_a_dead_container_leaves_noth
     let see = ["sh", "-c", "cat /proc/1/cmdline; echo; ps"]
         .map(str::to_owned)
         .to_vec();
-    let seen = machine.runtime.exec(&second, &see, None).await.unwrap();
-    let text = String::from_utf8_lossy(&seen.output()).into_owned();
-    assert!(
-        text.starts_with("/pause") && text.contains("4711") && text.contains("4712"),
-        "{text}"
-    );
+    let all = |text: &str| text.starts_with("/pause") && text.contains("4711") && text.contains("4712");
+    machine.until_said(&second, &see, all).await;
     machine.runtime.stop_container(&first, Duration::ZERO).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let seen = machine.runtime.exec(&second, &see, None).await.unwrap();
-    let text = String::from_utf8_lossy(&seen.output()).into_owned();
-    assert!(
-        !text.contains("4711") && !text.contains("4712") && text.contains("4713"),
-        "{text}"
-    );
+    let second_alone = |text: &str| !text.contains("4711") && !text.contains("4712") && text.contains("4713");
+    machine.until_said(&second, &see, second_alone).await;
     machine.close().await;
 }
 
@@ -132,7 +119,8 @@ async fn a_new_runtime_finds_what_goes_on_and_what_has_ended() {
     let runtime = Machine::open(data.path()).await;
     let machine = Machine { data, runtime };
     assert_eq!(machine.status(&long).await.state, ContainerState::Running);
-    assert_eq!(machine.status(&short).await.exit_code, Some(6));
+    // Where the machine stood still meanwhile, it ends only now.
+    assert_eq!(machine.ended(&short).await.exit_code, Some(6));
     let run = ["echo", "still here"].map(str::to_owned).to_vec();
     assert_eq!(
         machine.runtime.exec(&long, &run, None).await.unwrap().output(),
@@ -191,7 +179,7 @@ async fn limits_of_a_running_container_can_be_changed() {
             memory_limit: Some(512 << 20),
             ..Resources::default()
         },
-        ..machine.container("sleep 0.5; x=; while :; do x=$x$(head -c 1000000 /dev/zero | tr '\\0' x)$x; done")
+        ..machine.container("until test -e /go; do sleep 0.05; done; x=$(head -c 60000000 /dev/zero | tr '\\0' x)")
     };
     let id = machine.start(&sandbox, &config).await;
     let less = Resources {
@@ -200,6 +188,9 @@ async fn limits_of_a_running_container_can_be_changed() {
     };
     machine.runtime.update_resources(&id, &less).await.unwrap();
     assert!(machine.runtime.usage(&id).await.unwrap().memory_working_set > 0);
+    // It needs less than it had, and more than it has.
+    let go = ["touch", "/go"].map(str::to_owned);
+    machine.runtime.exec(&id, &go, None).await.unwrap();
     assert_eq!(machine.ended(&id).await.reason, "OOMKilled");
     machine.close().await;
 }
@@ -219,9 +210,11 @@ async fn a_sandbox_whose_pause_dies_is_not_ready_and_can_be_removed() {
     let pause = i32::try_from(holder["pause"]["pid"].as_i64().unwrap()).unwrap();
     let mut events = machine.runtime.subscribe();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pause), nix::sys::signal::Signal::SIGKILL).unwrap();
-    assert_eq!(events.recv().await.unwrap().pod, pod().pod);
-    let status = machine.runtime.pod_status(&pod().pod).await.unwrap();
-    assert!(!status.sandboxes[0].ready);
+    // News of the start may come before it.
+    while machine.runtime.pod_status(&pod().pod).await.unwrap().sandboxes[0].ready {
+        let event = tokio::time::timeout(Duration::from_secs(120), events.recv()).await;
+        assert_eq!(event.unwrap().unwrap().pod, pod().pod);
+    }
     machine.runtime.stop_sandbox(&sandbox).await.unwrap();
     assert_eq!(machine.status(&id).await.exit_code, Some(137));
     machine.close().await;

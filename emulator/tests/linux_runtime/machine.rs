@@ -43,6 +43,9 @@ impl Drop for Data {
     }
 }
 
+/// How often is looked, a hundredth of a second apart: longer than anything here takes on a busy machine.
+const LOOKS: usize = 12_000;
+
 /// One data folder, one runtime, one pod at a time; nothing is left when it ends.
 pub(crate) struct Machine {
     pub(crate) data: Data,
@@ -110,7 +113,7 @@ impl Machine {
     }
 
     pub(crate) async fn ended(&self, id: &ContainerId) -> ContainerStatus {
-        for _ in 0..1000 {
+        for _ in 0..LOOKS {
             let status = self.status(id).await;
             if status.state == ContainerState::Exited {
                 return status;
@@ -122,13 +125,27 @@ impl Machine {
 
     /// Waits until it is so.
     pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
-        for _ in 0..1000 {
+        for _ in 0..LOOKS {
             if is_so() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("it never came to be")
+    }
+
+    /// Waits until a command in a container writes what is so.
+    pub(crate) async fn until_said(&self, id: &ContainerId, command: &[String], is_so: impl Fn(&str) -> bool) {
+        let mut text = String::new();
+        for _ in 0..LOOKS / 10 {
+            let said = self.runtime.exec(id, command, None).await.unwrap();
+            text = String::from_utf8_lossy(&said.output()).into_owned();
+            if is_so(&text) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("in vain: {text}")
     }
 
     /// Runs a container to its end: its status, and what it wrote.

@@ -39,7 +39,8 @@ mod rootless {
         if leave {
             return Ok(());
         }
-        for _ in 0..500 {
+        // Two minutes: longer than anything takes on a busy machine.
+        for _ in 0..12_000 {
             let status = runtime.pod_status(&sandbox.pod).await?;
             if status.containers.iter().all(|one| one.state == ContainerState::Exited) {
                 fs::write(data.join("status.json"), serde_json::to_vec(&status)?)?;

@@ -7,6 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::machine::{Machine, output, pod};
 
+/// Tells the terminal's size, once it has one: the size and what is typed come on ways of their own.
+const SIZE: &str = "until stty size 2>/dev/null | grep ' '; do sleep 0.05; done";
+
 #[tokio::test]
 async fn a_command_runs_in_a_container_with_its_code_output_and_time_limit() {
     let machine = Machine::new().await;
@@ -58,7 +61,7 @@ async fn streams_and_terminals_reach_a_command() {
     session.stdout.unwrap().read_to_string(&mut text).await.unwrap();
     assert_eq!((text.as_str(), session.exit.await), ("over there", Ok(0)));
 
-    let command = ["sh", "-c", "read line; stty size; tty; exit 9"]
+    let command = ["sh", "-c", &format!("read line; {SIZE}; tty; exit 9")]
         .map(str::to_owned)
         .to_vec();
     let request = StreamRequest {
@@ -69,7 +72,6 @@ async fn streams_and_terminals_reach_a_command() {
     };
     let mut session = machine.runtime.stream(&id, &request).await.unwrap();
     session.resize.as_ref().unwrap().send((132, 43)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
     session.stdin.as_mut().unwrap().write_all(b"go\n").await.unwrap();
     let mut text = String::new();
     session.stdout.unwrap().read_to_string(&mut text).await.unwrap();
@@ -117,7 +119,7 @@ async fn a_containers_own_terminal_is_attached_to_and_logged() {
     let config = ContainerConfig {
         tty: true,
         stdin: true,
-        ..machine.container("read line; stty size; test -t 0 && echo terminal; exit 2")
+        ..machine.container(&format!("read line; {SIZE}; test -t 0 && echo terminal; exit 2"))
     };
     let id = machine.start(&sandbox, &config).await;
     let request = StreamRequest {
@@ -128,7 +130,6 @@ async fn a_containers_own_terminal_is_attached_to_and_logged() {
     };
     let mut session = machine.runtime.stream(&id, &request).await.unwrap();
     session.resize.as_ref().unwrap().send((100, 30)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
     session.stdin.as_mut().unwrap().write_all(b"go\n").await.unwrap();
     let mut text = String::new();
     session.stdout.unwrap().read_to_string(&mut text).await.unwrap();

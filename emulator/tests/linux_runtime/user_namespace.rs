@@ -40,6 +40,11 @@ fn volume(from: &Path, to: &str) -> Mount {
     }
 }
 
+/// A command that nobody else on the machine runs.
+fn own_sleep() -> String {
+    format!("sleep {}", 1_000_000 + std::process::id())
+}
+
 /// As whom on the machine processes with this command line run.
 fn users_of(command: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -47,7 +52,7 @@ fn users_of(command: &str) -> Vec<u32> {
         .filter(|entry| {
             fs::read_to_string(entry.path().join("cmdline")).is_ok_and(|line| line == command.replace(' ', "\0") + "\0")
         })
-        .map(|entry| fs::metadata(entry.path()).unwrap().uid())
+        .filter_map(|entry| Some(fs::metadata(entry.path()).ok()?.uid()))
         .collect();
     found.sort_unstable();
     found.dedup();
@@ -68,13 +73,14 @@ async fn root_of_such_a_pod_is_nobody_on_the_machine_and_finds_everything_as_eve
     fs::create_dir(&files).unwrap();
     fs::write(files.join("theirs"), "").unwrap();
     chown(files.join("theirs"), Some(1000), Some(2000)).unwrap();
-    let mut config = machine.container(
-        "owner() { ls -ldn $1 | tr -s ' ' | cut -d' ' -f3,4; }; id -u; \
+    let sleep = own_sleep();
+    let mut config = machine.container(&format!(
+        "owner() {{ ls -ldn $1 | tr -s ' ' | cut -d' ' -f3,4; }}; id -u; \
          for path in / /bin/busybox /etc/owned /made /dev /dev/shm /data /data/theirs /dev/stdout; do \
          echo $path $(owner $path); done; echo new >/data/new; echo new >/etc/new; chown 12:34 /etc/new; owner /etc/new; \
          echo through >/dev/stdout; hostname; cat /proc/sys/net/ipv4/ip_unprivileged_port_start \
-         /proc/sys/kernel/shm_rmid_forced /proc/sys/kernel/msgmax; sleep 5454",
-    );
+         /proc/sys/kernel/shm_rmid_forced /proc/sys/kernel/msgmax; {sleep}",
+    ));
     config.working_dir = "/made".into();
     config.mounts = vec![volume(&files, "/data")];
     let sandbox = machine.runtime.run_sandbox(&own_users()).await.unwrap();
@@ -85,8 +91,8 @@ async fn root_of_such_a_pod_is_nobody_on_the_machine_and_finds_everything_as_eve
         "0\n/ 0 0\n/bin/busybox 0 0\n/etc/owned 33 44\n/made 0 0\n/dev 0 0\n/dev/shm 0 0\n/data 0 0\n\
          /data/theirs 1000 2000\n/dev/stdout 0 0\n12 34\nthrough\np\n7\n1\n4321\n"
     );
-    machine.until(|| !users_of("sleep 5454").is_empty()).await;
-    let first = users_of("sleep 5454")[0];
+    machine.until(|| !users_of(&sleep).is_empty()).await;
+    let first = users_of(&sleep)[0];
     assert!(first >= FIRST && first.is_multiple_of(65536), "{first}");
     assert_eq!(
         fs::metadata(files.join("new")).unwrap().uid(),
@@ -237,11 +243,11 @@ async fn pods_have_no_user_in_common() {
         let mut sandbox = own_users();
         sandbox.pod.uid = name.into();
         let sandbox = machine.runtime.run_sandbox(&sandbox).await.unwrap();
-        let mut config = machine.container("exec sleep 5656");
+        let mut config = machine.container(&format!("exec {}", own_sleep()));
         config.log_path = machine.data.path().join(name).join("0.log");
         started.push(machine.start(&sandbox, &config).await);
     }
-    machine.until(|| users_of("sleep 5656").len() == 2).await;
+    machine.until(|| users_of(&own_sleep()).len() == 2).await;
     machine.close().await;
 }
 

@@ -132,9 +132,10 @@ fn dumb_init_a_zombie_goes_with_the_parent_that_does_not_wait() {
 fn kubernetes_an_orphan_that_ends_later_leaves_no_zombie() {
     let running = Running::init(command());
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", "sleep 0.3 &"]);
+    shell.args(["-c", "sleep 1000 &"]);
     assert!(running.inside(shell).success());
     let orphans = running.children();
     assert_eq!(orphans.len(), 1, "pause has adopted it");
+    kill(orphans[0], Signal::SIGKILL).unwrap();
     until("it is gone, and no zombie", || state(orphans[0]).is_none());
 }

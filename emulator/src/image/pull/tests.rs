@@ -20,6 +20,14 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::*;
 use crate::image::{ImageStore, Images as _, digest};
 
+/// More of it than any of these pulls takes on a busy machine.
+const PATIENCE: Patience = Patience {
+    silence: Duration::from_secs(120),
+    document: Duration::from_secs(120),
+    window: Duration::from_secs(120),
+    least: 1000,
+};
+
 /// A layer that is an empty archive.
 const LAYER: [u8; 1024] = [0; 1024];
 
@@ -58,8 +66,12 @@ impl Hostile {
 
     /// What comes of pulling from it, by someone with a password.
     async fn pull(&self) -> Result<Image, String> {
+        self.pull_within(PATIENCE).await
+    }
+
+    async fn pull_within(&self, patience: Patience) -> Result<Image, String> {
         let folder = tempfile::tempdir().unwrap();
-        let pulled = self.pull_into(&folder).await;
+        let pulled = self.pull_into(&folder, patience).await;
         let work = folder.path().join("work");
         assert_eq!(
             std::fs::read_dir(work).unwrap().count(),
@@ -69,19 +81,13 @@ impl Hostile {
         pulled
     }
 
-    async fn pull_into(&self, folder: &TempDir) -> Result<Image, String> {
+    async fn pull_into(&self, folder: &TempDir, patience: Patience) -> Result<Image, String> {
         let store = ImageStore::open(folder.path(), vec![]).unwrap();
         let name = Reference::parse(&format!("127.0.0.1:{}/a:1", self.port)).unwrap();
         let me = Credentials {
             registry: name.registry.clone(),
             username: "me".to_owned(),
             password: "secret".to_owned(),
-        };
-        let patience = Patience {
-            silence: Duration::from_secs(1),
-            document: Duration::from_secs(2),
-            window: Duration::from_secs(1),
-            least: 1000,
         };
         let pulled = pull_with(&store, &name, &[me], patience).await;
         let start = format!("rpc error: code = Unknown desc = failed to pull and unpack image \"{name}\": ");
@@ -189,7 +195,7 @@ async fn an_honest_registry_is_pulled_from_also_by_way_of_an_index() {
         _ => honest(uri),
     })
     .await;
-    let image = registry.pull_into(&folder).await.unwrap();
+    let image = registry.pull_into(&folder, PATIENCE).await.unwrap();
     assert_eq!(
         (image.config.cmd, image.size),
         (vec!["sh".to_owned()], 1024 + config().len() as u64)
@@ -283,24 +289,44 @@ async fn a_digest_does_not_lead_out_of_the_repository() {
 
 #[tokio::test]
 async fn who_sends_nothing_or_next_to_nothing_is_given_up() {
-    for (slow, said) in [
+    let short = Duration::from_secs(2);
+    let (document, window) = (
+        Patience {
+            document: short,
+            ..PATIENCE
+        },
+        Patience {
+            window: short,
+            ..PATIENCE
+        },
+    );
+    for (slow, patience, said) in [
         (
             is_manifest as fn(&Uri) -> bool,
+            document,
             "failed to resolve image: the registry did not go on within 2s",
         ),
-        (is_config, "failed to copy: the registry did not go on within 2s"),
-        (is_layer, "the registry is too slow: 1"),
+        (
+            is_config,
+            document,
+            "failed to copy: the registry did not go on within 2s",
+        ),
+        (is_layer, window, "the registry is too slow: "),
     ] {
         // The configuration has room for what drips in meanwhile.
         let registry = Hostile::serve(move |uri, _| if slow(uri) { drip() } else { honest(uri) }).await;
-        let error = registry.pull().await.unwrap_err();
+        let error = registry.pull_within(patience).await.unwrap_err();
         assert!(error.contains(said), "{error}");
     }
     let silent = || Response::new(Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()));
     let registry = Hostile::serve(move |uri, _| if is_layer(uri) { silent() } else { honest(uri) }).await;
+    let silence = Patience {
+        silence: short,
+        ..PATIENCE
+    };
     assert_eq!(
-        registry.pull().await.unwrap_err(),
-        "failed to copy: the registry did not go on within 1s"
+        registry.pull_within(silence).await.unwrap_err(),
+        "failed to copy: the registry did not go on within 2s"
     );
 }
 

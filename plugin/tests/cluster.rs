@@ -150,7 +150,8 @@ fn waiting_too_long_ends_with_3() {
             "lifecycle",
             "web",
             "--until=Ready",
-            "--timeout=300ms",
+            // Time enough to be told of the pod.
+            "--timeout=5s",
             "-o",
             "name",
             "-s",
@@ -456,7 +457,7 @@ impl Round {
         *come += 1;
         all.notify_all();
         let waited = all
-            .wait_timeout_while(come, Duration::from_secs(30), |come| *come < self.1)
+            .wait_timeout_while(come, Duration::from_secs(120), |come| *come < self.1)
             .unwrap()
             .1;
         assert!(

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -75,7 +77,25 @@ default_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]
     #[must_use]
     pub fn infra(&self, pod: &str) -> String {
         let id = self.says(&["pod", "inspect", "--format", "{{.InfraContainerID}}", pod]);
-        self.says(&["inspect", "--format", "{{.State.Pid}}", &id])
+        self.pause(&id)
+    }
+
+    /// The process of a container that pause runs in, once it is asleep: podman knows it before it has come to pause.
+    ///
+    /// # Panics
+    /// Where it does not.
+    #[must_use]
+    pub fn pause(&self, container: &str) -> String {
+        let pid = self.says(&["inspect", "--format", "{{.State.Pid}}", container]);
+        let start = Instant::now();
+        loop {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            if status.starts_with("Name:\tpause\n") && status.contains("\nState:\tS ") {
+                return pid;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "no pause: {status}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -3,10 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something that it needs fails")]
 
 use std::fs;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tests::podman::Podman;
 use tests::tools::busybox_archive;
+
+/// Stops a pod, of which nothing has to be killed.
+fn ends_at_once(podman: &Podman, pod: &str) {
+    let start = Instant::now();
+    let _ = podman.says(&["pod", "stop", "--time", "240", pod]);
+    // A busy machine takes its time, but never this much.
+    assert!(
+        start.elapsed() < Duration::from_secs(120),
+        "{:?} of 240 s",
+        start.elapsed()
+    );
+}
 
 #[test]
 fn it_holds_a_pod_and_ends_at_once() {
@@ -16,13 +29,7 @@ fn it_holds_a_pod_and_ends_at_once() {
     let pid = podman.infra("held");
     let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
     assert!(line.starts_with("/pause"), "{line}");
-    let start = Instant::now();
-    let _ = podman.says(&["pod", "stop", "--time", "30", "held"]);
-    assert!(
-        start.elapsed() < Duration::from_secs(15),
-        "the stop took the grace period: {:?}",
-        start.elapsed()
-    );
+    ends_at_once(&podman, "held");
 }
 
 #[test]
@@ -60,7 +67,7 @@ spec:
   - name: main
     image: docker.io/library/busybox:1
     imagePullPolicy: Never
-    command: ['sh', '-c', \"trap 'exit 0' TERM; while :; do sleep 0.1; done\"]
+    command: ['sh', '-c', \"trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done\"]
 ";
     let manifest = podman.path("pod.yaml");
     fs::write(&manifest, pod).unwrap();
@@ -68,13 +75,15 @@ spec:
     let pid = podman.infra("played");
     let proc = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
     assert_eq!(proc("cmdline"), "/pause\0");
+    // Before it has set its trap, a container's first process is deaf to TERM.
     let start = Instant::now();
+    while podman.says(&["logs", "played-main"]) != "ready" {
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not get ready");
+        thread::sleep(Duration::from_millis(100));
+    }
+    // `kube down` alone would kill after 10 s what is slow to end.
+    ends_at_once(&podman, "played");
     let _ = podman.says(&["kube", "down", &manifest]);
-    assert!(
-        start.elapsed() < Duration::from_secs(8),
-        "pause has 10 s: {:?}",
-        start.elapsed()
-    );
 }
 
 #[test]
@@ -82,7 +91,7 @@ fn it_needs_no_user_of_its_own_no_writable_root_and_no_more_calls_than_the_defau
     let podman = Podman::new();
     let run = "run --detach --network none --read-only --read-only-tmpfs=false --cap-drop all --name alone localhost/pause:test";
     let _ = podman.says(&run.split(' ').collect::<Vec<_>>());
-    let pid = podman.says(&["inspect", "--format", "{{.State.Pid}}", "alone"]);
+    let pid = podman.pause("alone");
     let proc = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
     let status = proc("status");
     for line in [
@@ -98,7 +107,7 @@ fn it_needs_no_user_of_its_own_no_writable_root_and_no_more_calls_than_the_defau
     let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/")).unwrap();
     let options = root.split(' ').nth(5).unwrap();
     assert!(options.starts_with("ro"), "{root}");
-    let _ = podman.says(&["stop", "--time", "30", "alone"]);
+    let _ = podman.says(&["stop", "--time", "240", "alone"]);
     let code = podman.says(&["inspect", "--format", "{{.State.ExitCode}}", "alone"]);
     let log = podman.says(&["logs", "alone"]);
     assert_eq!(code, "0", "{log}");

@@ -206,8 +206,9 @@ fn below_the_emulator_a_thousand_orphans_leave_no_zombie() {
         {name: main, image: 'busybox:1', imagePullPolicy: Never, command: [sleep, '1000']}], terminationGracePeriodSeconds: 0}}";
     let _ = kubectl.feed("apply -f -", pod).succeeded();
     kubectl.until_ready("held");
-    let script = "i=0; while [ $i -lt 1000 ]; do (sleep 2 &); i=$((i+1)); done; \
-                  ps -o ppid,comm | grep -c '^ *1 sleep'";
+    let script = "i=0; while [ $i -lt 1000 ]; do (sleep 1000 &); i=$((i+1)); done; \
+                  orphans=$(ps -o pid,ppid,comm | awk '$2 == 1 && $3 == \"sleep\" {print $1}'); \
+                  echo $orphans | wc -w; kill $orphans";
     let mut command = kubectl.command("exec held -- sh -c");
     command.arg(script);
     let adopted: u32 = Output::of(&mut command).succeeded().trim().parse().unwrap();

@@ -26,7 +26,8 @@ fn the_simple_pod_serves() {
         "/api/v1/namespaces/{}/pods/kubernetes-simple-pod:8080/proxy/etc/passwd",
         namespace.name
     );
-    assert!(kubectl.says(&format!("get --raw {path}")).starts_with("root:"));
+    // It is ready once it runs, which its port needs a moment more for.
+    kubectl.until(&format!("get --raw {path}"), |answer| answer.starts_with("root:"));
 }
 
 #[test]
@@ -39,7 +40,9 @@ fn the_init_containers_run_in_order_and_then_the_app() {
     let log = |container: &str| kubectl.says(&format!("logs kubernetes-simple-pod -c {container}"));
     assert_eq!(log("init-myservice"), "helloworld01\n");
     assert_eq!(log("init-mydb"), "helloworld02\n");
-    assert_eq!(log("kubernetes-simple-pod"), "The app is running!\n");
+    kubectl.until("logs kubernetes-simple-pod -c kubernetes-simple-pod", |log| {
+        log == "The app is running!\n"
+    });
 }
 
 /// A file that goes with the test.

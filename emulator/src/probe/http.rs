@@ -314,7 +314,7 @@ mod tests {
         (serving, request, Arc::new(Echo::at(0)))
     }
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PATIENCE: Duration = Duration::from_secs(120);
 
     #[tokio::test]
     async fn headers_are_written_as_go_writes_them() {

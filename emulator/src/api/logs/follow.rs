@@ -241,7 +241,7 @@ mod tests {
     }
 
     async fn next(receiver: &mut mpsc::Receiver<Bytes>) -> Option<String> {
-        let read = tokio::time::timeout(Duration::from_secs(10), receiver.recv());
+        let read = tokio::time::timeout(Duration::from_secs(120), receiver.recv());
         Some(String::from_utf8(read.await.unwrap()?.to_vec()).unwrap())
     }
 

@@ -16,6 +16,9 @@ use tokio_tungstenite::{
 
 use super::{echo_runtime::Echo, *};
 
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 async fn handle(State(runtime): State<SharedRuntime>, request: Request<Body>) -> axum::response::Response {
     let pod = json!({"metadata": {"name": "p", "namespace": "n", "uid": "u"},
         "spec": {"nodeName": "emulator", "containers": [{"name": "a"}]}});
@@ -83,10 +86,7 @@ async fn websocket(target: &str, protocols: &str) -> WebSocketStream<TcpStream> 
 /// All that comes until the server closes: by channel.
 async fn messages(socket: &mut WebSocketStream<TcpStream>) -> Vec<(u8, String)> {
     let mut all = Vec::new();
-    while let Some(Ok(message)) = tokio::time::timeout(Duration::from_secs(10), socket.next())
-        .await
-        .unwrap()
-    {
+    while let Some(Ok(message)) = tokio::time::timeout(PATIENCE, socket.next()).await.unwrap() {
         if let Message::Binary(data) = message {
             all.push((data[0], String::from_utf8_lossy(&data[1..]).into_owned()));
         }
@@ -178,7 +178,7 @@ impl<C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> SpdyClient<C> {
     async fn next(&mut self) -> Option<(u32, String, bool)> {
         loop {
             let mut head = [0; 8];
-            let read = tokio::time::timeout(Duration::from_secs(10), self.0.read_exact(&mut head));
+            let read = tokio::time::timeout(PATIENCE, self.0.read_exact(&mut head));
             read.await.unwrap().ok()?;
             let length = u32::from_be_bytes([0, head[5], head[6], head[7]]);
             let mut body = vec![0; length as usize];

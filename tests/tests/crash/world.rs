@@ -96,7 +96,7 @@ impl World {
             for pid in holders(|target| target == lock) {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
-            assert!(began.elapsed() < Duration::from_secs(5), "it outlives SIGKILL");
+            assert!(began.elapsed() < Duration::from_secs(60), "it outlives SIGKILL");
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -125,10 +125,14 @@ mod tests {
         }
     }
 
-    /// A port that nobody has just now.
-    async fn free() -> u16 {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        listener.local_addr().unwrap().port()
+    /// A port that nobody has, and that nobody gets meanwhile: it lies below those that the kernel gives to whoever asks
+    /// for any, and other tests look for theirs elsewhere.
+    fn free() -> u16 {
+        let first = u16::try_from(10_000 + std::process::id() % 2_000 * 10).unwrap();
+        let mut ports = first..first + 10;
+        ports
+            .find(|port| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+            .unwrap()
     }
 
     #[test]
@@ -151,7 +155,7 @@ mod tests {
             stream.write_all(b"hello").await.unwrap();
         });
         let runtime: SharedRuntime = Arc::new(Echo::at(0));
-        let host = free().await;
+        let host = free();
         let ports = HostPorts::bind(&[port(host, container, "TCP")], &runtime)
             .await
             .unwrap();

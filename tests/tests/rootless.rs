@@ -5,7 +5,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::Duration,
 };
 
@@ -166,18 +166,22 @@ fn storage_is_limited_without_cgroups_too() {
 }
 
 /// What a server answers, where there is one. The emulator of another may have a pod of the same address.
-fn get(address: &str) -> Option<String> {
-    let mut stream = TcpStream::connect_timeout(&address.parse().unwrap(), Duration::from_secs(1)).ok()?;
+fn get(address: &str, patience: Duration) -> Option<String> {
+    let mut stream = TcpStream::connect_timeout(&address.parse().unwrap(), patience).ok()?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     Some(answer.lines().last().unwrap_or_default().to_owned())
 }
 
-/// A port that nobody has just now.
+/// A port that nobody has, and that nobody gets meanwhile: it lies below those that the kernel gives to whoever asks for
+/// any, and other tests look for theirs elsewhere.
 fn free() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    let first = u16::try_from(10_000 + std::process::id() % 2_000 * 10).unwrap();
+    let mut ports = first..first + 10;
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 #[test]
@@ -187,19 +191,20 @@ fn a_pod_is_reached_by_its_host_port_and_not_by_its_address() {
     let words = format!("hello from {}", std::process::id());
     let serve = |port| format!("mkdir /www; echo {words} > /www/index.html; exec httpd -f -p {port} -h /www");
     let ready = |port| json!({"httpGet": {"path": "/", "port": port}, "periodSeconds": 1});
+    let long = Duration::from_secs(60);
     let port = free();
     let ports = json!({"ports": [{"containerPort": 8080, "hostPort": port}], "readinessProbe": ready(8080)});
     world.run("port", &serve(8080), &ports, &json!({}));
     world.kubectl.until_ready("port");
-    assert_eq!(get(&format!("127.0.0.1:{port}")).as_ref(), Some(&words));
+    assert_eq!(get(&format!("127.0.0.1:{port}"), long).as_ref(), Some(&words));
     let address = world.kubectl.says("get pod port -o jsonpath={.status.podIP}:8080");
-    assert_ne!(get(&address), Some(words.clone()), "{address}");
+    assert_ne!(get(&address, Duration::from_secs(1)), Some(words.clone()), "{address}");
 
     let port = free();
     let ports = json!({"ports": [{"containerPort": port, "hostPort": port}], "readinessProbe": ready(port)});
     world.run("network", &serve(port), &ports, &json!({"hostNetwork": true}));
     world.kubectl.until_ready("network");
-    assert_eq!(get(&format!("127.0.0.1:{port}")).as_ref(), Some(&words));
+    assert_eq!(get(&format!("127.0.0.1:{port}"), long).as_ref(), Some(&words));
 }
 
 #[test]

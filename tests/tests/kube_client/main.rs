@@ -38,9 +38,13 @@ impl World {
 
     /// Creates a pod and waits until it runs.
     async fn run(&self, name: &str, command: &str) -> Pod {
+        self.run_pod(&pod(name, command)).await
+    }
+
+    async fn run_pod(&self, pod: &Pod) -> Pod {
         let pods = self.pods();
-        pods.create(&PostParams::default(), &pod(name, command)).await.unwrap();
-        let running = await_condition(pods, name, is_pod_running());
+        pods.create(&PostParams::default(), pod).await.unwrap();
+        let running = await_condition(pods, pod.metadata.name.as_ref().unwrap(), is_pod_running());
         running.await.unwrap().unwrap()
     }
 }

@@ -2,7 +2,8 @@
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{
-    Api, DeleteParams, EvictParams, ListParams, Patch, PatchParams, PostParams, Preconditions, ValidationDirective,
+    Api, AttachParams, DeleteParams, EvictParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
+    ValidationDirective,
 };
 use kube::runtime::conditions::is_deleted;
 use kube::runtime::wait::await_condition;
@@ -104,8 +105,10 @@ async fn applied_fields_belong_to_who_applied_them() {
 async fn an_evicted_pod_says_why_and_goes() {
     let world = World::new().await;
     let pods = world.pods();
-    let slow = "trap 'sleep 0.5; exit 0' TERM; while :; do sleep 0.1; done";
-    let uid = world.run("sleeper", slow).await.metadata.uid.unwrap();
+    // It goes when it has been looked at: deaf to TERM, as a first process without a trap is.
+    let mut deaf = pod("sleeper", "until [ -e /end ]; do sleep 0.1; done");
+    deaf.spec.as_mut().unwrap().termination_grace_period_seconds = Some(600);
+    let uid = world.run_pod(&deaf).await.metadata.uid.unwrap();
     let dry = EvictParams {
         post_options: PostParams {
             dry_run: true,
@@ -133,6 +136,9 @@ async fn an_evicted_pod_says_why_and_goes() {
     assert_eq!(condition.status, "True");
     assert_eq!(condition.reason.as_deref(), Some("EvictionByEvictionAPI"));
     assert_eq!(condition.message.as_deref(), Some("Eviction API: evicting"));
+    let parameters = AttachParams::default();
+    let mut end = pods.exec("sleeper", ["touch", "/end"], &parameters).await.unwrap();
+    end.take_status().unwrap().await.unwrap();
     await_condition(pods.clone(), "sleeper", is_deleted(&uid))
         .await
         .unwrap();

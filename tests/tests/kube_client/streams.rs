@@ -68,15 +68,15 @@ async fn a_terminal_has_the_size_that_the_client_says() {
     let world = World::new().await;
     world.run("sleeper", SLEEP).await;
     let terminal = AttachParams::default().stdin(true).tty(true).stderr(false);
-    let command = ["sh", "-c", "read start; stty size"];
+    // The size has a channel of its own: it may come after what is typed.
+    let size = "read start; until stty size 2>/dev/null | grep ' '; do sleep 0.1; done";
+    let command = ["sh", "-c", size];
     let mut process = world.pods().exec("sleeper", command, &terminal).await.unwrap();
     let mut size = process.terminal_size().unwrap();
     futures::SinkExt::send(&mut size, TerminalSize { height: 33, width: 77 })
         .await
         .unwrap();
     let mut stdin = process.stdin().unwrap();
-    // The size has a channel of its own: it is there well before the answer is asked for.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     stdin.write_all(b"\n").await.unwrap();
     let said = output(&mut process).await;
     assert!(said.contains("33 77"), "{said:?}");

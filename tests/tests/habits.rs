@@ -115,7 +115,7 @@ fn flags_are_taken_and_mistakes_are_said_as_kubectl_has_them() {
         &format!("web --insecure-skip-tls-verify --certificate-authority {file}"),
         "web --insecure-skip-tls-verify=maybe",
         "web --request-timeout 1x",
-        "web --request-timeout 5",
+        "web --request-timeout 500",
         &format!("web --cache-dir {folder}/cache"),
         "web --disable-compression",
         "web --proxy-url http://127.0.0.1:1",

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -37,6 +40,8 @@ pub(crate) struct Load {
     pods: Arc<Mutex<Pods>>,
     counts: Arc<Mutex<BTreeMap<&'static str, u64>>>,
     clients: JoinSet<()>,
+    /// Whether the clients are to begin nothing more.
+    resting: Arc<AtomicBool>,
     shared: PathBuf,
 }
 
@@ -83,6 +88,7 @@ impl Load {
             pods: Arc::default(),
             counts: Arc::default(),
             clients: JoinSet::new(),
+            resting: Arc::default(),
             shared: world.shared(),
         }
     }
@@ -93,17 +99,18 @@ impl Load {
         self.check(&client).await;
         for maps in &self.maps {
             let (maps, random, counts) = (maps.clone(), self.random.clone(), self.counts.clone());
-            let api = Api::default_namespaced(client.clone());
+            let (api, resting) = (Api::default_namespaced(client.clone()), self.resting.clone());
             self.clients.spawn(async move {
-                while change_map(&api, &maps, &random).await {
+                while !resting.load(Ordering::Relaxed) && change_map(&api, &maps, &random).await {
                     count(&counts, "changes of config maps");
                 }
             });
         }
         let (pods, random, counts) = (self.pods.clone(), self.random.clone(), self.counts.clone());
         let (api, shared) = (Api::default_namespaced(client), self.shared.clone());
+        let resting = self.resting.clone();
         self.clients.spawn(async move {
-            while change_pods(&api, &pods, &random, &counts, &shared).await {
+            while !resting.load(Ordering::Relaxed) && change_pods(&api, &pods, &random, &counts, &shared).await {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
@@ -112,6 +119,17 @@ impl Load {
     /// The emulator is gone; what was asked last has no answer.
     pub(crate) async fn pause(&mut self) {
         self.clients.abort_all();
+        self.ended().await;
+    }
+
+    /// Lets the clients come to the end of what they have begun: an emulator that lives may yet do what nobody waits for.
+    async fn rest(&mut self) {
+        self.resting.store(true, Ordering::Relaxed);
+        self.ended().await;
+        self.resting.store(false, Ordering::Relaxed);
+    }
+
+    async fn ended(&mut self) {
         while let Some(ended) = self.clients.join_next().await {
             if let Err(error) = ended
                 && error.is_panic()
@@ -163,7 +181,7 @@ impl Load {
     /// Waits until nothing is on its way: pods that were deleted are gone, those that run have one sandbox, and no
     /// sandbox is without its pod.
     pub(crate) async fn settle(&mut self, world: &World) {
-        self.pause().await;
+        self.rest().await;
         let client = client(world).await;
         let began = Instant::now();
         loop {
@@ -211,7 +229,7 @@ impl Load {
 
     /// Deletes all pods, and waits until nothing of them is left.
     pub(crate) async fn finish(&mut self, world: &World) {
-        self.pause().await;
+        self.rest().await;
         let client = client(world).await;
         let api: Api<Object> = Api::default_namespaced(client.clone());
         for pod in self.pods.lock().unwrap().values_mut() {

@@ -127,6 +127,8 @@ impl Command {
                         while progress.load(Ordering::Relaxed) != before || !is_through() {
                             before = progress.load(Ordering::Relaxed);
                             tokio::select! {
+                                // Where the machine stood still, there may be both more to read and no more time.
+                                biased;
                                 () = &mut reading => break,
                                 () = tokio::time::sleep(SILENCE) => {}
                             }
@@ -224,6 +226,37 @@ async fn forward(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::streaming::echo_runtime::Echo;
+
+    /// Starts one of several, which share the thread: together they keep it busy for longer than output may be silent.
+    fn start(runtime: &SharedRuntime) -> mpsc::Receiver<Output> {
+        let command = Command {
+            target: Target::Exec,
+            container: Ok(ContainerId("c".into())),
+            request: StreamRequest {
+                command: vec!["still".into()],
+                stdout: true,
+                ..StreamRequest::default()
+            },
+            runtime: runtime.clone(),
+        };
+        let (output, said) = mpsc::channel(8);
+        tokio::spawn(command.run(mpsc::channel(1).1, output));
+        said
+    }
+
+    #[tokio::test]
+    async fn what_is_written_while_the_machine_stands_still_is_read() {
+        let runtime: SharedRuntime = Arc::new(Echo::at(0));
+        let all: Vec<_> = (0..8).map(|_| start(&runtime)).collect();
+        for mut said in all {
+            let first = said.recv().await;
+            assert!(
+                matches!(&first, Some(Output::Stdout(bytes)) if bytes == "late"),
+                "{first:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_terminals_size_is_read() {

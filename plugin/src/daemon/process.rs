@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long an emulator may take to come up, or a killed one to go, before that is said instead of waited for.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The one line that a starting emulator tells the process that started it.
 #[derive(Serialize, Deserialize)]

@@ -17,7 +17,6 @@ use tempfile::TempDir;
 use crate::kubectl::{Kubectl, Version};
 use crate::output::Output;
 use crate::tools;
-use crate::turn::Turn;
 
 /// Longer than `tests/cluster/run` waits for the node.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -31,7 +30,6 @@ pub struct Cluster {
     pid: u64,
     folder: PathBuf,
     _users: File,
-    _turn: Turn,
 }
 
 impl Cluster {
@@ -42,7 +40,6 @@ impl Cluster {
     #[must_use]
     pub fn shared() -> Self {
         let programs = tools::prepared(tools::cache().join("cluster-1.20"));
-        let turn = Turn::shared();
         let state = state();
         fs::create_dir_all(&state).expect("the target folder can be written");
         let starting = lock_file(&state.join("starting"));
@@ -54,7 +51,6 @@ impl Cluster {
             pid,
             folder,
             _users: users,
-            _turn: turn,
         }
     }
 

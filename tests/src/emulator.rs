@@ -7,20 +7,16 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::kubectl::{Kubectl, Version};
-use crate::leftovers::Machine;
+use crate::leftovers::uses_of;
 use crate::output::Output;
 use crate::tools;
-use crate::turn::Turn;
 
 /// A running emulator.
 ///
-/// Several run beside each other. [`Emulator::alone`] makes one that has the machine for itself, so that what it leaves
-/// behind can be told from what others use.
+/// Several run beside each other.
 #[derive(Debug)]
 pub struct Emulator {
     folder: TempDir,
-    _turn: Turn,
-    before: Option<Machine>,
 }
 
 impl Emulator {
@@ -36,17 +32,8 @@ impl Emulator {
     /// Where it does not start.
     #[must_use]
     pub fn start_with(arguments: &[&str]) -> Self {
-        let emulator = Self::prepare(false);
+        let emulator = Self::prepare();
         emulator.up(arguments);
-        emulator
-    }
-
-    /// Starts one while no other test has one.
-    #[must_use]
-    pub fn alone() -> Self {
-        let mut emulator = Self::prepare(true);
-        emulator.before = Some(Machine::now());
-        emulator.up(&[]);
         emulator
     }
 
@@ -55,17 +42,12 @@ impl Emulator {
     /// # Panics
     /// Where the machine has no room for its folder.
     #[must_use]
-    pub fn prepare(alone: bool) -> Self {
-        let turn = if alone { Turn::alone() } else { Turn::shared() };
+    pub fn prepare() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("kubectl-pod-test-")
             .tempdir()
             .expect("a folder");
-        Self {
-            folder,
-            _turn: turn,
-            before: None,
-        }
+        Self { folder }
     }
 
     /// Starts it, also anew, and loads the image of the cases.
@@ -179,12 +161,8 @@ impl Emulator {
     /// Where it does not stop, or leaves something behind.
     pub fn stop(&self) {
         let _ = self.command(&["stop"]).succeeded();
-        let left = Machine::uses_of(&self.data());
+        let left = uses_of(&self.data());
         assert!(left.is_empty(), "left behind: {left:#?}");
-        if let Some(before) = &self.before {
-            let more = Machine::now().beyond(before);
-            assert!(more.is_empty(), "left behind: {more:#?}");
-        }
     }
 }
 

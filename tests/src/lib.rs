@@ -17,6 +17,5 @@ pub mod output;
 pub mod podman;
 pub mod registry;
 pub mod tools;
-pub mod turn;
 #[cfg(unix)]
 pub mod user;

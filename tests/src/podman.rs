@@ -9,7 +9,6 @@ use tempfile::TempDir;
 
 use crate::output::Output;
 use crate::tools::{plugin, prepared};
-use crate::turn::Turn;
 
 /// The name of the pause image there.
 const IMAGE: &str = "localhost/pause:test";
@@ -18,7 +17,6 @@ const IMAGE: &str = "localhost/pause:test";
 #[derive(Debug)]
 pub struct Podman {
     folder: TempDir,
-    _turn: Turn,
 }
 
 impl Podman {
@@ -33,7 +31,6 @@ impl Podman {
                 .prefix("kubectl-pod-podman-")
                 .tempdir()
                 .expect("a folder"),
-            _turn: Turn::shared(),
         };
         // The limits are for machines on which nobody may raise them, runc for hybrid cgroups.
         let machine = "[containers]

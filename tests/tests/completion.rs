@@ -56,7 +56,7 @@ fn kubectl_completes_pods_namespaces_contexts_topics_and_flags() {
 fn the_script_that_the_plugin_writes_completes_as_well() {
     use std::os::unix::fs::PermissionsExt;
 
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let kubectl = emulator.kubectl(Version::Current);
     let script = emulator.plugin(&["completion"]).succeeded();
     let path = emulator.folder().join("bin");

@@ -14,7 +14,7 @@ use tests::tools::conformance;
 const ROUNDS: usize = 3;
 
 fn conforms(case: &str) {
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let manifests = emulator.folder().join("manifests");
     fs::create_dir(&manifests).unwrap();
     emulator.up(&["--static-pod-path", &manifests.to_string_lossy()]);

@@ -16,7 +16,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tests::{emulator::Emulator, leftovers::Machine};
+use tests::{emulator::Emulator, leftovers::uses_of};
 
 const RUNS: &str = "apiVersion: v1
 kind: Pod
@@ -26,10 +26,6 @@ spec:
   containers:
   - {name: main, image: localhost/host, command: [sleep, '1000']}
 ";
-
-fn uses(folder: &Path) -> Vec<String> {
-    Machine::uses_of(folder)
-}
 
 /// A disk of a size, at a folder, for as long as it is kept.
 struct Disk<'a>(&'a Path);
@@ -55,7 +51,7 @@ impl Drop for Disk<'_> {
 
 #[test]
 fn a_command_that_is_killed_leaves_nothing_behind() {
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let manifest = emulator.file("pod.yaml", RUNS);
     let temporary = emulator.folder().join("tmp");
     fs::create_dir(&temporary).unwrap();
@@ -77,7 +73,7 @@ fn a_command_that_is_killed_leaves_nothing_behind() {
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
         child.wait().unwrap();
         let began = Instant::now();
-        let left = || (fs::read_dir(&temporary).unwrap().count(), uses(&temporary));
+        let left = || (fs::read_dir(&temporary).unwrap().count(), uses_of(&temporary));
         while left() != (0, Vec::new()) {
             assert!(
                 began.elapsed() < Duration::from_secs(60),
@@ -115,7 +111,7 @@ fn a_second_start_says_that_it_runs_and_leads_another_kubeconfig_there() {
 
 #[test]
 fn starts_at_the_same_time_are_one_start() {
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let outputs: Vec<_> = thread::scope(|scope| {
         let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| emulator.start_again(&[]))).collect();
         starts.into_iter().map(|start| start.join().unwrap()).collect()
@@ -130,7 +126,7 @@ fn starts_at_the_same_time_are_one_start() {
 
 #[test]
 fn a_stop_while_it_starts_leaves_nothing_running() {
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let kubectl = emulator.kubectl(tests::kubectl::Version::Current);
     for after in [0, 2, 5, 10, 20] {
         let _ = emulator.start_again(&[]).succeeded();
@@ -150,7 +146,7 @@ fn a_stop_while_it_starts_leaves_nothing_running() {
             let _ = emulator.command(&["stop"]).succeeded();
         });
         let _ = emulator.command(&["stop"]).succeeded();
-        let left = uses(&emulator.data());
+        let left = uses_of(&emulator.data());
         assert!(left.is_empty(), "after {after} ms: {left:#?}");
     }
 }
@@ -166,7 +162,7 @@ fn refusal(emulator: &Emulator, words: &[&str]) -> String {
 
 #[test]
 fn a_disk_that_is_in_the_way_of_a_start_is_said() {
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let data = emulator.data();
     {
         let disk = Disk::at(&data, "size=4m,mode=700");
@@ -176,15 +172,15 @@ fn a_disk_that_is_in_the_way_of_a_start_is_said() {
     let _disk = Disk::at(&data, "size=64k,mode=700");
     assert!(refusal(&emulator, &[]).contains("No space left on device"));
     assert!(
-        uses(&data).iter().all(|use_| use_.starts_with("mount")),
+        uses_of(&data).iter().all(|use_| use_.starts_with("mount")),
         "{:?}",
-        uses(&data)
+        uses_of(&data)
     );
 }
 
 #[test]
 fn what_is_in_the_way_of_a_start_is_said() {
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let data = emulator.data();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

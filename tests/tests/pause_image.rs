@@ -176,7 +176,7 @@ fn containerd_reads_its_setting() {
 
 #[test]
 fn the_emulator_holds_a_pod_with_what_was_loaded() {
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let data = emulator.data();
     let loaded = emulator
         .plugin(&[

@@ -36,7 +36,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let emulator = Emulator::prepare(false);
+        let emulator = Emulator::prepare();
         let said = emulator.up_within(NOBODY);
         let kubectl = emulator.kubectl(Version::Current);
         Self {
@@ -235,7 +235,7 @@ fn sysctls_of_the_pods_own_namespaces_are_set() {
 
 /// `lifecycle --emulate` of a pod that ends well, by way of another program.
 fn emulate_within(program: &[&str]) -> Output {
-    let emulator = Emulator::prepare(false);
+    let emulator = Emulator::prepare();
     let pod = "{apiVersion: v1, kind: Pod, metadata: {name: ends}, spec: {restartPolicy: Never, containers: [\
                {name: main, image: localhost/host, command: ['true']}]}}";
     let manifest = emulator.file("pod.yaml", pod);

@@ -14,7 +14,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tests::{emulator::Emulator, leftovers::Machine};
+use tests::{emulator::Emulator, leftovers::uses_of};
 
 use crate::random::Random;
 
@@ -34,7 +34,7 @@ impl World {
     }
 
     fn new(small_disk: bool) -> Self {
-        let emulator = Emulator::prepare(false);
+        let emulator = Emulator::prepare();
         fs::create_dir(emulator.folder().join("shared")).unwrap();
         let world = Self { emulator, small_disk };
         if small_disk {
@@ -165,7 +165,7 @@ impl World {
         let data = self.data();
         self.emulator.stop();
         let mut left = self.contained();
-        left.extend(Machine::uses_of(&data));
+        left.extend(uses_of(&data));
         assert!(left.is_empty(), "left behind: {left:#?}");
         let left = named_after(&data);
         assert!(left.is_empty(), "left behind: {left:#?}");

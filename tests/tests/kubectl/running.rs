@@ -93,7 +93,11 @@ fn exec_on_a_terminal(version: Version) {
     );
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-    let output = Output::of(script.env("KUBECONFIG", world.emulator.kubeconfig()));
+    let output = Output::of(
+        script
+            .env("KUBECONFIG", world.emulator.kubeconfig())
+            .env("HOME", world.emulator.folder()),
+    );
     assert_eq!(output.code, 0, "{output:#?}");
     assert!(
         output.stdout.contains("33 77") && output.stdout.contains("/dev/pts/"),

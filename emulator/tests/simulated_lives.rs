@@ -157,7 +157,8 @@ fn check_phases(life: &Life) -> Result<(), TestCaseError> {
             regular: list(&pod.status.container_statuses),
             ephemeral: Vec::new(),
         };
-        let expected = [false, true].map(|ended| phase(&pod, &statuses, ended).as_str());
+        // Only sidecars ask whether the pod has begun, and there are none.
+        let expected = [false, true].map(|ended| phase(&pod, &statuses, false, ended).as_str());
         let published = pod.status.phase.as_deref().unwrap_or_default();
         let is_ending = number < last && matches!(expected[1], "Succeeded" | "Failed");
         let goes_on = matches!(published, "Pending" | "Running");

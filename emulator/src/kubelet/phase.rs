@@ -76,9 +76,12 @@ impl Count {
     }
 }
 
-/// The phase. `ended`: no container of the pod will run any more.
-pub fn phase(pod: &Pod, statuses: &Statuses, ended: bool) -> Phase {
-    let mut initializing = false;
+/// The phase. `begun`: a regular container was made in the sandbox that stands. `ended`: no container of the pod will run
+/// any more.
+pub fn phase(pod: &Pod, statuses: &Statuses, begun: bool, ended: bool) -> Phase {
+    // Init containers that have work to do keep the pod Pending however far it was before: after the loss of its sandbox,
+    // and where all its containers start anew. Sidecars do so only until the pod has begun (`kubelet_pods.go`, `getPhase`).
+    let (mut initializing, mut awaits_sidecars) = (false, false);
     for declared in pod.init() {
         let Some(status) = statuses.of(declared.name()) else {
             initializing = true;
@@ -87,7 +90,7 @@ pub fn phase(pod: &Pod, statuses: &Statuses, ended: bool) -> Phase {
         let state = state(status);
         if declared.kind == Kind::Sidecar {
             let starting = state.running.is_some() && status.started != Some(true);
-            initializing |= starting || (state.waiting.is_some() && last_exit(status).is_none());
+            awaits_sidecars |= starting || (state.waiting.is_some() && last_exit(status).is_none());
             continue;
         }
         match state
@@ -116,10 +119,7 @@ pub fn phase(pod: &Pod, statuses: &Statuses, ended: bool) -> Phase {
         count.add(statuses.of(declared.name()));
     }
 
-    let begun = pod
-        .regular()
-        .any(|declared| statuses.of(declared.name()).is_some_and(has_begun));
-    if (initializing && !begun) || count.waiting > 0 {
+    if initializing || (awaits_sidecars && !begun) || count.waiting > 0 {
         return Phase::Pending;
     }
     if count.unknown > 0 {
@@ -147,11 +147,6 @@ pub fn phase(pod: &Pod, statuses: &Statuses, ended: bool) -> Phase {
         (_, _, true) => Phase::Succeeded,
         (_, _, false) => Phase::Failed,
     }
-}
-
-fn has_begun(status: &ContainerStatus) -> bool {
-    let state = state(status);
-    state.running.is_some() || state.terminated.is_some() || last_exit(status).is_some()
 }
 
 fn last_exit_while_waiting(status: &ContainerStatus) -> Option<i32> {
@@ -286,11 +281,34 @@ mod tests {
             ),
         ];
         for (policy, init, states, ended, expected) in rows {
+            let begun = states
+                .iter()
+                .any(|(name, state)| matches!(*name, "a" | "b") && *state != "waiting");
             assert_eq!(
-                phase(&pod(policy, (*init).clone()), &statuses(states), *ended),
+                phase(&pod(policy, (*init).clone()), &statuses(states), begun, *ended),
                 *expected,
                 "{policy} {states:?}"
             );
         }
+    }
+    #[test]
+    fn what_starts_from_its_beginning_is_pending_while_it_initializes() {
+        let init = pod(
+            "Always",
+            json!([{"name": "i"}, {"name": "s", "restartPolicy": "Always"}]),
+        );
+        let of = |init_state: &str, sidecar: &str, begun: bool| {
+            let states = [
+                ("i", init_state),
+                ("s", sidecar),
+                ("a", "waiting 1"),
+                ("b", "waiting 1"),
+            ];
+            phase(&init, &statuses(&states), begun, false)
+        };
+        assert_eq!(of("waiting 137", "waiting 137", false), Phase::Running);
+        assert_eq!(of("running", "waiting 137", false), Phase::Pending);
+        assert_eq!(of("ended 0", "waiting", false), Phase::Pending);
+        assert_eq!(of("ended 0", "running", false), Phase::Running);
     }
 }

@@ -90,7 +90,7 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
     } = sources;
     let mut statuses = sources.statuses();
     let before = previous.phase.as_deref().and_then(Phase::parse).unwrap_or_default();
-    let mut now = phase(pod, &statuses, life > Life::Running);
+    let mut now = phase(pod, &statuses, seen.has_begun(pod), life > Life::Running);
     if before.is_terminal() {
         now = before;
     }

@@ -42,6 +42,15 @@ impl Seen {
         self.newest(name).filter(|status| status.sandbox == *sandbox)
     }
 
+    /// Whether a container of `spec.containers` was made in the sandbox that stands (`pkg/kubelet/container/helpers.go`,
+    /// `HasAnyActiveRegularContainerStarted`).
+    pub fn has_begun(&self, pod: &Pod) -> bool {
+        self.sandbox().is_some_and(|newest| newest.ready)
+            && pod
+                .regular()
+                .any(|declared| self.newest_here(declared.name()).is_some())
+    }
+
     /// Containers whose first process runs.
     pub fn running(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.status

@@ -114,6 +114,30 @@ impl Sources<'_> {
         statuses
     }
 
+    /// What was told last, with what readiness probes have found since: no more of a container is told until its pod has
+    /// ended (`status_manager.go`, `SetContainerReadiness`).
+    pub fn told_with_readiness(&self) -> Statuses {
+        let with_readiness = |list: &Option<Vec<ContainerStatus>>| {
+            let mut told = list.clone().unwrap_or_default();
+            for status in &mut told {
+                let declared = self.pod.container(&status.name);
+                let probed = declared.is_some_and(|declared| declared.container.readiness_probe.is_some());
+                let newest = self.seen.newest(&status.name).filter(|_| probed);
+                if let Some(newest) = newest
+                    && status.container_id.as_ref() == Some(&self.container_id(newest))
+                {
+                    status.ready = self.results.get(&newest.id, ProbeKind::Readiness) == Some(Finding::Success);
+                }
+            }
+            told
+        };
+        Statuses {
+            init: with_readiness(&self.previous.init_container_statuses),
+            regular: with_readiness(&self.previous.container_statuses),
+            ephemeral: self.previous.ephemeral_container_statuses.clone().unwrap_or_default(),
+        }
+    }
+
     fn status(&self, declared: &Declared) -> ContainerStatus {
         let mut status = match self.seen.newest(declared.name()) {
             Some(newest) => self.with_instances(declared, newest),

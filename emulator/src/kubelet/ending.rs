@@ -1,6 +1,6 @@
 //! How a pod ends: its containers are killed, its last status is written, and what it had is given back.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use super::{
     desired::Desired,
@@ -34,7 +34,7 @@ impl Worker {
         self.is_ending = true;
         self.was_initialized = has_initialized(&self.pod, self.publisher.published());
         let mut again = false;
-        loop {
+        'ending: loop {
             let seen = match self.observe().await {
                 Ok(seen) => seen,
                 Err(_) => {
@@ -48,9 +48,10 @@ impl Worker {
             let grace = of_verdict
                 .or(wanted.grace())
                 .unwrap_or_else(|| self.pod.termination_grace());
+            let (node, pod) = (self.node.clone(), self.pod.clone());
             let killer = Killer {
-                node: &self.node,
-                pod: &self.pod,
+                node: &node,
+                pod: &pod,
                 seen: &seen,
                 // However short, it is time enough to begin a preStop hook (`pod_workers.go`, `calculateEffectiveGracePeriod`).
                 grace: Some(grace.max(1)),
@@ -58,9 +59,17 @@ impl Worker {
             };
             // A grace period that is shortened now comes too late: what has been begun is not interrupted
             // (`kubelet.go`, `SyncTerminatingPod`). Nobody sees the end of a pod whose object is gone.
-            tokio::select! {
-                () = killer.everything() => break,
-                () = self.abandoned(), if !wanted.is_abandoned() => {}
+            let (mut killing, mut abandoned) = (pin!(killer.everything()), pin!(self.abandoned()));
+            let calls = self.calls.clone();
+            loop {
+                tokio::select! {
+                    () = &mut killing => break 'ending,
+                    () = &mut abandoned, if !wanted.is_abandoned() => break,
+                    // Readiness is told to the end: whoever sends requests to the pod goes by it.
+                    () = calls.sync.notified() => {
+                        self.publish(&seen, Life::Ending);
+                    }
+                }
             }
             again = true;
             self.take_update();

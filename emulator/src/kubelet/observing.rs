@@ -3,6 +3,7 @@
 use super::{
     container_status::Sources,
     phase::Phase,
+    pod::Declared,
     pod_status::{Computed, Life, compute, started},
     probe_state::{Results, Target},
     probers::{Probers, View},
@@ -59,12 +60,8 @@ impl Worker {
         self.publisher.publish(&self.node, &self.pod, &computed);
         if let Some(probers) = &self.probers {
             probers.show(self.view(seen, life));
-            for declared in self
-                .pod
-                .containers
-                .iter()
-                .filter(|declared| declared.container.readiness_probe.is_some())
-            {
+            let asks = |declared: &&Declared| life == Life::Running && declared.container.readiness_probe.is_some();
+            for declared in self.pod.containers.iter().filter(asks) {
                 let status = computed.statuses().of(declared.name());
                 if status.is_some_and(|status| status.started == Some(true) && !status.ready) {
                     probers.trigger_readiness(declared.name());

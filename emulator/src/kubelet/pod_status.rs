@@ -59,6 +59,8 @@ impl Verdict {
 pub enum Life {
     /// Containers may run, and be started.
     Running,
+    /// Its containers are being ended: until they have, only their readiness is news.
+    Ending,
     /// No container runs or will run.
     Ended,
     /// The same, and this is the last word.
@@ -88,9 +90,12 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
     let Sources {
         pod, seen, previous, ..
     } = sources;
-    let mut statuses = sources.statuses();
+    let mut statuses = match life {
+        Life::Ending => sources.told_with_readiness(),
+        _ => sources.statuses(),
+    };
     let before = previous.phase.as_deref().and_then(Phase::parse).unwrap_or_default();
-    let mut now = phase(pod, &statuses, seen.has_begun(pod), life > Life::Running);
+    let mut now = phase(pod, &statuses, seen.has_begun(pod), life >= Life::Ended);
     if before.is_terminal() {
         now = before;
     }
@@ -107,8 +112,8 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
             now = Phase::Failed;
         }
     }
-    let hold_back = now.is_terminal() && !before.is_terminal() && life == Life::Running;
-    if life > Life::Running && now.is_terminal() {
+    let hold_back = now.is_terminal() && !before.is_terminal() && life < Life::Ended;
+    if life >= Life::Ended && now.is_terminal() {
         // The sandbox has been stopped, or never was.
         conditions[0].holds = false;
     }
@@ -265,7 +270,7 @@ impl Computed {
 
     /// Whether no container runs or will run.
     pub fn is_over(&self) -> bool {
-        self.life > Life::Running
+        self.life >= Life::Ended
     }
 
     /// Whether the pod's sandbox stands.

@@ -89,3 +89,23 @@ async fn a_startup_probe_holds_back_the_others() {
     assert_eq!(life.flag("app", "ready"), ["false", "true"]);
     assert_eq!(life.flag("app", "restartCount"), ["0"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn readiness_is_told_while_a_pod_ends() {
+    let script = Script::default().with("app", [Play::stubborn()]);
+    let fails = || Outcome::Failure("going".into());
+    let edges = ScriptedEdges::default().probe("ready", [(0, Outcome::Success), (6, fails())]);
+    let life = Life::with(script, ScriptedImages::default(), edges);
+    life.create(json!({"containers": [{"name": "app", "readinessProbe":
+        {"exec": {"command": ["ready"]}, "periodSeconds": 1, "failureThreshold": 1}}]}));
+    life.pass(4).await;
+    life.delete(10);
+    life.pass(4).await;
+    assert_eq!(life.flag("app", "ready").last().unwrap(), "false");
+    assert_eq!(life.states("app").last().unwrap(), "running");
+    assert_eq!(
+        life.condition("ContainersReady").last().unwrap(),
+        "False/ContainersNotReady"
+    );
+    assert_eq!(life.condition("Ready").last().unwrap(), "False/ContainersNotReady");
+}

@@ -83,7 +83,7 @@ impl Edges for NodeEdges {
         })
     }
 
-    async fn set_up_volumes(&self, pod: &Pod) -> Result<VolumePaths, VolumeFailure> {
+    async fn set_up_volumes(&self, pod: &Pod) -> Result<VolumePaths, Vec<VolumeFailure>> {
         self.volumes.set_up(pod)
     }
 

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
+use k8s_openapi::api::core::v1::{LifecycleHandler, Probe, Volume};
 
 use super::{
     eviction::StorageUsed,
@@ -30,6 +30,26 @@ pub struct VolumeFailure {
     pub volume: String,
     /// Why.
     pub message: String,
+}
+
+impl VolumeFailure {
+    /// Where each volume came to be, or every failure.
+    ///
+    /// # Errors
+    /// The failures.
+    pub fn all_or_paths<'a>(
+        made: impl Iterator<Item = (&'a Volume, Result<PathBuf, String>)>,
+    ) -> Result<VolumePaths, Vec<Self>> {
+        let (mut paths, mut failures) = (VolumePaths::new(), Vec::new());
+        for (volume, outcome) in made {
+            let volume = volume.name.clone();
+            match outcome {
+                Ok(path) => drop(paths.insert(volume, path)),
+                Err(message) => failures.push(Self { volume, message }),
+            }
+        }
+        if failures.is_empty() { Ok(paths) } else { Err(failures) }
+    }
 }
 
 /// The outcome of one run of a probe.
@@ -100,8 +120,8 @@ pub trait Edges: Send + Sync + 'static {
     /// What a container is made from.
     async fn container_config(&self, start: Start<'_>) -> Result<ContainerConfig, StartFailure>;
 
-    /// Makes the pod's volumes, or brings them up to date.
-    async fn set_up_volumes(&self, pod: &Pod) -> Result<VolumePaths, VolumeFailure>;
+    /// Makes the pod's volumes, or brings them up to date; one that fails does not keep the others from being made.
+    async fn set_up_volumes(&self, pod: &Pod) -> Result<VolumePaths, Vec<VolumeFailure>>;
 
     /// Removes the volumes of a pod that is over.
     async fn tear_down(&self, pod: &PodRef);
@@ -131,4 +151,34 @@ pub trait Edges: Send + Sync + 'static {
 
     /// What a container that has ended left behind as its message.
     async fn termination_message(&self, pod: &Pod, declared: &Declared, ended: &ContainerStatus) -> String;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_volume_that_fails_is_told() {
+        let volumes: Vec<Volume> = ["a", "b", "c"]
+            .map(|name| Volume {
+                name: name.to_owned(),
+                ..Volume::default()
+            })
+            .into();
+        let made = |volume: &Volume| match volume.name.as_str() {
+            "b" => Ok(PathBuf::from("/b")),
+            name => Err(format!("no {name}")),
+        };
+        let failures = VolumeFailure::all_or_paths(volumes.iter().map(|volume| (volume, made(volume)))).unwrap_err();
+        let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "MountVolume.SetUp failed for volume \"a\" : no a",
+                "MountVolume.SetUp failed for volume \"c\" : no c"
+            ]
+        );
+        let paths = VolumeFailure::all_or_paths(volumes[1..2].iter().map(|volume| (volume, made(volume)))).unwrap();
+        assert_eq!(paths["b"], PathBuf::from("/b"));
+    }
 }

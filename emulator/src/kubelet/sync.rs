@@ -166,11 +166,16 @@ impl Worker {
                 self.volumes = Some(volumes.clone());
                 Some(volumes)
             }
-            Err(failure) => {
+            Err(failures) => {
                 self.volume_failures += 1;
-                self.node
-                    .pod_event(&self.pod, EventType::Warning, "FailedMount", &failure.to_string());
-                self.wait_for_volumes(&failure.volume);
+                // Each volume is mounted by itself (`pkg/volume/util/operationexecutor`).
+                for failure in &failures {
+                    self.node
+                        .pod_event(&self.pod, EventType::Warning, "FailedMount", &failure.to_string());
+                }
+                let mut missing: Vec<&str> = failures.iter().map(|failure| failure.volume.as_str()).collect();
+                missing.sort_unstable();
+                self.wait_for_volumes(&missing.join(" "));
                 None
             }
         }

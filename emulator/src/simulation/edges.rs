@@ -99,18 +99,11 @@ impl Edges for SimulatedEdges {
         })
     }
 
-    async fn set_up_volumes(&self, pod: &Pod) -> Result<VolumePaths, VolumeFailure> {
-        let mut paths = BTreeMap::new();
-        for volume in pod.spec.volumes.iter().flatten() {
-            if let Some(message) = self.missing(pod, volume) {
-                return Err(VolumeFailure {
-                    volume: volume.name.clone(),
-                    message,
-                });
-            }
-            paths.insert(volume.name.clone(), Path::new("/").join(&volume.name));
-        }
-        Ok(paths)
+    async fn set_up_volumes(&self, pod: &Pod) -> Result<VolumePaths, Vec<VolumeFailure>> {
+        VolumeFailure::all_or_paths(pod.spec.volumes.iter().flatten().map(|volume| {
+            let path = Path::new("/").join(&volume.name);
+            (volume, self.missing(pod, volume).map_or(Ok(path), Err))
+        }))
     }
 
     async fn tear_down(&self, _: &PodRef) {}

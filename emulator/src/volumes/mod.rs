@@ -59,9 +59,8 @@ impl Volumes {
     /// Makes the volumes of a pod, or brings them up to date: doing it again changes only what has changed.
     ///
     /// # Errors
-    /// The first volume that can't be made.
-    pub fn set_up(&self, pod: &Pod) -> Result<VolumePaths, VolumeFailure> {
-        let mut paths = VolumePaths::new();
+    /// All volumes that can't be made.
+    pub fn set_up(&self, pod: &Pod) -> Result<VolumePaths, Vec<VolumeFailure>> {
         // What is an image is pulled and mounted when a container is made.
         let folders = pod
             .spec
@@ -69,14 +68,7 @@ impl Volumes {
             .iter()
             .flatten()
             .filter(|volume| volume.image.is_none());
-        for volume in folders {
-            let path = self.volume(pod, volume).map_err(|message| VolumeFailure {
-                volume: volume.name.clone(),
-                message,
-            })?;
-            paths.insert(volume.name.clone(), path);
-        }
-        Ok(paths)
+        VolumeFailure::all_or_paths(folders.map(|volume| (volume, self.volume(pod, volume))))
     }
 
     /// Removes everything of a pod. Does nothing where nothing is left.

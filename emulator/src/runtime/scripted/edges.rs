@@ -146,14 +146,14 @@ impl Edges for ScriptedEdges {
         Ok(played(start))
     }
 
-    async fn set_up_volumes(&self, _: &Pod) -> Result<VolumePaths, VolumeFailure> {
+    async fn set_up_volumes(&self, _: &Pod) -> Result<VolumePaths, Vec<VolumeFailure>> {
         match self
             .volume_failures
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop_front()
         {
-            Some(failure) => Err(failure),
+            Some(failure) => Err(vec![failure]),
             None => Ok(VolumePaths::new()),
         }
     }

@@ -29,11 +29,11 @@ pub fn mounts(subject: &Subject<'_>, lookup: impl Fn(&str) -> Option<String>) ->
         files::make_etc(subject).map_err(|error| config_error(format!("failed to write the pod's files: {error}")))?;
     for (path, file) in etc {
         if !all.iter().any(|mount| mount.container_path == Path::new(path)) {
-            let read_only = container
-                .security_context
-                .as_ref()
-                .and_then(|own| own.read_only_root_filesystem);
-            all.push(plain(file, path, read_only == Some(true)));
+            let own = container.security_context.as_ref();
+            let read_only = own.and_then(|own| own.read_only_root_filesystem) == Some(true);
+            // The kubelet mounts the hosts for writing (`kubelet_pods.go`, `makeHostsMount`); the others are the runtime's,
+            // which has them go with the root (containerd's `linuxContainerMounts`).
+            all.push(plain(file, path, read_only && path != "/etc/hosts"));
         }
     }
     let message_path = container

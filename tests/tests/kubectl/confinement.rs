@@ -6,6 +6,7 @@ use crate::World;
 
 crate::with_either_kubectl! {
     the_machine_is_out_of_reach a_volume_does_not_lead_out last_words_and_settings_are_read_from_nowhere_else
+    the_hosts_can_be_written_where_the_root_can_not
 }
 
 /// Tries what would reach the machine, and says of each whether it did.
@@ -132,4 +133,18 @@ fn last_words_and_settings_are_read_from_nowhere_else(version: Version) {
             assert!(log.lines().any(|line| line == set), "{log}");
         }
     }
+}
+
+fn the_hosts_can_be_written_where_the_root_can_not(version: Version) {
+    let world = World::new(version);
+    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sealed"}, "spec": {
+        "restartPolicy": "Never",
+        "containers": [{"name": "main", "image": "busybox:1", "imagePullPolicy": "Never",
+            "securityContext": {"readOnlyRootFilesystem": true},
+            "command": ["sh", "-c",
+                "for file in /etc/hosts /etc/hostname /etc/resolv.conf /new; do touch $file 2>/dev/null && echo $file; done; true"]}]}}"#;
+    let _ = world.kubectl.feed("apply -f -", pod).succeeded();
+    let line = "get pod sealed -o jsonpath={.status.phase}";
+    let _ = world.kubectl.until(line, |phase| phase == "Succeeded");
+    assert_eq!(world.kubectl.says("logs sealed").trim(), "/etc/hosts");
 }

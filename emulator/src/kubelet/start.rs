@@ -83,16 +83,21 @@ impl Worker {
             images = images => images?,
             () = abandoned => return Err(Attempt::Ending),
         };
-        let target = declared
-            .target
-            .as_ref()
-            .and_then(|target| starting.seen.newest(target))
-            .map(|target| target.id.clone());
         let ips = starting
             .seen
             .sandbox()
             .map(|sandbox| sandbox.ips.clone())
             .unwrap_or_default();
+        let fails = |message: &str| {
+            node.container_event(
+                pod,
+                declared,
+                EventType::Warning,
+                "Failed",
+                &format!("Error: {message}"),
+            );
+        };
+        let target = target(declared, starting.seen).inspect_err(|failure| fails(&failure.message))?;
         let start = Start {
             pod,
             declared,
@@ -102,15 +107,6 @@ impl Worker {
             image_volumes: &image_volumes,
             ips: if pod.host_network() { &node.host_ips } else { &ips },
             target,
-        };
-        let fails = |message: &str| {
-            node.container_event(
-                pod,
-                declared,
-                EventType::Warning,
-                "Failed",
-                &format!("Error: {message}"),
-            );
         };
         let config = node
             .edges
@@ -237,6 +233,21 @@ impl Worker {
             // What can't be removed now is removed with the pod.
             drop(self.node.runtime.remove_container(&ended.id).await);
         }
+    }
+}
+
+/// The container whose processes an ephemeral container is to see; it has to be there already
+/// (`kuberuntime_container.go`, `getTargetID`).
+fn target(declared: &Declared, seen: &Seen) -> Result<Option<ContainerId>, StartFailure> {
+    let Some(name) = &declared.target else {
+        return Ok(None);
+    };
+    match seen.newest(name) {
+        Some(target) => Ok(Some(target.id.clone())),
+        None => Err(StartFailure::new(
+            "CreateContainerConfigError",
+            format!("unable to find target container {name}"),
+        )),
     }
 }
 

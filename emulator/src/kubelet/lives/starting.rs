@@ -215,6 +215,25 @@ async fn an_ephemeral_container_is_started_and_never_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_ephemeral_container_waits_for_the_container_whose_processes_it_is_to_see() {
+    let images = ScriptedImages::without(&["nowhere:1"]);
+    let life = Life::with(Script::default(), images, ScriptedEdges::default());
+    life.create(json!({"containers": [{"name": "app", "image": "nowhere:1", "imagePullPolicy": "Never"}]}));
+    life.pass(3).await;
+    life.change(|pod| {
+        pod["spec"]["ephemeralContainers"] =
+            json!([{"name": "debug", "image": "busybox:1", "targetContainerName": "app"}]);
+    });
+    life.pass(15).await;
+    assert_eq!(life.states("debug"), [CREATING, "waiting:CreateContainerConfigError"]);
+    let message = "Failed spec.ephemeralContainers{debug}: Error: unable to find target container app";
+    assert!(life.events().contains(&message.to_owned()));
+    life.change(|pod| pod["spec"]["containers"][0]["image"] = json!("busybox:1"));
+    life.pass(30).await;
+    assert_eq!(life.states("debug").last().unwrap(), "running");
+}
+
+#[tokio::test(start_paused = true)]
 async fn volumes_that_cannot_be_set_up_hold_the_pod_back() {
     let failure = || VolumeFailure {
         volume: "cfg".into(),

@@ -82,6 +82,7 @@ impl Request {
     pub(super) async fn probe(mut self, runtime: &SharedRuntime, timeout: Duration) -> Outcome {
         let first = self.url();
         let work = async {
+            let mut location = String::new();
             for _ in 0..REDIRECTS_MAX {
                 let response = match self.get(runtime).await {
                     Ok(response) => response,
@@ -93,14 +94,18 @@ impl Request {
                 }
                 match self.redirect(&response) {
                     Redirect::None if status.is_success() => return Outcome::Success,
-                    Redirect::Here(next) => self = *next,
+                    Redirect::Here(next) => {
+                        location = located(&response).unwrap_or_default().to_owned();
+                        self = *next;
+                    }
                     Redirect::None | Redirect::Elsewhere => {
                         let body = body(response).await;
                         return Outcome::Warning(format!("Probe terminated redirects, Response body: {body}"));
                     }
                 }
             }
-            Outcome::Failure(format!("Get {:?}: stopped after {REDIRECTS_MAX} redirects", self.url()))
+            // Go names the place as the last answer does (`net/http`, `Client.do`).
+            Outcome::Failure(format!("Get {location:?}: stopped after {REDIRECTS_MAX} redirects"))
         };
         match tokio::time::timeout(timeout, work).await {
             Ok(outcome) => outcome,
@@ -209,11 +214,7 @@ impl Request {
             StatusCode::TEMPORARY_REDIRECT,
             StatusCode::PERMANENT_REDIRECT,
         ];
-        let location = response
-            .headers()
-            .get(header::LOCATION)
-            .and_then(|value| value.to_str().ok());
-        let (true, Some(location)) = (follows.contains(&status), location) else {
+        let (true, Some(location)) = (follows.contains(&status), located(response)) else {
             return Redirect::None;
         };
         if !location.starts_with("//") && !location.contains("://") {
@@ -242,6 +243,11 @@ impl Request {
             ..self.clone()
         }))
     }
+}
+
+/// The place that an answer names.
+fn located(response: &Response<Incoming>) -> Option<&str> {
+    response.headers().get(header::LOCATION)?.to_str().ok()
 }
 
 /// Where a location without a host leads, from a path.
@@ -347,6 +353,18 @@ mod tests {
         for (location, expected) in [("/c", "/c"), ("?c", "/a/b?c"), ("c", "/a/c")] {
             assert_eq!(beside("/a/b?x", location), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn redirects_without_end_are_told_with_the_place_that_the_last_one_named() {
+        const AGAIN: &str = "HTTP/1.1 302 Found\r\nLocation: /again\r\nConnection: close\r\n\r\n";
+        let (serving, request, runtime) = server(&[AGAIN; REDIRECTS_MAX]).await;
+        let failure = "Get \"/again\": stopped after 10 redirects";
+        assert_eq!(
+            request.probe(&runtime, PATIENCE).await,
+            Outcome::Failure(failure.to_owned())
+        );
+        assert_eq!(serving.await.unwrap().len(), REDIRECTS_MAX);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::Node;
+use super::{Node, quoted::quoted};
 use crate::kubelet::pod::Pod;
 
 /// The value of a field, or `None` where there is no such field.
@@ -40,14 +40,10 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
 
 /// One `key="value"` a line, by key, as files of a downwardAPI volume hold them.
 fn lines(map: &Value) -> String {
-    let mut rows: Vec<String> = map
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={:?}", value.as_str().unwrap_or_default()))
-        .collect();
-    rows.sort();
-    rows.join("\n")
+    let mut entries: Vec<(&String, &Value)> = map.as_object().into_iter().flatten().collect();
+    entries.sort_by_key(|(key, _)| *key);
+    let row = |(key, value): (&String, &Value)| format!("{key}={}", quoted(value.as_str().unwrap_or_default()));
+    entries.into_iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -64,5 +60,6 @@ mod tests {
             lines(&json!({"b": "2", "a": "say \"hi\""})),
             "a=\"say \\\"hi\\\"\"\nb=\"2\""
         );
+        assert_eq!(lines(&json!({"app-x": "1", "app": "2"})), "app=\"2\"\napp-x=\"1\"");
     }
 }

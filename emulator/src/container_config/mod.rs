@@ -11,6 +11,7 @@ pub mod files;
 mod image_volume;
 mod inside;
 pub mod mounts;
+mod quoted;
 pub mod resolv_conf;
 pub mod resource_field;
 pub mod resources;

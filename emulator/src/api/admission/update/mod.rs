@@ -63,14 +63,19 @@ pub fn admit_update(
         _ => {}
     }
     metadata_unchanged(resource, old, new)?;
-    validate::validate(resource, new)?;
+    // A pod that is wrong in itself is told what it may not change as well (`validation.go`, `ValidatePodUpdate`).
+    let mut mistakes = validate::mistakes(resource, new)?;
+    if resource != Resource::Pods && !mistakes.is_empty() {
+        return Rejection::of_fields(resource, new, mistakes);
+    }
     let errors = match resource {
         Resource::Pods => pod::changes(old, new),
         Resource::ConfigMaps | Resource::Secrets => stays_immutable(resource, old, new),
         Resource::PriorityClasses => validate::priority_class::changes(old, new),
         _ => Errors::default(),
     };
-    Rejection::of_fields(resource, new, errors.into_inner())
+    mistakes.extend(errors.into_inner());
+    Rejection::of_fields(resource, new, mistakes)
 }
 
 /// What a client says about the server's own fields is not heard, but a wrong `uid` is a conflict of its own.
@@ -174,6 +179,15 @@ mod tests {
             error.starts_with("Pod \"p\" is invalid: spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_is_wrong_in_itself_is_told_with_what_may_not_change() {
+        let refused = update(&simple(), |pod| pod["spec"]["activeDeadlineSeconds"] = json!(-1)).unwrap_err();
+        for from in [1, 0] {
+            let range = format!("spec.activeDeadlineSeconds: Invalid value: -1: must be between {from} and 2147483647");
+            assert!(refused.contains(&range), "{refused}");
+        }
     }
 
     #[test]

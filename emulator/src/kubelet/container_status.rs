@@ -114,8 +114,8 @@ impl Sources<'_> {
         statuses
     }
 
-    /// What was told last, with what readiness probes have found since: no more of a container is told until its pod has
-    /// ended (`status_manager.go`, `SetContainerReadiness`).
+    /// What was told last, with what readiness probes have found since: no more of a container is told while a sync is
+    /// under way, or its pod is being ended (`status_manager.go`, `SetContainerReadiness`).
     pub fn told_with_readiness(&self) -> Statuses {
         let with_readiness = |list: &Option<Vec<ContainerStatus>>| {
             let mut told = list.clone().unwrap_or_default();

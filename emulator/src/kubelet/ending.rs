@@ -67,7 +67,7 @@ impl Worker {
                     () = &mut abandoned, if !wanted.is_abandoned() => break,
                     // Readiness is told to the end: whoever sends requests to the pod goes by it.
                     () = calls.sync.notified() => {
-                        self.publish(&seen, Life::Ending);
+                        self.publish(&seen, Life::Busy);
                     }
                 }
             }

@@ -105,7 +105,7 @@ impl Worker {
         View {
             pod: self.pod.clone(),
             targets: targets.collect(),
-            ending: life > Life::Running || self.is_ending,
+            ending: life >= Life::Ended || self.is_ending,
             ip: match seen.sandbox() {
                 Some(_) if self.pod.host_network() => self.node.host_ips.first().copied(),
                 sandbox => sandbox.and_then(|sandbox| sandbox.ips.first().copied()),

@@ -59,8 +59,8 @@ impl Verdict {
 pub enum Life {
     /// Containers may run, and be started.
     Running,
-    /// Its containers are being ended: until they have, only their readiness is news.
-    Ending,
+    /// Its containers are being worked on: until that is done, only their readiness is news.
+    Busy,
     /// No container runs or will run.
     Ended,
     /// The same, and this is the last word.
@@ -91,7 +91,7 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
         pod, seen, previous, ..
     } = sources;
     let mut statuses = match life {
-        Life::Ending => sources.told_with_readiness(),
+        Life::Busy => sources.told_with_readiness(),
         _ => sources.statuses(),
     };
     let before = previous.phase.as_deref().and_then(Phase::parse).unwrap_or_default();

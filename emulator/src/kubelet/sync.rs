@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     events::EventType,
-    runtime::{ContainerId, ContainerState},
+    runtime::{ContainerId, ContainerState, SandboxStatus},
 };
 
 /// How long a failed sync waits where nothing else says so.
@@ -265,17 +265,22 @@ impl Worker {
 
     async fn carry_out(&mut self, actions: &Actions, mut seen: Seen, volumes: &VolumePaths) -> Result<Tally, Halt> {
         let mut tally = Tally::default();
+        if actions.create_sandbox && seen.next_attempt() > 0 {
+            let message = "Pod sandbox changed, it will be killed and re-created.";
+            self.node
+                .pod_event(&self.pod, EventType::Normal, "SandboxChanged", message);
+        }
         self.kill(actions, &seen).await?;
         if actions.kill_pod && !actions.create_sandbox {
             self.stop_sandboxes().await;
             return Ok(tally);
         }
-        if actions.create_sandbox {
-            seen = self.make_sandbox(&seen).await?;
-        }
-        let image_volumes = OnceCell::new();
         // What a container is started with is what was seen before the kills: a container that this sync
         // itself has killed is not backed off.
+        if actions.create_sandbox {
+            seen.status.sandboxes = self.make_sandbox(&seen).await?;
+        }
+        let image_volumes = OnceCell::new();
         for name in actions
             .start_ephemeral
             .iter()
@@ -332,12 +337,10 @@ impl Worker {
         }
     }
 
-    async fn make_sandbox(&mut self, seen: &Seen) -> Result<Seen, Halt> {
+    /// Makes a sandbox instead of those that there are, and gives all that there are then.
+    async fn make_sandbox(&mut self, seen: &Seen) -> Result<Vec<SandboxStatus>, Halt> {
         let attempt = seen.next_attempt();
         if attempt > 0 {
-            let message = "Pod sandbox changed, it will be killed and re-created.";
-            self.node
-                .pod_event(&self.pod, EventType::Normal, "SandboxChanged", message);
             self.stop_sandboxes().await;
         }
         for omitted in self.node.edges.omitted_dns(&self.pod) {
@@ -360,11 +363,11 @@ impl Worker {
                 .pod_event(&self.pod, EventType::Warning, "FailedCreatePodSandBox", &message);
             return Err(Halt::Failed(None));
         }
-        // That the sandbox stands is told before images are pulled.
+        // That the sandbox stands is told before images are pulled, and nothing else (`kubelet.go`, `OnPodSandboxReady`).
         let seen = self.observe().await.map_err(|_| Halt::Failed(None))?;
         self.lead_ports(&seen);
-        self.publish(&seen, Life::Running);
-        Ok(seen)
+        self.publish(&seen, Life::Busy);
+        Ok(seen.status.sandboxes)
     }
 
     /// Several containers started in one sync: those that end at once are seen ended, only the last is seen running.

@@ -197,3 +197,43 @@ async fn a_rule_can_start_all_containers_anew() {
         "AllContainersRestarting"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_whose_sandbox_is_lost_starts_from_its_beginning() {
+    let script = Script::default().with("setup", [fails(2, 0)]);
+    let life = Life::run(
+        script,
+        json!({"initContainers": [{"name": "setup", "image": "i"}], "containers": [{"name": "app"}]}),
+        5,
+    )
+    .await;
+    life.runtime.lose_sandboxes();
+    life.pass(5).await;
+    assert_eq!(life.phases(), ["Pending", "Running", "Pending", "Running"]);
+    assert_eq!(
+        life.states("app"),
+        [INITIALIZING, "running", "terminated:Completed(0)", "running"]
+    );
+    assert_eq!(
+        life.condition("PodReadyToStartContainers"),
+        ["False", "True", "False", "True"]
+    );
+    let events = life.events();
+    let place = |words: &str| events.iter().position(|event| event.contains(words)).unwrap();
+    assert!(place("SandboxChanged") < place("Stopping container app"), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn containers_that_end_with_their_sandbox_are_neither_told_ended_nor_backed_off() {
+    let script = Script::default().with("app", [Play::forever(), fails(1, 1), Play::forever()]);
+    let life = Life::run(script, json!({"containers": [{"name": "app"}]}), 3).await;
+    life.runtime.lose_sandboxes();
+    life.pass(5).await;
+    assert_eq!(
+        life.states("app"),
+        [CREATING, "running", "terminated:Error(1)", "running"]
+    );
+    assert_eq!(life.flag("app", "restartCount"), ["0", "1", "2"]);
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+    assert!(life.condition("Ready").iter().all(|ready| !ready.contains("Completed")));
+}

@@ -115,6 +115,18 @@ impl ScriptedRuntime {
         drop(self.change(id, |container| container.state = ContainerState::Unknown));
     }
 
+    /// Loses every sandbox, as the end of its pause process would; what runs in it goes on.
+    pub fn lose_sandboxes(&self) {
+        let mut pods = Vec::new();
+        for (pod, status) in &mut self.lock().pods {
+            for sandbox in &mut status.sandboxes {
+                sandbox.ready = false;
+            }
+            pods.push(pod.clone());
+        }
+        pods.iter().for_each(|pod| self.tell(pod));
+    }
+
     /// Every instance of a container so far that is still known, newest first.
     pub fn instances(&self, name: &str) -> Vec<ContainerStatus> {
         let state = self.lock();

@@ -23,7 +23,7 @@ use crate::{
         start_failure::StartFailure,
     },
     observations, probe,
-    runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig, SharedRuntime},
+    runtime::{ContainerConfig, ContainerStatus, PodRef, PodStatus, Resources, SandboxConfig, SharedRuntime, Usage},
     volumes::Volumes,
 };
 
@@ -44,6 +44,17 @@ impl NodeEdges {
     /// Puts the parts together.
     pub fn new(node: Node, runtime: SharedRuntime, volumes: Volumes) -> Self {
         Self { node, runtime, volumes }
+    }
+
+    /// What each container uses of one resource, by its name.
+    async fn used(&self, status: &PodStatus, of: fn(Usage) -> u64) -> BTreeMap<String, u64> {
+        let mut used = BTreeMap::new();
+        for container in &status.containers {
+            if let Ok(usage) = self.runtime.usage(&container.id).await {
+                *used.entry(container.name.clone()).or_default() += of(usage);
+            }
+        }
+        used
     }
 }
 
@@ -125,13 +136,11 @@ impl Edges for NodeEdges {
     }
 
     async fn memory(&self, status: &PodStatus) -> BTreeMap<String, u64> {
-        let mut memory = BTreeMap::new();
-        for container in &status.containers {
-            if let Ok(usage) = self.runtime.usage(&container.id).await {
-                *memory.entry(container.name.clone()).or_default() += usage.memory_working_set;
-            }
-        }
-        memory
+        self.used(status, |usage| usage.memory_working_set).await
+    }
+
+    async fn memory_with_files(&self, status: &PodStatus) -> BTreeMap<String, u64> {
+        self.used(status, |usage| usage.memory).await
     }
 
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome {

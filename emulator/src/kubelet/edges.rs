@@ -138,6 +138,11 @@ pub trait Edges: Send + Sync + 'static {
     /// The memory that each container uses, by its name, in bytes.
     async fn memory(&self, status: &PodStatus) -> BTreeMap<String, u64>;
 
+    /// The same with the files that they have read.
+    async fn memory_with_files(&self, status: &PodStatus) -> BTreeMap<String, u64> {
+        self.memory(status).await
+    }
+
     /// Runs a probe once.
     async fn probe(&self, aim: Aim<'_>, probe: &Probe) -> Outcome;
 

@@ -15,6 +15,7 @@ mod image_volumes;
 mod kill;
 #[cfg(test)]
 mod lives;
+mod memory_decrease;
 mod mirror;
 mod node;
 mod observing;

@@ -9,6 +9,7 @@ use super::{
     actions::{Actions, Changed, Kill, KillReason, actions},
     edges::VolumePaths,
     kill::Killer,
+    memory_decrease,
     pod::Declared,
     pod_status::Life,
     restart_all,
@@ -199,13 +200,14 @@ impl Worker {
     async fn changed(&mut self, seen: &Seen) -> (Vec<Changed>, Resized) {
         let pod = self.pod.clone();
         let (mut changed, mut resized) = (Vec::new(), Resized::Nothing);
+        let refusal = self.memory_in_use(seen).await;
         // More room is made before the containers take it. Less is refused while they still have more: then it comes after.
         let of_pod = self
             .resizes
             .is_in_progress()
             .then(|| self.node.edges.pod_resources(&pod));
         let sandbox = seen.sandbox().map(|sandbox| sandbox.id.clone());
-        if let (Some(sandbox), Some(limits)) = (&sandbox, &of_pod) {
+        if let (Some(sandbox), Some(limits), None) = (&sandbox, &of_pod, &refusal) {
             drop(self.node.runtime.update_sandbox_resources(sandbox, limits).await);
         }
         for running in seen.running() {
@@ -233,7 +235,7 @@ impl Worker {
                     words: "resize requires restart",
                     announced: false,
                 });
-            } else {
+            } else if refusal.is_none() {
                 let resources = self.node.edges.resources(&pod, declared);
                 let updated = self.node.runtime.update_resources(&running.id, &resources).await;
                 match updated {
@@ -249,6 +251,10 @@ impl Worker {
                 }
             }
         }
+        if let Some(refusal) = refusal {
+            self.resize_failed(&refusal);
+            return (changed, Resized::Failed);
+        }
         if self.resizes.is_of_pod() {
             resized = Resized::Done;
         }
@@ -261,6 +267,23 @@ impl Worker {
         }
         self.resizes.pod_is_done();
         (changed, resized)
+    }
+
+    /// Why limits can't change in place: memory that they would take away is in use.
+    async fn memory_in_use(&self, seen: &Seen) -> Option<String> {
+        let in_place = seen.running().filter_map(|running| {
+            let declared = self.pod.container(&running.name)?;
+            let made_from = self.made_from.get(&running.id)?;
+            let changes = made_from.image == declared.image() && *made_from != MadeFrom::new(declared);
+            let resources = made_from.resources.clone()?;
+            (changes && !resize_restarts(declared, made_from)).then(|| (running.name.clone(), resources))
+        });
+        let had: BTreeMap<String, ResourceRequirements> = in_place.collect();
+        if had.is_empty() {
+            return None;
+        }
+        let used = self.node.edges.memory_with_files(&seen.status).await;
+        memory_decrease::refusal(&self.pod, &had, &used)
     }
 
     async fn carry_out(&mut self, actions: &Actions, mut seen: Seen, volumes: &VolumePaths) -> Result<Tally, Halt> {

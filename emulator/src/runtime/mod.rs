@@ -97,6 +97,8 @@ pub struct Session {
 pub struct Usage {
     /// CPU time used, in nanoseconds.
     pub cpu_nanoseconds: u64,
+    /// Memory, that of files that have been read included, in bytes.
+    pub memory: u64,
     /// Memory that can't be reclaimed at once, in bytes.
     pub memory_working_set: u64,
 }

@@ -11,9 +11,11 @@ const TICK: u64 = 10_000_000;
 pub(super) fn usage() -> Option<Usage> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let memory = fs::read_to_string("/proc/meminfo").ok()?;
+    let memory = memory_in_use(&memory)?;
     Some(Usage {
         cpu_nanoseconds: busy_ticks(&stat)? * TICK,
-        memory_working_set: memory_in_use(&memory)?,
+        memory,
+        memory_working_set: memory,
     })
 }
 

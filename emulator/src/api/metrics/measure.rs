@@ -179,6 +179,7 @@ mod tests {
             started_at: Timestamp::from_second(8).unwrap(),
             usage: Usage {
                 cpu_nanoseconds,
+                memory: 8,
                 memory_working_set: 7,
             },
         };
@@ -186,6 +187,7 @@ mod tests {
             at: Timestamp::from_second(at).unwrap(),
             node: Some(Usage {
                 cpu_nanoseconds: u64::try_from(at).unwrap() * 2_000_000_000,
+                memory: 10,
                 memory_working_set: 9,
             }),
             containers: containers

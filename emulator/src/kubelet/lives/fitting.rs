@@ -69,6 +69,30 @@ async fn a_resize_is_told_while_it_goes_on_and_when_it_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_resize_does_not_take_memory_away_that_is_in_use() {
+    let edges = ScriptedEdges::default().memory("app", 50_000_000);
+    let life = Life::with(Script::default(), ScriptedImages::default(), edges);
+    let limited = |limit: &str| json!({"limits": {"memory": limit}, "requests": {"memory": "1M"}});
+    life.create(json!({"containers": [{"name": "app", "resources": limited("90M")}]}));
+    life.pass(3).await;
+    life.change(|pod| pod["spec"]["containers"][0]["resources"] = limited("40M"));
+    life.pass(13).await;
+    assert_eq!(life.condition("PodResizeInProgress"), ["True", "True/Error"]);
+    let why = "cannot decrease memory limits: [attempting to set pod memory limit (40000000) below current usage (50000000), \
+        attempting to set container \"app\" memory limit (40000000) below current usage (50000000)]";
+    let conditions = life.last()["status"]["conditions"].clone();
+    assert_eq!(conditions[0]["message"], why);
+    assert!(
+        life.events()
+            .iter()
+            .any(|event| event.starts_with("ResizeError : Pod resize error: "))
+    );
+    life.change(|pod| pod["spec"]["containers"][0]["resources"] = limited("60M"));
+    life.pass(3).await;
+    assert_eq!(life.condition_now("PodResizeInProgress"), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_resize_beyond_the_node_is_infeasible_and_changes_nothing_else() {
     let spec = json!({"containers": [{"name": "app", "resources": {"requests": {"cpu": "1"}}}]});
     let life = Life::run(Script::default(), spec, 3).await;

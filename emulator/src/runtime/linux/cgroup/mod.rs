@@ -219,6 +219,7 @@ impl Cgroup {
         });
         Usage {
             cpu_nanoseconds,
+            memory: used,
             memory_working_set: used.saturating_sub(inactive),
         }
     }

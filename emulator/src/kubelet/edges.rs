@@ -61,8 +61,9 @@ pub enum Outcome {
     Warning(String),
     /// It failed; its output.
     Failure(String),
-    /// It could not be run.
-    Unknown(String),
+    /// It could not be run, or not to its end: what it is taken for all the same (`unknown`, `failure`), and why. It does
+    /// not count.
+    Errored(&'static str, String),
 }
 
 /// What one container is started with.

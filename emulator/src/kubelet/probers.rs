@@ -160,7 +160,7 @@ async fn once(
     kind: ProbeKind,
     probe: &Probe,
 ) -> Finding {
-    let mut outcome = Outcome::Unknown(String::new());
+    let mut outcome = Outcome::Errored("unknown", String::new());
     for _ in 0..TRIES {
         let aim = Aim {
             pod: &view.pod,
@@ -169,7 +169,7 @@ async fn once(
             ip: view.ip,
         };
         outcome = node.edges.probe(aim, probe).await;
-        if !matches!(outcome, Outcome::Unknown(_)) {
+        if !matches!(outcome, Outcome::Errored(..)) {
             break;
         }
     }
@@ -184,11 +184,11 @@ async fn once(
             Finding::Failure,
             Some(("Unhealthy", format!("{name} probe failed: {output}"))),
         ),
-        Outcome::Unknown(error) => (
+        Outcome::Errored(state, error) => (
             Finding::Unknown,
             Some((
                 "Unhealthy",
-                format!("{name} probe errored and resulted in unknown state: {error}"),
+                format!("{name} probe errored and resulted in {state} state: {error}"),
             )),
         ),
     };

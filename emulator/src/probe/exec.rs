@@ -28,6 +28,6 @@ pub(super) async fn probe(runtime: &SharedRuntime, aim: &Aim<'_>, command: &[Str
                 command.join(" ")
             ))
         }
-        Err(error) => Outcome::Unknown(super::over_cri(&error)),
+        Err(error) => Outcome::Errored("unknown", super::over_cri(&error)),
     }
 }

@@ -1,12 +1,11 @@
 //! A GET request: any status from 200 to 399 is success (`pkg/probe/http`).
 
-use std::{net::SocketAddr, time::Duration};
+use std::{error::Error as _, io::ErrorKind, net::SocketAddr, time::Duration};
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Method, Response, StatusCode, Uri,
+    Method, Response,
     body::{Bytes, Incoming},
-    header,
 };
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::HTTPGetAction;
@@ -14,6 +13,7 @@ use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    time::{Instant, timeout_at},
 };
 use tokio_rustls::TlsConnector;
 
@@ -23,20 +23,17 @@ use crate::{
     runtime::SharedRuntime,
 };
 
-/// The most redirects that are followed.
-const REDIRECTS_MAX: usize = 10;
-
 /// What Go's `net/http` says of a server that answers without TLS.
 const NO_TLS: &str = "http: server gave HTTP response to HTTPS client";
 
 /// One request of a probe or hook.
 #[derive(Clone)]
 pub(super) struct Request {
-    https: bool,
-    address: SocketAddr,
+    pub(super) https: bool,
+    pub(super) address: SocketAddr,
     /// Host and port as the manifest names them; the server may tell hosts apart by it.
-    authority: String,
-    path: String,
+    pub(super) authority: String,
+    pub(super) path: String,
     headers: Vec<(String, String)>,
     user_agent: &'static str,
 }
@@ -69,7 +66,7 @@ impl Request {
         })
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!(
             "{}://{}{}",
             if self.https { "https" } else { "http" },
@@ -78,40 +75,25 @@ impl Request {
         )
     }
 
-    /// Sends it and judges the answer.
-    pub(super) async fn probe(mut self, runtime: &SharedRuntime, timeout: Duration) -> Outcome {
-        let first = self.url();
-        let work = async {
-            let mut location = String::new();
-            for _ in 0..REDIRECTS_MAX {
-                let response = match self.get(runtime).await {
-                    Ok(response) => response,
-                    Err(why) => return Outcome::Failure(format!("Get {:?}: {why}", self.url())),
-                };
-                let status = response.status();
-                if !(200..400).contains(&status.as_u16()) {
-                    return Outcome::Failure(format!("HTTP probe failed with statuscode: {}", status.as_u16()));
-                }
-                match self.redirect(&response) {
-                    Redirect::None if status.is_success() => return Outcome::Success,
-                    Redirect::Here(next) => {
-                        location = located(&response).unwrap_or_default().to_owned();
-                        self = *next;
-                    }
-                    Redirect::None | Redirect::Elsewhere => {
-                        let body = body(response).await;
-                        return Outcome::Warning(format!("Probe terminated redirects, Response body: {body}"));
-                    }
-                }
-            }
-            // Go names the place as the last answer does (`net/http`, `Client.do`).
-            Outcome::Failure(format!("Get {location:?}: stopped after {REDIRECTS_MAX} redirects"))
+    /// Sends it and judges the answer. As in Go, the time is the answer's with its body, and an answer of which not all
+    /// comes is none: it counts neither for the container nor against it.
+    pub(super) async fn probe(self, runtime: &SharedRuntime, timeout: Duration) -> Outcome {
+        let url = self.url();
+        let end = Instant::now() + timeout;
+        let response = match timeout_at(end, self.followed(runtime)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(why)) => return Outcome::Failure(why),
+            Err(_) => return Outcome::Failure(format!("Get {url:?}: {}", late("exceeded while awaiting headers"))),
         };
-        match tokio::time::timeout(timeout, work).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Failure(format!(
-                "Get {first:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
-            )),
+        let status = response.status();
+        match timeout_at(end, body(response)).await {
+            Ok(Ok(_)) if status.is_success() => Outcome::Success,
+            Ok(Ok(body)) if status.is_redirection() => {
+                Outcome::Warning(format!("Probe terminated redirects, Response body: {body}"))
+            }
+            Ok(Ok(_)) => Outcome::Failure(format!("HTTP probe failed with statuscode: {}", status.as_u16())),
+            Ok(Err(why)) => Outcome::Errored("failure", why),
+            Err(_) => Outcome::Errored("failure", late("or context cancellation while reading body")),
         }
     }
 
@@ -138,7 +120,7 @@ impl Request {
         }
     }
 
-    async fn get(&self, runtime: &SharedRuntime) -> Result<Response<Incoming>, String> {
+    pub(super) async fn get(&self, runtime: &SharedRuntime) -> Result<Response<Incoming>, String> {
         let stream = runtime
             .dial(self.address)
             .await
@@ -204,85 +186,49 @@ impl Request {
         all.extend(given.cloned());
         all
     }
+}
 
-    fn redirect(&self, response: &Response<Incoming>) -> Redirect {
-        let status = response.status();
-        let follows = [
-            StatusCode::MOVED_PERMANENTLY,
-            StatusCode::FOUND,
-            StatusCode::SEE_OTHER,
-            StatusCode::TEMPORARY_REDIRECT,
-            StatusCode::PERMANENT_REDIRECT,
-        ];
-        let (true, Some(location)) = (follows.contains(&status), located(response)) else {
-            return Redirect::None;
-        };
-        if !location.starts_with("//") && !location.contains("://") {
-            let path = beside(&self.path, location);
-            return Redirect::Here(Box::new(Self { path, ..self.clone() }));
-        }
-        let Ok(uri) = location.parse::<Uri>() else {
-            return Redirect::Elsewhere;
-        };
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let host = uri.host().unwrap_or_default();
-        let own = self
-            .authority
-            .rsplit_once(':')
-            .map_or(self.authority.as_str(), |(own, _)| own);
-        if host != own {
-            return Redirect::Elsewhere;
-        }
-        let https = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-        Redirect::Here(Box::new(Self {
-            https,
-            address: SocketAddr::new(self.address.ip(), port),
-            authority: uri.authority().map(ToString::to_string).unwrap_or_default(),
-            path,
-            ..self.clone()
-        }))
+/// What Go says of an answer that took too long; `stage`: which part of it.
+fn late(stage: &str) -> String {
+    format!("context deadline exceeded (Client.Timeout {stage})")
+}
+
+/// As much of a body as is kept; whatever comes after is not waited for.
+async fn body(response: Response<Incoming>) -> Result<String, String> {
+    let mut body = response.into_body();
+    let mut kept = Vec::new();
+    while kept.len() < OUTPUT_MAX
+        && let Some(frame) = body.frame().await
+    {
+        let frame = frame.map_err(|error| unread(&error))?;
+        kept.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
     }
+    kept.truncate(OUTPUT_MAX);
+    Ok(String::from_utf8_lossy(&kept).into_owned())
 }
 
-/// The place that an answer names.
-fn located(response: &Response<Incoming>) -> Option<&str> {
-    response.headers().get(header::LOCATION)?.to_str().ok()
-}
-
-/// Where a location without a host leads, from a path.
-fn beside(path: &str, location: &str) -> String {
-    let path = path.split('?').next().unwrap_or_default();
-    match location.chars().next() {
-        Some('/') => location.to_owned(),
-        Some('?') => format!("{path}{location}"),
-        _ => format!("{}/{location}", path.rsplit_once('/').map_or("", |(folder, _)| folder)),
-    }
-}
-
-enum Redirect {
-    None,
-    Here(Box<Request>),
-    Elsewhere,
-}
-
-async fn body(response: Response<Incoming>) -> String {
-    match Limited::new(response.into_body(), OUTPUT_MAX).collect().await {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        Err(_) => String::new(),
+/// Why no more of a body came.
+fn unread(error: &hyper::Error) -> String {
+    let cause = error
+        .source()
+        .and_then(|source| source.downcast_ref::<std::io::Error>());
+    match cause.map(std::io::Error::kind) {
+        Some(ErrorKind::UnexpectedEof) => "unexpected EOF".to_owned(),
+        Some(ErrorKind::ConnectionReset) => "read: connection reset by peer".to_owned(),
+        _ => error.to_string(),
     }
 }
 
 fn tls_error(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
-        std::io::ErrorKind::InvalidData => NO_TLS.to_owned(),
+        ErrorKind::UnexpectedEof => "EOF".to_owned(),
+        ErrorKind::InvalidData => NO_TLS.to_owned(),
         _ => error.to_string(),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use tokio::{
@@ -295,7 +241,7 @@ mod tests {
     use crate::api::streaming::echo_runtime::Echo;
 
     /// A server that gives these answers, one a connection, and then what it was asked; and the request to send it.
-    async fn server(answers: &'static [&str]) -> (JoinHandle<Vec<String>>, Request, SharedRuntime) {
+    pub(in crate::probe) async fn server(answers: Vec<String>) -> (JoinHandle<Vec<String>>, Request, SharedRuntime) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = tokio::spawn(async move {
@@ -309,22 +255,25 @@ mod tests {
             }
             asked
         });
-        let request = Request {
+        (serving, to(address), Arc::new(Echo::at(0)))
+    }
+
+    fn to(address: SocketAddr) -> Request {
+        Request {
             https: false,
             address,
             authority: address.to_string(),
             path: "/a/b".into(),
             headers: vec![("x-token".into(), "t".into())],
             user_agent: USER_AGENT,
-        };
-        (serving, request, Arc::new(Echo::at(0)))
+        }
     }
 
-    const PATIENCE: Duration = Duration::from_secs(120);
+    pub(in crate::probe) const PATIENCE: Duration = Duration::from_secs(120);
 
     #[tokio::test]
     async fn headers_are_written_as_go_writes_them() {
-        let (serving, request, runtime) = server(&["HTTP/1.1 200 OK\r\n\r\n"]).await;
+        let (serving, request, runtime) = server(vec!["HTTP/1.1 200 OK\r\n\r\n".to_owned()]).await;
         assert_eq!(request.probe(&runtime, PATIENCE).await, Outcome::Success);
         let asked = serving.await.unwrap().concat();
         assert!(asked.contains("\r\nX-Token: t\r\n"), "{asked}");
@@ -332,45 +281,55 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_that_leads_nowhere_is_a_success_with_a_warning() {
-        let (_, request, runtime) = server(&["HTTP/1.1 304 Not Modified\r\n\r\n"]).await;
-        let warning = "Probe terminated redirects, Response body: ";
-        assert_eq!(
-            request.probe(&runtime, PATIENCE).await,
-            Outcome::Warning(warning.to_owned())
-        );
-    }
-
-    #[tokio::test]
-    async fn redirects_on_the_same_host_are_followed() {
-        let (serving, request, runtime) = server(&[
-            "HTTP/1.1 302 Found\r\nLocation: c?d\r\nConnection: close\r\n\r\n",
-            "HTTP/1.1 200 OK\r\n\r\n",
-        ])
-        .await;
-        assert_eq!(request.probe(&runtime, PATIENCE).await, Outcome::Success);
-        assert!(serving.await.unwrap()[1].starts_with("GET /a/c?d HTTP/1.1\r\n"));
-        for (location, expected) in [("/c", "/c"), ("?c", "/a/b?c"), ("c", "/a/c")] {
-            assert_eq!(beside("/a/b?x", location), expected);
+    async fn an_answer_counts_once_its_body_has_come() {
+        const MUCH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+        let errored = |why: &str| Outcome::Errored("failure", why.to_owned());
+        let cases = [
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nready",
+                errored("unexpected EOF"),
+            ),
+            (
+                "HTTP/1.1 500 Oops\r\nContent-Length: 9\r\n\r\nready",
+                errored("unexpected EOF"),
+            ),
+            (
+                "HTTP/1.1 500 Oops\r\n\r\n",
+                Outcome::Failure("HTTP probe failed with statuscode: 500".to_owned()),
+            ),
+        ];
+        for (answer, expected) in cases {
+            let (_, request, runtime) = server(vec![answer.to_owned()]).await;
+            assert_eq!(request.probe(&runtime, PATIENCE).await, expected, "{answer}");
         }
+        let (_, request, runtime) = server(vec![format!("{MUCH}{}", "x".repeat(OUTPUT_MAX))]).await;
+        assert_eq!(request.probe(&runtime, PATIENCE).await, Outcome::Success);
     }
 
     #[tokio::test]
-    async fn redirects_without_end_are_told_with_the_place_that_the_last_one_named() {
-        const AGAIN: &str = "HTTP/1.1 302 Found\r\nLocation: /again\r\nConnection: close\r\n\r\n";
-        let (serving, request, runtime) = server(&[AGAIN; REDIRECTS_MAX]).await;
-        let failure = "Get \"/again\": stopped after 10 redirects";
-        assert_eq!(
-            request.probe(&runtime, PATIENCE).await,
-            Outcome::Failure(failure.to_owned())
-        );
-        assert_eq!(serving.await.unwrap().len(), REDIRECTS_MAX);
+    async fn a_body_that_does_not_come_takes_the_time_that_is_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let request = to(listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nready").await.unwrap();
+            stream
+        });
+        let runtime: SharedRuntime = Arc::new(Echo::at(0));
+        let probing = tokio::spawn(async move { request.probe(&runtime, Duration::from_secs(2)).await });
+        let _open = serving.await.unwrap();
+        let late = "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
+        assert_eq!(probing.await.unwrap(), Outcome::Errored("failure", late.to_owned()));
     }
 
     #[tokio::test]
     async fn a_hook_falls_back_to_http_where_the_server_speaks_no_tls() {
-        let (serving, request, runtime) =
-            server(&["HTTP/1.0 400 Bad Request\r\n\r\n", "HTTP/1.1 500 Oops\r\n\r\n"]).await;
+        let (serving, request, runtime) = server(
+            ["HTTP/1.0 400 Bad Request\r\n\r\n", "HTTP/1.1 500 Oops\r\n\r\n"]
+                .map(str::to_owned)
+                .into(),
+        )
+        .await;
         let host = request.authority.clone();
         let request = Request { https: true, ..request };
         assert_eq!(

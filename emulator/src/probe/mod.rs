@@ -8,6 +8,7 @@ mod hook;
 mod http;
 mod insecure;
 mod port;
+mod redirect;
 mod tcp;
 
 use std::{net::SocketAddr, time::Duration};
@@ -66,7 +67,7 @@ pub async fn probe(runtime: &SharedRuntime, aim: Aim<'_>, probe: &Probe) -> Outc
             aim.declared.name()
         ))
     };
-    outcome.unwrap_or_else(Outcome::Unknown)
+    outcome.unwrap_or_else(|why| Outcome::Errored("unknown", why))
 }
 
 /// A runtime's error as it reaches the kubelet over CRI.

@@ -114,26 +114,32 @@ impl Sources<'_> {
         statuses
     }
 
-    /// What was told last, with what readiness probes have found since: no more of a container is told while a sync is
-    /// under way, or its pod is being ended (`status_manager.go`, `SetContainerReadiness`).
-    pub fn told_with_readiness(&self) -> Statuses {
-        let with_readiness = |list: &Option<Vec<ContainerStatus>>| {
+    /// What was told last, with what probes have found since: no more of a container is told while a sync is under way, or
+    /// its pod is being ended (`status_manager.go`, `SetContainerReadiness` and `SetContainerStartup`).
+    pub fn told_with_findings(&self) -> Statuses {
+        let with_findings = |list: &Option<Vec<ContainerStatus>>| {
             let mut told = list.clone().unwrap_or_default();
             for status in &mut told {
-                let declared = self.pod.container(&status.name);
-                let probed = declared.is_some_and(|declared| declared.container.readiness_probe.is_some());
-                let newest = self.seen.newest(&status.name).filter(|_| probed);
-                if let Some(newest) = newest
-                    && status.container_id.as_ref() == Some(&self.container_id(newest))
-                {
-                    status.ready = self.results.get(&newest.id, ProbeKind::Readiness) == Some(Finding::Success);
+                let (Some(declared), Some(newest)) = (self.pod.container(&status.name), self.seen.newest(&status.name))
+                else {
+                    continue;
+                };
+                if status.container_id.as_ref() != Some(&self.container_id(newest)) {
+                    continue;
+                }
+                let passed = |kind| self.results.get(&newest.id, kind) == Some(Finding::Success);
+                if declared.container.startup_probe.is_some() && passed(ProbeKind::Startup) {
+                    status.started = Some(true);
+                }
+                if declared.container.readiness_probe.is_some() {
+                    status.ready = passed(ProbeKind::Readiness);
                 }
             }
             told
         };
         Statuses {
-            init: with_readiness(&self.previous.init_container_statuses),
-            regular: with_readiness(&self.previous.container_statuses),
+            init: with_findings(&self.previous.init_container_statuses),
+            regular: with_findings(&self.previous.container_statuses),
             ephemeral: self.previous.ephemeral_container_statuses.clone().unwrap_or_default(),
         }
     }

@@ -1,6 +1,6 @@
 //! How a pod ends: its containers are killed, its last status is written, and what it had is given back.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use super::{
     desired::Desired,
@@ -34,7 +34,7 @@ impl Worker {
         self.is_ending = true;
         self.was_initialized = has_initialized(&self.pod, self.publisher.published());
         let mut again = false;
-        'ending: loop {
+        loop {
             let seen = match self.observe().await {
                 Ok(seen) => seen,
                 Err(_) => {
@@ -59,17 +59,16 @@ impl Worker {
             };
             // A grace period that is shortened now comes too late: what has been begun is not interrupted
             // (`kubelet.go`, `SyncTerminatingPod`). Nobody sees the end of a pod whose object is gone.
-            let (mut killing, mut abandoned) = (pin!(killer.everything()), pin!(self.abandoned()));
-            let calls = self.calls.clone();
-            loop {
-                tokio::select! {
-                    () = &mut killing => break 'ending,
-                    () = &mut abandoned, if !wanted.is_abandoned() => break,
-                    // Readiness is told to the end: whoever sends requests to the pod goes by it.
-                    () = calls.sync.notified() => {
-                        self.publish(&seen, Life::Busy);
-                    }
-                }
+            let killing = killer.everything();
+            let killed = if wanted.is_abandoned() {
+                killing.await;
+                Some(())
+            } else {
+                // Readiness is told to the end: whoever sends requests to the pod goes by it.
+                self.while_telling(&seen, killing).await
+            };
+            if killed.is_some() {
+                break;
             }
             again = true;
             self.take_update();

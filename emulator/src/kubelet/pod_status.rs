@@ -91,7 +91,7 @@ pub fn compute(sources: &Sources<'_>, verdict: Option<&Verdict>, life: Life, hos
         pod, seen, previous, ..
     } = sources;
     let mut statuses = match life {
-        Life::Busy => sources.told_with_readiness(),
+        Life::Busy => sources.told_with_findings(),
         _ => sources.statuses(),
     };
     let before = previous.phase.as_deref().and_then(Phase::parse).unwrap_or_default();

@@ -71,18 +71,17 @@ impl Worker {
         starting: &Starting<'_>,
     ) -> Result<ContainerId, Attempt> {
         self.back_off(pod, declared, starting.seen)?;
-        let abandoned = self.abandoned();
         let node = self.node.clone();
+        let mut pulls = std::mem::take(&mut self.pulls);
         let images = async {
-            let volumes = ImageVolumes::of(&node, pod, &mut self.pulls);
+            let volumes = ImageVolumes::of(&node, pod, &mut pulls);
             let volumes = starting.image_volumes.get_or_init(|| volumes).await;
             let volumes = volumes.mounted_by(declared, &node, pod)?;
-            Ok::<_, StartFailure>((volumes, self.pulls.image(&node, pod, declared).await?))
+            Ok::<_, StartFailure>((volumes, pulls.image(&node, pod, declared).await?))
         };
-        let (image_volumes, image) = tokio::select! {
-            images = images => images?,
-            () = abandoned => return Err(Attempt::Ending),
-        };
+        let images = self.while_telling(starting.seen, images).await;
+        self.pulls = pulls;
+        let (image_volumes, image) = images.ok_or(Attempt::Ending)??;
         let ips = starting
             .seen
             .sandbox()
@@ -183,10 +182,8 @@ impl Worker {
             id,
             ip: seen.sandbox().and_then(|sandbox| sandbox.ips.first().copied()),
         };
-        let outcome = tokio::select! {
-            outcome = node.edges.hook(aim, handler, None) => outcome,
-            () = self.abandoned() => return Err(Attempt::Ending),
-        };
+        let hook = node.edges.hook(aim, handler, None);
+        let outcome = self.while_telling(seen, hook).await.ok_or(Attempt::Ending)?;
         let message = match outcome {
             Ok(warning) => {
                 node.hook_event(pod, warning.as_deref());
@@ -215,10 +212,8 @@ impl Worker {
             grace: None,
             again: false,
         };
-        tokio::select! {
-            () = killer.one(&kill, None) => {}
-            () = self.abandoned() => return Err(Attempt::Ending),
-        }
+        let killing = killer.one(&kill, None);
+        self.while_telling(seen, killing).await.ok_or(Attempt::Ending)?;
         self.ended_within = true;
         Err(StartFailure::new("PostStartHookError", message).into())
     }

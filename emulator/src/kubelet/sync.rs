@@ -124,17 +124,17 @@ impl Worker {
 
     /// Removes all containers, so that the next sync starts the pod from its beginning.
     async fn reset(&mut self, seen: &Seen) -> Synced {
-        let abandoned = self.abandoned();
+        let (node, pod) = (self.node.clone(), self.pod.clone());
         let killer = Killer {
-            node: &self.node,
-            pod: &self.pod,
+            node: &node,
+            pod: &pod,
             seen,
             // No preStop hook, and no more time than every container gets.
             grace: Some(0),
             again: false,
         };
         let work = async {
-            for reset in restart_all::resets(&self.pod, seen) {
+            for reset in restart_all::resets(&pod, seen) {
                 if reset.kill {
                     let kill = Kill {
                         id: reset.id.clone(),
@@ -145,13 +145,10 @@ impl Worker {
                     killer.one(&kill, None).await;
                 }
                 // What can't be removed now is tried again by the next sync.
-                drop(self.node.runtime.remove_container(&reset.id).await);
+                drop(node.runtime.remove_container(&reset.id).await);
             }
         };
-        tokio::select! {
-            () = work => {}
-            () = abandoned => {}
-        }
+        let _ = self.while_telling(seen, work).await;
         self.failures = StartFailures::default();
         Synced::Again
     }
@@ -337,10 +334,10 @@ impl Worker {
     }
 
     async fn kill(&mut self, actions: &Actions, seen: &Seen) -> Result<(), Halt> {
-        let abandoned = self.abandoned();
+        let (node, pod) = (self.node.clone(), self.pod.clone());
         let killer = Killer {
-            node: &self.node,
-            pod: &self.pod,
+            node: &node,
+            pod: &pod,
             seen,
             grace: None,
             again: false,
@@ -354,10 +351,7 @@ impl Worker {
                 killer.one(kill, None).await;
             }
         };
-        tokio::select! {
-            () = work => Ok(()),
-            () = abandoned => Err(Halt::Ending),
-        }
+        self.while_telling(seen, work).await.ok_or(Halt::Ending)
     }
 
     /// Makes a sandbox instead of those that there are, and gives all that there are then.

@@ -1,6 +1,6 @@
 //! What a worker waits for between two syncs.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -8,7 +8,9 @@ use super::{
     desired::Desired,
     eviction,
     pod::Pod,
+    pod_status::Life,
     preemption,
+    seen::Seen,
     worker::{REWRITE, Worker},
 };
 use crate::runtime::PodStatus as RuntimeStatus;
@@ -145,5 +147,32 @@ impl Worker {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// Sees a piece of work through, and tells meanwhile what probes find: that waits for no sync (`kubelet.go`,
+    /// `syncLoopIteration`). None where the pod's object goes first.
+    pub(super) async fn while_telling<T: Send>(
+        &mut self,
+        seen: &Seen,
+        work: impl Future<Output = T> + Send,
+    ) -> Option<T> {
+        let (mut work, mut abandoned) = (pin!(work), pin!(self.abandoned()));
+        let calls = self.calls.clone();
+        let mut called = false;
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break Some(done),
+                () = &mut abandoned => break None,
+                () = calls.sync.notified() => {
+                    called = true;
+                    self.publish(seen, Life::Busy);
+                }
+            }
+        };
+        if called {
+            // The sync that was asked for is due all the same.
+            calls.sync.notify_one();
+        }
+        done
     }
 }

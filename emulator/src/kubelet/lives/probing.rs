@@ -109,3 +109,30 @@ async fn readiness_is_told_while_a_pod_ends() {
     );
     assert_eq!(life.condition("Ready").last().unwrap(), "False/ContainersNotReady");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_probes_find_is_told_while_another_container_is_being_killed() {
+    let fails = || Outcome::Failure("no".into());
+    let edges = ScriptedEdges::default()
+        .probe("alive", [(0, Outcome::Success), (4, fails())])
+        .probe("up", [(0, fails()), (7, Outcome::Success)]);
+    let life = Life::with(
+        Script::default().with("app", [Play::stubborn()]),
+        ScriptedImages::default(),
+        edges,
+    );
+    let probe = |name| json!({"exec": {"command": [name]}, "periodSeconds": 1, "failureThreshold": 1});
+    let mut startup = probe("up");
+    startup["failureThreshold"] = json!(30);
+    life.create(json!({"terminationGracePeriodSeconds": 20, "containers": [
+        {"name": "app", "livenessProbe": probe("alive"), "readinessProbe": probe("alive")},
+        {"name": "slow", "startupProbe": startup, "readinessProbe": probe("up")}]}));
+    life.pass(12).await;
+    assert_eq!(life.states("app"), [CREATING, "running"]);
+    assert_eq!(life.flag("app", "ready"), ["false", "true", "false"]);
+    assert_eq!(life.flag("slow", "started"), ["false", "true"]);
+    assert_eq!(life.flag("slow", "ready"), ["false", "true"]);
+    assert_eq!(life.flag("app", "restartCount"), ["0"]);
+    life.pass(20).await;
+    assert_eq!(life.flag("app", "restartCount"), ["0", "1"]);
+}

@@ -193,6 +193,32 @@ fn a_readiness_probe_has_failed_for_good_when_all_its_tries_are_over_however_few
 }
 
 #[test]
+fn a_liveness_probe_that_errs_threatens_nobody() {
+    let status = json!({
+        "phase": "Running", "conditions": ready(true),
+        "spec": {"containers": [{"name": "app", "image": "app:1", "livenessProbe": {"exec": {"command": ["nope"]}}}]},
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T23:50:00Z"}}), json!({}), 0, true),
+    });
+    for (message, severity, threatens) in [
+        ("Liveness probe failed: no", Severity::Error, true),
+        (
+            "Liveness probe errored and resulted in unknown state: rpc error: code = Unknown desc = exec failed: unable to \
+            start container process: exec: \"nope\": executable file not found in $PATH",
+            Severity::Warning,
+            false,
+        ),
+    ] {
+        let event = json!([{"reason": "Unhealthy", "type": "Warning", "message": message,
+            "path": "spec.containers{app}", "count": 9, "lastTimestamp": "2026-01-01T23:59:55Z"}]);
+        let reading = read(json!({}), status.clone(), event);
+        assert_eq!(told(&reading)[0], (severity, "livenessProbe"), "{message}");
+        let causes: Vec<String> = reading.findings[0].causes.iter().map(ToString::to_string).collect();
+        let restarted = causes.iter().any(|cause| cause.contains("the container is restarted"));
+        assert_eq!(restarted, threatens, "{causes:?}");
+    }
+}
+
+#[test]
 fn a_node_that_is_silent_makes_its_pods_broken() {
     let status = json!({
         "phase": "Running",

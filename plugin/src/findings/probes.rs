@@ -70,8 +70,10 @@ fn failing(facts: &Facts, container: &Container, kind: &str, probe: &Probe, even
     let name = container.name.as_str();
     // Up to its threshold a probe may fail, above all while the program starts. Counts lag behind: a kubelet writes few
     // events a second (`eventRecordQPS`). Whoever is not ready when all tries must be over has used them up.
+    // A try that errs is thrown away: it is no failure, and nothing is restarted for it (`prober/worker.go`, `doProbe`).
+    let errs = event.message.contains(" probe errored and resulted in ");
     let is_given_up =
-        event.count >= timing.failures || kind == "Readiness" && has_had_all_tries(facts, container, &timing);
+        !errs && event.count >= timing.failures || kind == "Readiness" && has_had_all_tries(facts, container, &timing);
     let severity = match kind {
         "Startup" => Severity::Warning,
         _ if is_given_up => Severity::Error,
@@ -80,6 +82,7 @@ fn failing(facts: &Facts, container: &Container, kind: &str, probe: &Probe, even
     let what = match kind {
         "Readiness" => say("probes.readiness"),
         "Startup" => say("probes.startup"),
+        _ if errs => say("probes.liveness.errs"),
         _ => say("probes.liveness"),
     };
     let topic = format!("{}Probe", kind.to_lowercase());
@@ -89,14 +92,16 @@ fn failing(facts: &Facts, container: &Container, kind: &str, probe: &Probe, even
         .told_by(Some(event))
         .seen(path, crate::pod::probe::line(probe))
         .because(cause(&event.message).with("handler", handler(probe)));
-    if kind == "Startup"
+    if errs {
+        finding = finding.because(say("probes.errs"));
+    } else if kind == "Startup"
         && let State::Running { since: Some(since) } = &container.state
         && let Ok(deadline) = since.checked_add(timing.from_start())
         && deadline > facts.now
     {
         finding = finding.because(say("probes.startup.left").with("left", age::between(facts.now, deadline)));
     }
-    if kind == "Liveness" {
+    if kind == "Liveness" && !errs {
         finding = finding.because(say("probes.liveness.threshold").with("failures", timing.failures.to_string()));
     }
     Some(finding.run(logs(facts, name, false)))
@@ -174,6 +179,8 @@ fn cause(message: &str) -> Message {
         "tls: ",
     ]) {
         say("probes.scheme")
+    } else if says(&["while reading body", "unexpected eof"]) {
+        say("probes.body")
     } else if says(&["timeout", "deadline exceeded", "timed out"]) {
         say("probes.timeout")
     } else if says(&["executable file not found", "no such file or directory"]) && says(&["exec failed", "oci runtime"])
@@ -210,6 +217,11 @@ mod tests {
             (
                 "Liveness probe failed: Get \"http://10.0.0.1/\": context deadline exceeded (Client.Timeout exceeded)",
                 "probes.timeout",
+            ),
+            (
+                "Readiness probe errored and resulted in failure state: context deadline exceeded (Client.Timeout or context \
+                cancellation while reading body)",
+                "probes.body",
             ),
             (
                 "Readiness probe failed: cat: can't open '/tmp/ready': No such file or directory",

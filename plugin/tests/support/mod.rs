@@ -68,6 +68,17 @@ impl Server {
         Self { url, requests, heads }
     }
 
+    /// Starts one that has the pod `web`, which runs.
+    pub(crate) fn of_one_pod() -> Self {
+        Self::start(|path, _| {
+            if path.contains("/events") {
+                list("EventList", &[], None)
+            } else {
+                (200, vec![pod("web", "Running", true).to_string()])
+            }
+        })
+    }
+
     /// The headers of all that was asked, one a line, in lower case.
     pub(crate) fn headers(&self) -> String {
         self.heads.lock().unwrap().concat()

@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Server, list, pod, refusal, transcript};
+use support::{Server, list, pod, refusal, stdout, transcript};
 
 #[test]
 fn a_manifest_is_explained_line_by_line_with_what_is_odd_at_its_place() {
@@ -235,11 +235,7 @@ fn nothing_to_worry_about_is_said_in_a_line() {
 
 #[test]
 fn what_is_known_is_data_too_and_in_english_unless_a_language_is_named() {
-    let value = |arguments: &[&str]| -> Value {
-        let said = transcript(arguments, "");
-        let json = said.split("----- stdout -----\n").nth(1).unwrap();
-        serde_json::from_str(json.split("----- stderr").next().unwrap()).unwrap()
-    };
+    let value = |arguments: &[&str]| -> Value { serde_json::from_str(stdout(&transcript(arguments, ""))).unwrap() };
     let topic = value(&["explain", "oomkilled", "-o", "json"]);
     assert_eq!((&topic["kind"], &topic["name"]), (&json!("Topic"), &json!("OOMKilled")));
     for part in ["title", "text", "causes", "look", "fix"] {

@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::transcript;
+use support::{stdout, transcript};
 
 const POD: &str = "
 apiVersion: v1
@@ -124,14 +124,7 @@ fn what_the_api_would_refuse_is_refused() {
 #[test]
 fn a_program_gets_the_answers_too() {
     let said = simulated(POD, &["-o", "json", "--assume", "app: start 10s"]);
-    let json = said
-        .split("----- stdout -----\n")
-        .nth(1)
-        .unwrap()
-        .split("----- stderr")
-        .next()
-        .unwrap();
-    let record: serde_json::Value = serde_json::from_str(json).unwrap();
+    let record: serde_json::Value = serde_json::from_str(stdout(&said)).unwrap();
     assert_eq!(record["kind"], "PodLifecycle");
     assert_eq!(record["answers"][0], "Ready after 10s");
     assert!(record["assumed"][0].as_str().unwrap().starts_with("app: "), "{record}");

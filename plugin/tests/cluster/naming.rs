@@ -18,17 +18,7 @@ fn a_pod_that_does_not_exist_is_said_as_kubectl_says_it() {
 
 #[test]
 fn nothing_in_a_namespace_is_no_error() {
-    let server = Server::start(|path, _| {
-        list(
-            if path.contains("/events") {
-                "EventList"
-            } else {
-                "PodList"
-            },
-            &[],
-            None,
-        )
-    });
+    let server = Server::of_no_pods();
     insta::assert_snapshot!(transcript(&["describe", "-s", &server.url], ""));
 }
 

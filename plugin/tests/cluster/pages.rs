@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use serde_json::Value;
 
 use crate::round::Round;
-use crate::support::{Server, list, pod, refusal, started, transcript};
+use crate::support::{Server, list, pod, refusal, started, stdout, transcript};
 
 #[test]
 fn all_pages_are_read() {
@@ -66,13 +66,6 @@ fn a_page_that_cannot_be_had_leaves_those_before_it() {
     assert!(said.starts_with("exit code: 1") && said.contains("one two"), "{said}");
     assert!(said.contains("The provided continue parameter is too old"), "{said}");
     let said = transcript(&["describe", "-A", "-o", "json", "-s", &server.url], "");
-    let json = said
-        .split("----- stdout -----\n")
-        .nth(1)
-        .unwrap()
-        .split("----- stderr")
-        .next()
-        .unwrap();
-    let list: Value = serde_json::from_str(json).unwrap();
+    let list: Value = serde_json::from_str(stdout(&said)).unwrap();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
 }

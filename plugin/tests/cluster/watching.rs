@@ -159,16 +159,6 @@ fn a_forgotten_version_is_mended_by_reading_everything_again() {
 
 #[test]
 fn watching_a_pod_that_does_not_exist_is_an_error() {
-    let server = Server::start(|path, _| {
-        list(
-            if path.contains("/events") {
-                "EventList"
-            } else {
-                "PodList"
-            },
-            &[],
-            None,
-        )
-    });
+    let server = Server::of_no_pods();
     insta::assert_snapshot!(transcript(&["lifecycle", "web", "-w", "-s", &server.url], ""));
 }

@@ -39,6 +39,12 @@ pub(crate) fn transcript(arguments: &[&str], stdin: &str) -> String {
     )
 }
 
+/// What a transcript has of stdout.
+pub(crate) fn stdout(transcript: &str) -> &str {
+    let after = transcript.split("----- stdout -----\n").nth(1).unwrap();
+    after.split("----- stderr").next().unwrap()
+}
+
 /// An answer: the status, and the body in parts; the connection closes after the last.
 pub(crate) type Answer = (u16, Vec<String>);
 
@@ -66,6 +72,18 @@ impl Server {
             }
         });
         Self { url, requests, heads }
+    }
+
+    /// Starts one that has nothing.
+    pub(crate) fn of_no_pods() -> Self {
+        Self::start(|path, _| {
+            let kind = if path.contains("/events") {
+                "EventList"
+            } else {
+                "PodList"
+            };
+            list(kind, &[], None)
+        })
     }
 
     /// Starts one that has the pod `web`, which runs.

@@ -50,7 +50,7 @@ pub struct Emulator {
     connection: Connection,
     runtime: Arc<LinuxRuntime>,
     limitations: Vec<String>,
-    apart: bool,
+    linked: bool,
     shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -90,7 +90,7 @@ impl Emulator {
         let runtime = LinuxRuntime::new(linux)
             .await
             .map_err(|error| machine("cannot run containers here", &error))?;
-        let (limitations, apart) = (runtime.limitations(), runtime.is_apart());
+        let (limitations, linked) = (runtime.limitations(), runtime.is_linked());
         let runtime = Arc::new(runtime);
         let shared: SharedRuntime = runtime.clone();
 
@@ -193,7 +193,7 @@ impl Emulator {
             connection,
             runtime,
             limitations,
-            apart,
+            linked,
             shutdown,
             tasks,
         })
@@ -211,7 +211,7 @@ impl Emulator {
 
     /// How pods are reached where the machine's programs do not reach their addresses, in a sentence.
     pub fn reach(&self) -> Option<String> {
-        self.apart.then(|| {
+        (!self.linked).then(|| {
             "the pods' addresses are reached by pods and probes alone, since the machine's network is root's: use \
              `kubectl port-forward` or a hostPort"
                 .to_owned()

@@ -17,9 +17,13 @@ use rtnetlink::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::{sync::Mutex, task::JoinHandle};
+use tokio::{
+    sync::Mutex,
+    task::{JoinHandle, JoinSet},
+};
 
 use super::{
+    machine_link::MachineLink,
     namespace::{NodeNamespace, in_namespace, number},
     subnet::{PREFIX, Subnet},
 };
@@ -46,8 +50,8 @@ struct Kept {
 }
 
 /// Netlink in one namespace; it lets go of the namespace when dropped.
-struct Netlink {
-    handle: Handle,
+pub(super) struct Netlink {
+    pub(super) handle: Handle,
     connection: JoinHandle<()>,
 }
 
@@ -57,15 +61,25 @@ impl Drop for Netlink {
     }
 }
 
+/// The bridge and what leads to it.
+struct Up {
+    kept: Kept,
+    bridge: u32,
+    netlink: Netlink,
+    /// Keeps the link to the machine's network, where there is one.
+    _link: JoinSet<()>,
+}
+
 /// The network of one emulator's pods.
 pub struct Network {
     node: NodeNamespace,
+    /// The name of the bridge, and of the machine's end of the link to it.
     bridge: String,
     /// Where the search for a subnet starts.
     place: u8,
     file: PathBuf,
-    /// Once the bridge stands.
-    up: Mutex<Option<(Kept, u32, Netlink)>>,
+    /// Once there is a bridge.
+    up: Mutex<Option<Up>>,
 }
 
 impl Network {
@@ -80,7 +94,7 @@ impl Network {
         }
     }
 
-    /// Where the node's ends are.
+    /// The namespace of the bridge and the node's ends of the pods' links.
     pub fn node(&self) -> &NodeNamespace {
         &self.node
     }
@@ -101,7 +115,7 @@ impl Network {
         if up.is_none() {
             *up = Some(self.set_up().await?);
         }
-        let Some((kept, ..)) = up.as_mut() else {
+        let Some(Up { kept, .. }) = up.as_mut() else {
             return Err(NetworkError::Exhausted("no bridge"));
         };
         let address = kept
@@ -120,46 +134,69 @@ impl Network {
         std::fs::rename(&new, &self.file).map_err(failed)
     }
 
-    /// Finds the bridge of an earlier run, or makes one where nothing else is routed.
-    async fn set_up(&self) -> Result<(Kept, u32, Netlink), NetworkError> {
+    /// Finds the bridge of an earlier run, or creates one with a subnet that the machine does not route elsewhere.
+    async fn set_up(&self) -> Result<Up, NetworkError> {
         let netlink = self.netlink().await?;
         let kept: Option<Kept> = std::fs::read(&self.file)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let (Some(kept), Some(index)) = (kept, index_of(&netlink, &self.bridge).await?) {
-            return Ok((kept, index, netlink));
+        let (kept, bridge) = match (kept, index_of(&netlink, &self.bridge).await?) {
+            (Some(kept), Some(index)) => (kept, index),
+            (_, old) => {
+                if let Some(index) = old {
+                    let failed = |error| NetworkError::Kernel("remove an old bridge", error);
+                    netlink.handle.link().del(index).execute().await.map_err(failed)?;
+                }
+                self.create_bridge(&netlink).await?
+            }
+        };
+        let link = MachineLink {
+            name: &self.bridge,
+            subnet: kept.subnet,
+        };
+        let link = match self.node.is_linked() {
+            true => link.ensure(&self.node, &netlink, bridge).await?,
+            false => JoinSet::new(),
+        };
+        Ok(Up {
+            kept,
+            bridge,
+            netlink,
+            _link: link,
+        })
+    }
+
+    async fn create_bridge(&self, netlink: &Netlink) -> Result<(Kept, u32), NetworkError> {
+        let machine = open().map_err(|error| NetworkError::Io("open netlink", error))?;
+        // An emulator that was killed may have left it.
+        if self.node.is_linked() {
+            remove(&machine, &self.bridge).await?;
         }
-        if let Some(index) = index_of(&netlink, &self.bridge).await? {
-            let failed = |error| NetworkError::Kernel("remove an old bridge", error);
-            netlink.handle.link().del(index).execute().await.map_err(failed)?;
-        }
-        let routed = routes(&netlink).await?;
-        let subnet = Subnet::free(&routed, self.place).ok_or(NetworkError::Exhausted(
-            "all of 10.89.0.0 to 10.99.255.255 is routed elsewhere",
+        let subnet = Subnet::free(&routes(&machine).await?, self.place).ok_or(NetworkError::Exhausted(
+            "no subnet for pods is free: the machine has a route into every one of 10.64.0.0/12, 172.16.0.0/16, \
+             192.168.0.0/16, 198.18.0.0/15 and 100.64.0.0/10",
         ))?;
         let failed = |error| NetworkError::Kernel("make the bridge", error);
-        let bridge = LinkBridge::new(&self.bridge).forward_delay(0).up().build();
+        // With a hardware address of its own, not that of a port, which would change as pods come and go.
+        let bridge = LinkBridge::new(&self.bridge)
+            .address(hardware_address(subnet.gateway()))
+            .forward_delay(0)
+            .up()
+            .build();
         netlink.handle.link().add(bridge).execute().await.map_err(failed)?;
-        let index = index_of(&netlink, &self.bridge)
+        let index = index_of(netlink, &self.bridge)
             .await?
             .ok_or(NetworkError::Exhausted("the bridge is gone"))?;
         let gateway = IpAddr::V4(subnet.gateway());
-        netlink
-            .handle
-            .address()
-            .add(index, gateway, PREFIX)
-            .execute()
-            .await
-            .map_err(failed)?;
-        if self.node.is_apart() {
-            set_up_loopback(&netlink).await?;
-        }
+        let added = netlink.handle.address().add(index, gateway, PREFIX).execute().await;
+        added.map_err(failed)?;
+        set_up_loopback(netlink).await?;
         let kept = Kept {
             subnet,
             last: subnet.gateway(),
         };
         self.keep(kept)?;
-        Ok((kept, index, netlink))
+        Ok((kept, index))
     }
 
     /// Links a pod's namespace to the bridge: `eth0` with its address, the way to everything else, and loopback.
@@ -169,7 +206,9 @@ impl Network {
     pub async fn attach(&self, pod: &OwnedFd, address: Ipv4Addr, link: &str) -> Result<(), NetworkError> {
         let (gateway, pair) = {
             let up = self.up.lock().await;
-            let (kept, bridge, netlink) = up.as_ref().ok_or(NetworkError::Exhausted("no bridge"))?;
+            let Up {
+                kept, bridge, netlink, ..
+            } = up.as_ref().ok_or(NetworkError::Exhausted("no bridge"))?;
             let mut peer = LinkMessageBuilder::<LinkUnspec>::new().name("eth0".to_owned());
             peer = peer.setns_by_fd(number(pod.as_fd()));
             let pair = LinkVeth::new(link, "eth0")
@@ -211,8 +250,10 @@ impl Network {
     /// # Errors
     /// When the kernel refuses.
     pub async fn detach(&self, link: &str) -> Result<(), NetworkError> {
-        let netlink = self.netlink().await?;
-        self.remove(&netlink, link).await
+        if !self.exists()? {
+            return Ok(());
+        }
+        remove(&self.netlink().await?, link).await
     }
 
     /// Takes the bridge away, and with it the node's way to its pods.
@@ -221,24 +262,41 @@ impl Network {
     /// When the kernel refuses.
     pub async fn remove_bridge(&self) -> Result<(), NetworkError> {
         let mut up = self.up.lock().await;
-        let netlink = match up.take() {
-            Some((_, _, netlink)) => netlink,
-            None => self.netlink().await?,
-        };
+        drop(up.take());
         let _ = std::fs::remove_file(&self.file);
-        self.remove(&netlink, &self.bridge).await
+        if self.node.is_linked() {
+            let machine = open().map_err(|error| NetworkError::Io("open netlink", error))?;
+            remove(&machine, &self.bridge).await?;
+        }
+        if self.exists()? {
+            remove(&self.netlink().await?, &self.bridge).await?;
+        }
+        Ok(())
     }
 
-    async fn remove(&self, netlink: &Netlink, link: &str) -> Result<(), NetworkError> {
-        let Some(index) = index_of(netlink, link).await? else {
-            return Ok(());
-        };
-        match netlink.handle.link().del(index).execute().await {
-            // Its other end was faster.
-            Err(rtnetlink::Error::NetlinkError(message)) if message.raw_code() == -libc::ENODEV => Ok(()),
-            done => done.map_err(|error| NetworkError::Kernel("remove a link", error)),
-        }
+    /// Whether there is a namespace that could have links: without one they are gone.
+    fn exists(&self) -> Result<bool, NetworkError> {
+        let namespace = self.node.descriptor();
+        let found = namespace.map_err(|error| NetworkError::Io("open the pods' network", error))?;
+        Ok(found.is_some())
     }
+}
+
+/// Removes a link. Does nothing where there is none.
+pub(super) async fn remove(netlink: &Netlink, link: &str) -> Result<(), NetworkError> {
+    let Some(index) = index_of(netlink, link).await? else {
+        return Ok(());
+    };
+    match netlink.handle.link().del(index).execute().await {
+        // Its other end was faster.
+        Err(rtnetlink::Error::NetlinkError(message)) if message.raw_code() == -libc::ENODEV => Ok(()),
+        done => done.map_err(|error| NetworkError::Kernel("remove a link", error)),
+    }
+}
+
+/// The hardware address of a link with this address: locally administered, and the same whenever it is asked for.
+pub(super) fn hardware_address(address: Ipv4Addr) -> Vec<u8> {
+    [&[0x02, 0x6b], address.octets().as_slice()].concat()
 }
 
 /// Derived from the data folder, so that two emulators have two. 15 characters are the most.
@@ -252,7 +310,7 @@ fn digest(data: &Path) -> [u8; 32] {
     Sha256::digest(data.as_os_str().as_bytes()).into()
 }
 
-fn open() -> io::Result<Netlink> {
+pub(super) fn open() -> io::Result<Netlink> {
     let (connection, handle, _) = rtnetlink::new_connection()?;
     Ok(Netlink {
         handle,
@@ -260,7 +318,7 @@ fn open() -> io::Result<Netlink> {
     })
 }
 
-async fn index_of(netlink: &Netlink, name: &str) -> Result<Option<u32>, NetworkError> {
+pub(super) async fn index_of(netlink: &Netlink, name: &str) -> Result<Option<u32>, NetworkError> {
     match netlink
         .handle
         .link()
@@ -283,7 +341,7 @@ async fn set_up_loopback(netlink: &Netlink) -> Result<(), NetworkError> {
     done.map_err(|error| NetworkError::Kernel("set up loopback", error))
 }
 
-/// Where the node's routes lead, addresses of its own among them.
+/// Where the routes of all tables lead, addresses of the machine's own among them.
 async fn routes(netlink: &Netlink) -> Result<Vec<(Ipv4Addr, u8)>, NetworkError> {
     let request = RouteMessageBuilder::<Ipv4Addr>::new().build();
     let mut stream = netlink.handle.route().get(request).execute();

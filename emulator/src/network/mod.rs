@@ -1,9 +1,11 @@
-//! Pod addresses: a bridge on the node, and for each pod a link to it.
+//! Pod addresses: a bridge in a network namespace of the node's own, a link to it for each pod, and one from the machine.
 
 #[cfg(target_os = "linux")]
 mod links;
 #[cfg(target_os = "linux")]
 mod loopback;
+#[cfg(target_os = "linux")]
+mod machine_link;
 #[cfg(target_os = "linux")]
 mod namespace;
 mod subnet;

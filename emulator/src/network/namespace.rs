@@ -4,40 +4,50 @@ use std::{
     fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::Arc,
 };
 
 use nix::sched::{CloneFlags, setns, unshare};
+use tokio::sync::OnceCell;
 
-/// Where the node's end of the pods' links is: this process's own network, or, without root, one apart.
-#[derive(Clone, Debug, Default)]
-pub struct NodeNamespace(Option<Arc<OwnedFd>>);
+/// The network namespace of the pods' bridge. It is never the machine's own: there the machine's filter rules would
+/// apply between pods (with `br_netfilter`, as Docker and Kubernetes leave it), and network managers would take up the
+/// pods' links.
+#[derive(Debug)]
+pub struct NodeNamespace {
+    namespace: OnceCell<OwnedFd>,
+    linked: bool,
+}
 
 impl NodeNamespace {
-    /// The network of this process.
-    pub fn own() -> Self {
-        Self(None)
+    /// The namespace that pods of an earlier run live in, or one that is created when the first pod needs it.
+    /// `linked`: whether it gets a link to the machine's network, which only root of that network may create.
+    pub fn new(existing: Option<OwnedFd>, linked: bool) -> Self {
+        Self {
+            namespace: OnceCell::new_with(existing),
+            linked,
+        }
     }
 
-    /// A network apart.
-    pub fn apart(namespace: OwnedFd) -> Self {
-        Self(Some(Arc::new(namespace)))
+    /// Whether the machine's programs reach pods through a link.
+    pub fn is_linked(&self) -> bool {
+        self.linked
     }
 
-    /// It is not this process's own.
-    pub fn is_apart(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Runs `act` there.
+    /// The namespace, once it exists.
     ///
     /// # Errors
-    /// When it can't be entered, or `act` fails.
+    /// When no descriptor is free.
+    pub fn descriptor(&self) -> io::Result<Option<OwnedFd>> {
+        self.namespace.get().map(OwnedFd::try_clone).transpose()
+    }
+
+    /// Runs `act` there, creating the namespace if it does not exist.
+    ///
+    /// # Errors
+    /// When it can't be created or entered, or `act` fails.
     pub async fn run<T: Send + 'static>(&self, act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-        match &self.0 {
-            None => act(),
-            Some(namespace) => in_namespace(namespace.try_clone()?, act).await,
-        }
+        let namespace = self.namespace.get_or_try_init(new_namespace).await?;
+        in_namespace(namespace.try_clone()?, act).await
     }
 }
 

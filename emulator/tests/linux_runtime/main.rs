@@ -9,6 +9,7 @@ mod escape;
 mod isolation;
 mod lifecycle;
 mod machine;
+mod network;
 mod rootless;
 mod setuid;
 mod streams;

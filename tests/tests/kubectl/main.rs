@@ -11,6 +11,7 @@ mod discovery;
 mod editing;
 mod image_volumes;
 mod measuring;
+mod networks;
 mod node;
 mod reading;
 mod refusals;

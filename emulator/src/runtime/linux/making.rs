@@ -22,7 +22,7 @@ use super::{
     record::{self, SandboxFolder, SandboxMade},
     sandbox::Sandbox,
     sandboxes::{Sandboxes, new_id},
-    shim, user_namespace,
+    shim,
 };
 use crate::{
     mapped_namespace,
@@ -184,7 +184,8 @@ impl Sandboxes {
         listener: OwnedFd,
         namespaces: &Namespaces,
     ) -> Result<(), RuntimeError> {
-        let node = user_namespace::node_descriptor();
+        let node = self.network.node().descriptor();
+        let node = node.map_err(failed("open the node's network"))?;
         let begin = Begin {
             keeps_node: node.is_some(),
             folder: sandbox.folder.clone(),
@@ -198,9 +199,7 @@ impl Sandboxes {
         for namespace in [&namespaces.network, &namespaces.users].into_iter().flatten() {
             given.push(namespace.try_clone().map_err(failed("open the pod's namespaces"))?);
         }
-        if let Some(node) = node {
-            given.push(node.map_err(failed("open the node's network"))?);
-        }
+        given.extend(node);
         let begun = client.ask(Ask::Begin(Box::new(begin)), &given).await;
         if let Answer::Begun(holder) = begun.map_err(|error| RuntimeError::Failed(error.to_string()))? {
             sandbox.begun(holder);

@@ -43,10 +43,7 @@ use super::{
     ContainerConfig, ContainerId, ContainerState, ExecResult, PodRef, PodStatus, Resources, Runtime, RuntimeError,
     RuntimeEvent, SandboxConfig, SandboxId, Session, StreamRequest, Usage,
 };
-use crate::{
-    image::Image,
-    network::{NodeNamespace, in_namespace},
-};
+use crate::{image::Image, network::in_namespace};
 
 /// What the runtime is made with.
 #[derive(Clone, Debug)]
@@ -57,8 +54,6 @@ pub struct LinuxOptions {
     pub infra: Option<Image>,
     /// Runs as the shim; its `main` calls `shim_main_if_asked` first. This executable where absent.
     pub shim: Option<PathBuf>,
-    /// Where the pods' network is.
-    pub node: NodeNamespace,
 }
 
 impl LinuxOptions {
@@ -68,7 +63,6 @@ impl LinuxOptions {
             data: data.into(),
             infra: None,
             shim: None,
-            node: user_namespace::node_namespace(),
         }
     }
 }
@@ -94,9 +88,9 @@ impl LinuxRuntime {
         self.sandboxes.limitations()
     }
 
-    /// The pods' network is not the machine's.
-    pub fn is_apart(&self) -> bool {
-        self.sandboxes.network.node().is_apart()
+    /// Whether the machine's programs reach the pods' addresses.
+    pub fn is_linked(&self) -> bool {
+        self.sandboxes.network.node().is_linked()
     }
 
     /// Ends the use of the machine: nothing where pods still run and are to go on, else also what they share.

@@ -71,7 +71,7 @@ pub(super) struct Begin {
     pub(super) cgroup: Cgroup,
     /// Of a pod with a user namespace of its own, which comes after its network namespace.
     pub(super) ids: Option<PodIds>,
-    /// The network of a rootless node comes as the last descriptor, to be kept for a later emulator.
+    /// The network that has the pods' bridge comes as the last descriptor, to be kept for a later emulator.
     pub(super) keeps_node: bool,
     /// Runs instead of the built-in pause.
     pub(super) infra: Option<Image>,

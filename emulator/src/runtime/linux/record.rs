@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -40,9 +40,17 @@ pub(super) struct Holder {
     pub(super) pause: ProcessName,
     /// The pause process runs.
     pub(super) ready: bool,
-    /// The shim's descriptor of the network that a rootless emulator links its pods to.
+    /// The shim's descriptor of the network that has the pods' bridge.
     #[serde(default)]
     pub(super) node: Option<i32>,
+}
+
+impl Holder {
+    /// Opens the network that has the pods' bridge, where the shim holds it.
+    pub(super) fn network(&self) -> io::Result<Option<OwnedFd>> {
+        let open = |node| fs::File::open(format!("/proc/{}/fd/{node}", self.shim.pid));
+        Ok(self.node.map(open).transpose()?.map(OwnedFd::from))
+    }
 }
 
 /// A process, told apart from a later one of the same number by when it started.

@@ -18,7 +18,7 @@ use super::{
     cgroup::{self, Cgroup},
     record::{self, SandboxFolder, SandboxMade},
     sandbox::{Known, Sandbox},
-    subordinate_ids,
+    subordinate_ids, user_namespace,
 };
 use crate::{
     network::Network,
@@ -62,7 +62,10 @@ impl Sandboxes {
             folder: options.data.join("sandboxes"),
             cgroup: cgroup::of_emulator(&options.data, &format!("kubepods-emulator-{digits}"))
                 .map_err(failed("remember the pods' cgroup"))?,
-            network: Network::new(&options.data, options.node.clone()),
+            network: Network::new(
+                &options.data,
+                user_namespace::node_namespace(&options.data).map_err(failed("open the pods' network"))?,
+            ),
             events: broadcast::Sender::new(EVENTS),
             all: Mutex::default(),
             making: Mutex::default(),

@@ -36,17 +36,17 @@ pub enum UserNamespaceError {
 /// The network that pods of a rootless emulator live in, made once, before the first thread.
 static NODE: OnceLock<OwnedFd> = OnceLock::new();
 
-/// The pods' network as a descriptor for the shims, which keep it for a later emulator.
-pub(super) fn node_descriptor() -> Option<io::Result<OwnedFd>> {
-    NODE.get().map(OwnedFd::try_clone)
-}
-
-/// Where pods are linked: the machine's network as root, one apart without.
-pub(super) fn node_namespace() -> NodeNamespace {
-    match NODE.get().map(OwnedFd::try_clone) {
-        Some(Ok(namespace)) => NodeNamespace::apart(namespace),
-        _ => NodeNamespace::own(),
+/// The pods' network: that of an earlier run over the same data folder, if pods still hold it. Without root it has no
+/// link to the machine's network, which is root's.
+///
+/// # Errors
+/// When no descriptor is free.
+pub(super) fn node_namespace(data: &Path) -> io::Result<NodeNamespace> {
+    if let Some(network) = NODE.get() {
+        return Ok(NodeNamespace::new(Some(network.try_clone()?), false));
     }
+    let held = living_holders(data).find_map(|holder| holder.network().ok()?);
+    Ok(NodeNamespace::new(held, true))
 }
 
 /// Makes a process without root's rights one that is root of a user namespace, with mounts and a network of its own.
@@ -62,9 +62,10 @@ pub fn enter_user_namespace_if_needed(data: &Path) -> Result<(), UserNamespaceEr
     let owns = |kind| !user && rights::owns(kind);
     let (mounts, network) = (!owns(Kind::Mounts), !owns(Kind::Network));
     if (mounts || network)
-        && let Some(holder) = living_holder(data)
+        && let Some(holder) = living_holders(data).next()
     {
-        return rejoin(&holder).map_err(|error| UserNamespaceError::Failed("rejoin the pods' namespace", error));
+        return rejoin(&holder, network)
+            .map_err(|error| UserNamespaceError::Failed("rejoin the pods' namespace", error));
     }
     let failed = |what| move |error: io::Error| UserNamespaceError::Failed(what, error);
     if user {
@@ -99,15 +100,17 @@ fn become_root() -> Result<(), UserNamespaceError> {
     Ok(())
 }
 
-/// A shim of an earlier run that still holds a pod.
-fn living_holder(data: &Path) -> Option<Holder> {
-    fs::read_dir(data.join("sandboxes")).ok()?.flatten().find_map(|entry| {
+/// The shims of an earlier run that still hold a pod.
+fn living_holders(data: &Path) -> impl Iterator<Item = Holder> {
+    let sandboxes = fs::read_dir(data.join("sandboxes")).into_iter().flatten().flatten();
+    sandboxes.filter_map(|entry| {
         let holder: Holder = record::read(&SandboxFolder(entry.path()).holder()).ok()??;
         Some(holder).filter(|holder| holder.shim.is_alive())
     })
 }
 
-fn rejoin(holder: &Holder) -> io::Result<()> {
+/// `network`: whether this process lacks a network of its own.
+fn rejoin(holder: &Holder, network: bool) -> io::Result<()> {
     let shim = holder.shim.pid;
     for (kind, flag) in [("user", CloneFlags::CLONE_NEWUSER), ("mnt", CloneFlags::CLONE_NEWNS)] {
         let theirs = format!("/proc/{shim}/ns/{kind}");
@@ -116,8 +119,8 @@ fn rejoin(holder: &Holder) -> io::Result<()> {
             setns(File::open(theirs)?, flag)?;
         }
     }
-    if let Some(node) = holder.node {
-        let _ = NODE.set(File::open(format!("/proc/{shim}/fd/{node}"))?.into());
+    if network && let Some(node) = holder.network()? {
+        let _ = NODE.set(node);
     }
     Ok(())
 }

@@ -23,7 +23,11 @@ pub(super) async fn delete(api: &Api, target: &Target, name: &str, asked: &Asked
     // Of what others may still hold, the object is told.
     let object = matches!(
         target.resource,
-        Resource::Pods | Resource::Namespaces | Resource::ServiceAccounts
+        Resource::Pods
+            | Resource::PodTemplates
+            | Resource::Namespaces
+            | Resource::ResourceQuotas
+            | Resource::ServiceAccounts
     );
     if object || deleted["metadata"]["deletionTimestamp"].is_string() {
         return Ok(ok(&target.shown(&deleted)));

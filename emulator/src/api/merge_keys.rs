@@ -54,5 +54,6 @@ pub(super) fn is_atomic_object(field: &str) -> bool {
             | "fieldRef"
             | "resourceFieldRef"
             | "selector"
+            | "scopeSelector"
     )
 }

@@ -161,8 +161,14 @@ pub(super) fn subresources(resource: Resource) -> &'static [(&'static str, &'sta
         Resource::Namespaces => &[("status", "Namespace", &["get", "patch", "update"])],
         Resource::Nodes => &[("status", "Node", &["get", "patch", "update"])],
         Resource::ServiceAccounts => &[("token", "TokenRequest", &["create"])],
-        Resource::ConfigMaps | Resource::Events | Resource::Leases | Resource::PriorityClasses | Resource::Secrets => {
-            &[]
-        }
+        Resource::ResourceQuotas => &[("status", "ResourceQuota", &["get", "patch", "update"])],
+        Resource::ConfigMaps
+        | Resource::Events
+        | Resource::Leases
+        | Resource::LimitRanges
+        | Resource::PodTemplates
+        | Resource::PriorityClasses
+        | Resource::RuntimeClasses
+        | Resource::Secrets => &[],
     }
 }

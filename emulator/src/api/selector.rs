@@ -96,7 +96,14 @@ fn selectable(resource: Resource) -> &'static [&'static str] {
         Resource::Namespaces => &["status.phase"],
         Resource::Nodes => &["spec.unschedulable"],
         Resource::Secrets => &["type"],
-        Resource::ConfigMaps | Resource::Leases | Resource::PriorityClasses | Resource::ServiceAccounts => &[],
+        Resource::ConfigMaps
+        | Resource::Leases
+        | Resource::LimitRanges
+        | Resource::PodTemplates
+        | Resource::PriorityClasses
+        | Resource::ResourceQuotas
+        | Resource::RuntimeClasses
+        | Resource::ServiceAccounts => &[],
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Api;
 use super::admission::{
-    self, AdmissionContext, Decoded, Document, FieldValidation, Resizing, admit_create, admit_ephemeral_containers,
-    admit_resize, admit_status, admit_update,
+    self, AdmissionContext, Decoded, Document, FieldValidation, Rejection, Resizing, admit_create,
+    admit_ephemeral_containers, admit_resize, admit_status, admit_update,
 };
 use super::answer::json as answer;
 use super::ephemeral_containers;
@@ -20,8 +21,9 @@ use super::request::Asked;
 use super::status::Status;
 use super::target::Target;
 use super::time::seconds;
+use crate::controllers::resource_quotas;
 use crate::features::Feature;
-use crate::store::{Key, Resource, StoreError};
+use crate::store::{Key, Objects, Resource, StoreError};
 
 /// How often a generated name is made anew where it is taken.
 const NAME_TRIES: usize = 8;
@@ -69,7 +71,7 @@ pub(super) fn create(api: &Api, target: &Target, asked: &Asked) -> Result<Respon
 pub(super) fn update(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Response<Body>, Status> {
     let is_ephemeral = target.subresource.as_deref() == Some("ephemeralcontainers");
     let older = ephemeral_containers::as_pod(name, &asked.body).filter(|_| is_ephemeral);
-    let Decoded { object, warnings } = match &older {
+    let Decoded { object, mut warnings } = match &older {
         Some(pod) => decoded(target, asked, pod.to_string().as_bytes(), "application/json")?,
         None => decoded(target, asked, &asked.body, asked.content_type())?,
     };
@@ -86,7 +88,7 @@ pub(super) fn update(api: &Api, target: &Target, name: &str, asked: &Asked) -> R
         if older.is_some() {
             ephemeral_containers::keep_those_there(old, &mut new);
         }
-        admit(api, target, &beside, old, &mut new)?;
+        warnings.extend(admit(api, target, &beside, old, &mut new)?);
         managed::note_update(old, &mut new, &manager, api.clock.now());
         Ok(new)
     })?;
@@ -116,7 +118,7 @@ pub(super) fn patch(api: &Api, target: &Target, name: &str, asked: &Asked) -> Re
         let read = admission::decode_document(target.resource, document, validation).map_err(Status::bad_request)?;
         warnings = read.warnings;
         let mut new = read.object;
-        admit(api, target, &beside, old, &mut new)?;
+        warnings.extend(admit(api, target, &beside, old, &mut new)?);
         managed::note_update(old, &mut new, &manager, api.clock.now());
         Ok(new)
     })?;
@@ -159,7 +161,7 @@ fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Respon
     let stored = change(api, target, name, asked, |old| {
         let mut new = merge(old)?;
         let managers = new["metadata"]["managedFields"].clone();
-        admit(api, target, &beside, old, &mut new)?;
+        warnings.extend(admit(api, target, &beside, old, &mut new)?);
         new["metadata"]["managedFields"] = managers;
         managed::settle(old, &mut new, &manager);
         Ok(new)
@@ -214,6 +216,7 @@ fn store_new(
     }
     let lookup = |key: &Key| api.store.get(key);
     let classes = priority_classes(api, target.resource);
+    let limit_ranges = limit_ranges(api, target);
     if target.resource == Resource::Pods {
         warnings.extend(api.features.drop_disabled(&mut object));
     }
@@ -224,6 +227,7 @@ fn store_new(
             now,
             lookup: &lookup,
             priority_classes: &classes,
+            limit_ranges: &limit_ranges,
         };
         let mut object = object.clone();
         let generated = name.is_empty() && object["metadata"]["generateName"].is_string();
@@ -234,6 +238,14 @@ fn store_new(
             .map_err(|rejection| Status::rejected(&rejection, target.resource, &name))?;
         if attempt == 1 {
             warnings.extend(admission::warnings(target.resource, &object));
+            let own = lookup(&Key::new(Resource::Namespaces, "", namespace));
+            warnings.extend(admission::policy_warnings(
+                target.resource,
+                None,
+                &object,
+                own.as_deref(),
+                &[],
+            ));
         }
         let metadata = &mut object["metadata"];
         metadata["uid"] = crate::uid::new().into();
@@ -244,19 +256,53 @@ fn store_new(
             managed::forget_what_is_gone(&mut object);
         }
         let key = target.key(&name);
+        let within_quotas = |objects: &Objects<'_>, object: &Value| {
+            check_quotas(target, objects, None, object, now).map_err(Refused::Said)
+        };
         if dry_run {
+            api.store
+                .read(|objects| within_quotas(objects, &object))
+                .map_err(|refused| refused.status(target, &name))?;
             return match api.store.get(&key) {
                 Some(_) => Err(Status::already_exists(target.resource, &name)),
                 None => Ok(object),
             };
         }
-        match api.store.create(key, object) {
-            Ok(stored) => return Ok(Value::clone(&stored)),
-            Err(StoreError::AlreadyExists) if generated && attempt < NAME_TRIES => {}
-            Err(error) => return Err(Status::stored(&error, target.resource, &name)),
+        match api.store.create_if(key, object, within_quotas) {
+            Ok(stored) => {
+                // Whoever has the answer finds the usage counted.
+                resource_quotas::sync(&api.store, namespace, now);
+                return Ok(Value::clone(&stored));
+            }
+            Err(Refused::Stored(StoreError::AlreadyExists)) if generated && attempt < NAME_TRIES => {}
+            Err(refused) => return Err(refused.status(target, &name)),
         }
     }
     Err(Status::internal("no free name was found"))
+}
+
+/// Refuses what would exceed a quota of its namespace.
+fn check_quotas(
+    target: &Target,
+    objects: &Objects<'_>,
+    old: Option<&Value>,
+    object: &Value,
+    now: Timestamp,
+) -> Result<(), Status> {
+    let Some(namespace) = target.namespace.as_deref() else {
+        return Ok(());
+    };
+    let list = |resource| objects.list(resource, Some(namespace));
+    let why = admission::resource_quota::refusal(target.resource, old, object, &list, now);
+    why.map_or(Ok(()), |why| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let rejection = Rejection::Forbidden {
+            resource: target.resource,
+            name: name.to_owned(),
+            why,
+        };
+        Err(Status::rejected(&rejection, target.resource, name))
+    })
 }
 
 /// Changes an object under the store's lock, where it is the one that the client means.
@@ -268,8 +314,13 @@ fn change(
     make: impl FnOnce(&Value) -> Result<Value, Status>,
 ) -> Result<Value, Status> {
     let key = target.key(name);
-    let changed = |old: &Value| -> Result<Value, Refused> {
+    let now = api.clock.now();
+    let is_resized = target.subresource.as_deref() == Some("resize");
+    let changed = |objects: &Objects<'_>, old: &Value| -> Result<Value, Refused> {
         let mut new = make(old)?;
+        if is_resized {
+            check_quotas(target, objects, Some(old), &new, now)?;
+        }
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
         Ok(new)
     };
@@ -278,15 +329,19 @@ fn change(
             .store
             .get(&key)
             .ok_or_else(|| Status::not_found(target.resource, name))?;
-        return changed(&old).map_err(|refused| refused.status(target, name));
+        let changed = api.store.read(|objects| changed(objects, &old));
+        return changed.map_err(|refused| refused.status(target, name));
     }
     let stored = api
         .store
-        .modify::<Refused>(&key, |object| {
-            *object = changed(object)?;
+        .modify_among::<Refused>(&key, |objects, object| {
+            *object = changed(objects, object)?;
             Ok(())
         })
         .map_err(|refused| refused.status(target, name))?;
+    if is_resized {
+        resource_quotas::sync(&api.store, &key.namespace, now);
+    }
     if nothing_holds(target.resource, &stored) {
         let _ = api.store.delete(&key, crate::store::version_of(&stored)); // Somebody else may have been faster.
     }
@@ -297,6 +352,14 @@ fn change(
 fn priority_classes(api: &Api, resource: Resource) -> Vec<Arc<Value>> {
     match resource {
         Resource::Pods | Resource::PriorityClasses => api.store.list(Resource::PriorityClasses, None).0,
+        _ => Vec::new(),
+    }
+}
+
+/// The LimitRanges of the namespace, where the object is a pod.
+fn limit_ranges(api: &Api, target: &Target) -> Vec<Arc<Value>> {
+    match (target.resource, target.namespace.as_deref()) {
+        (Resource::Pods, Some(namespace)) => api.store.list(Resource::LimitRanges, Some(namespace)).0,
         _ => Vec::new(),
     }
 }
@@ -314,6 +377,12 @@ struct Beside {
     classes: Vec<Arc<Value>>,
     /// The node of a pod that is resized.
     node: Option<Arc<Value>>,
+    /// The object's namespace.
+    namespace: Option<Arc<Value>>,
+    /// The LimitRanges of a pod's namespace.
+    limit_ranges: Vec<Arc<Value>>,
+    /// The pods of a namespace that is changed itself.
+    pods: Vec<Arc<Value>>,
 }
 
 impl Beside {
@@ -323,15 +392,22 @@ impl Beside {
             let node = pod["spec"]["nodeName"].as_str()?;
             api.store.get(&Key::new(Resource::Nodes, "", node))
         });
+        let namespace = target.namespace.as_deref();
         Self {
             classes: priority_classes(api, target.resource),
             node,
+            namespace: namespace.and_then(|name| api.store.get(&Key::new(Resource::Namespaces, "", name))),
+            limit_ranges: limit_ranges(api, target),
+            pods: match target.resource {
+                Resource::Namespaces => api.store.list(Resource::Pods, Some(name)).0,
+                _ => Vec::new(),
+            },
         }
     }
 }
 
-/// Checks what the client knew of the object, and what it may change of it.
-fn admit(api: &Api, target: &Target, beside: &Beside, old: &Value, new: &mut Value) -> Result<(), Status> {
+/// Checks what the client knew of the object, and what it may change of it. Returns what to warn of.
+fn admit(api: &Api, target: &Target, beside: &Beside, old: &Value, new: &mut Value) -> Result<Vec<String>, Status> {
     let name = target.name.as_deref().unwrap_or_default();
     let known = |field: &str| new["metadata"][field].as_str().filter(|text| !text.is_empty());
     if known("resourceVersion").is_some_and(|version| old["metadata"]["resourceVersion"] != version) {
@@ -343,24 +419,38 @@ fn admit(api: &Api, target: &Target, beside: &Beside, old: &Value, new: &mut Val
         return Err(Status::conflict(target.resource, name, &why));
     }
     // What else it refers to is not looked at.
-    let lookup = |_: &Key| None;
+    let lookup = |key: &Key| {
+        beside
+            .namespace
+            .clone()
+            .filter(|_| key.resource == Resource::Namespaces)
+    };
     let namespace = target.namespace.as_deref().unwrap_or_default();
     let context = AdmissionContext {
         namespace,
         now: api.clock.now(),
         lookup: &lookup,
         priority_classes: &beside.classes,
+        limit_ranges: &beside.limit_ranges,
     };
     let resizing = Resizing {
         node: beside.node.as_deref(),
         of_pods: api.features.has(Feature::InPlacePodLevelResourcesVerticalScaling),
+        limit_ranges: &beside.limit_ranges,
     };
     let admitted = match target.subresource.as_deref() {
         Some("status") => admit_status(target.resource, old, new),
-        Some("ephemeralcontainers") => admit_ephemeral_containers(old, new),
+        Some("ephemeralcontainers") => admit_ephemeral_containers(old, new, &context),
         Some("resize") => admit_resize(old, new, &resizing),
         _ => admit_update(target.resource, old, new, &context)
             .and_then(|()| admission::check_features(target.resource, new, Some(old), &api.features)),
     };
-    admitted.map_err(|rejection| Status::rejected(&rejection, target.resource, name))
+    admitted.map_err(|rejection| Status::rejected(&rejection, target.resource, name))?;
+    Ok(match target.subresource.as_deref() {
+        None | Some("ephemeralcontainers") => {
+            let own = beside.namespace.as_deref();
+            admission::policy_warnings(target.resource, Some(old), new, own, &beside.pods)
+        }
+        Some(_) => Vec::new(),
+    })
 }

@@ -1,9 +1,11 @@
-//! What a control plane does by itself, as far as pods need it: namespaces, the node object, taints, ageing of events.
+//! What a control plane does by itself, as far as pods need it: namespaces, the node object, taints, the status of
+//! quotas, ageing of events.
 
 pub mod events;
 pub mod namespaces;
 pub mod node;
 pub mod priority_classes;
+pub(crate) mod resource_quotas;
 mod taint_eviction;
 
 use std::future::Future;
@@ -20,6 +22,7 @@ pub async fn run(store: Store, clock: Clock, root_ca: String, node: node::Facts,
             namespaces::run(&store, &clock, &root_ca),
             node::run(&store, &clock, &node),
             events::run(&store, &clock),
+            resource_quotas::run(&store, &clock),
             taint_eviction::run(&store, &clock, &recorder),
         )
     };

@@ -31,6 +31,7 @@ pub(super) fn admit(store: &Store, object: &Value, namespace: &str, now: Timesta
         now,
         lookup: &lookup,
         priority_classes: &store.list(Resource::PriorityClasses, None).0,
+        limit_ranges: &store.list(Resource::LimitRanges, Some(&namespace)).0,
     };
     admit_create(resource, &mut object, &context).map_err(|rejection| refused(words(&rejection)))?;
     let name = text(&object["metadata"]["name"], "").to_owned();

@@ -93,6 +93,22 @@ struct State {
     disk: Option<Disk>,
 }
 
+/// The objects of one moment.
+pub struct Objects<'a>(&'a State);
+
+impl Objects<'_> {
+    /// All objects of a kind, of one namespace or of all, by namespace and name.
+    pub fn list(&self, resource: Resource, namespace: Option<&str>) -> Vec<Arc<Value>> {
+        let first = Key::new(resource, namespace.unwrap_or_default(), "");
+        self.0
+            .objects
+            .range(first..)
+            .take_while(|(key, _)| key.resource == resource && namespace.is_none_or(|n| key.namespace == n))
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+}
+
 /// All objects. Cheap to clone: every clone is the same store.
 #[derive(Clone)]
 pub struct Store {
@@ -146,14 +162,7 @@ impl Store {
     /// All objects of a kind, of one namespace or of all, by namespace and name; and the version they were read at.
     pub fn list(&self, resource: Resource, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
         let state = self.lock();
-        let first = Key::new(resource, namespace.unwrap_or_default(), "");
-        let objects = state
-            .objects
-            .range(first..)
-            .take_while(|(key, _)| key.resource == resource && namespace.is_none_or(|n| key.namespace == n))
-            .map(|(_, object)| object.clone())
-            .collect();
-        (objects, state.version)
+        (Objects(&state).list(resource, namespace), state.version)
     }
 
     /// The same as it was at an earlier version.
@@ -190,11 +199,30 @@ impl Store {
     /// # Errors
     /// `AlreadyExists`, `Disk`.
     pub fn create(&self, key: Key, object: Value) -> Result<Arc<Value>, StoreError> {
+        self.create_if(key, object, |_, _| Ok::<_, StoreError>(()))
+    }
+
+    /// Adds an object if `allow` permits it, judged by the objects that there are then: no other write comes in between.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `Disk`, or what `allow` returns.
+    pub fn create_if<E: From<StoreError>>(
+        &self,
+        key: Key,
+        object: Value,
+        allow: impl FnOnce(&Objects<'_>, &Value) -> Result<(), E>,
+    ) -> Result<Arc<Value>, E> {
         let mut state = self.lock();
+        allow(&Objects(&state), &object)?;
         if state.objects.contains_key(&key) {
-            return Err(StoreError::AlreadyExists);
+            return Err(StoreError::AlreadyExists.into());
         }
-        self.write(&mut state, key, Change::Added, Some(object))
+        Ok(self.write(&mut state, key, Change::Added, Some(object))?)
+    }
+
+    /// Reads several objects of one moment.
+    pub fn read<T>(&self, read: impl FnOnce(&Objects<'_>) -> T) -> T {
+        read(&Objects(&self.lock()))
     }
 
     /// Changes an object under the lock, so that no other write comes between reading and writing.
@@ -208,10 +236,22 @@ impl Store {
         key: &Key,
         change: impl FnOnce(&mut Value) -> Result<(), E>,
     ) -> Result<Arc<Value>, E> {
+        self.modify_among(key, |_, object| change(object))
+    }
+
+    /// The same, judged by the other objects that there are then.
+    ///
+    /// # Errors
+    /// `NotFound`, `Disk`, or what `change` returns.
+    pub fn modify_among<E: From<StoreError>>(
+        &self,
+        key: &Key,
+        change: impl FnOnce(&Objects<'_>, &mut Value) -> Result<(), E>,
+    ) -> Result<Arc<Value>, E> {
         let mut state = self.lock();
         let before = state.objects.get(key).cloned().ok_or(StoreError::NotFound)?;
         let mut after = Value::clone(&before);
-        change(&mut after)?;
+        change(&Objects(&state), &mut after)?;
         if after == *before {
             return Ok(before);
         }

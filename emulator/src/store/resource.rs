@@ -7,24 +7,32 @@ pub enum Resource {
     ConfigMaps,
     Events,
     Leases,
+    LimitRanges,
     Namespaces,
     Nodes,
     Pods,
+    PodTemplates,
     PriorityClasses,
+    ResourceQuotas,
+    RuntimeClasses,
     Secrets,
     ServiceAccounts,
 }
 
 impl Resource {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::ConfigMaps,
         Self::Events,
         Self::Leases,
+        Self::LimitRanges,
         Self::Namespaces,
         Self::Nodes,
         Self::Pods,
+        Self::PodTemplates,
         Self::PriorityClasses,
+        Self::ResourceQuotas,
+        Self::RuntimeClasses,
         Self::Secrets,
         Self::ServiceAccounts,
     ];
@@ -35,10 +43,14 @@ impl Resource {
             Self::ConfigMaps => "configmaps",
             Self::Events => "events",
             Self::Leases => "leases",
+            Self::LimitRanges => "limitranges",
             Self::Namespaces => "namespaces",
             Self::Nodes => "nodes",
             Self::Pods => "pods",
+            Self::PodTemplates => "podtemplates",
             Self::PriorityClasses => "priorityclasses",
+            Self::ResourceQuotas => "resourcequotas",
+            Self::RuntimeClasses => "runtimeclasses",
             Self::Secrets => "secrets",
             Self::ServiceAccounts => "serviceaccounts",
         }
@@ -50,10 +62,14 @@ impl Resource {
             Self::ConfigMaps => "ConfigMap",
             Self::Events => "Event",
             Self::Leases => "Lease",
+            Self::LimitRanges => "LimitRange",
             Self::Namespaces => "Namespace",
             Self::Nodes => "Node",
             Self::Pods => "Pod",
+            Self::PodTemplates => "PodTemplate",
             Self::PriorityClasses => "PriorityClass",
+            Self::ResourceQuotas => "ResourceQuota",
+            Self::RuntimeClasses => "RuntimeClass",
             Self::Secrets => "Secret",
             Self::ServiceAccounts => "ServiceAccount",
         }
@@ -68,7 +84,9 @@ impl Resource {
             Self::Nodes => &["no"],
             Self::Pods => &["po"],
             Self::PriorityClasses => &["pc"],
-            Self::Leases | Self::Secrets => &[],
+            Self::LimitRanges => &["limits"],
+            Self::ResourceQuotas => &["quota"],
+            Self::Leases | Self::PodTemplates | Self::RuntimeClasses | Self::Secrets => &[],
             Self::ServiceAccounts => &["sa"],
         }
     }
@@ -78,6 +96,7 @@ impl Resource {
         match self {
             Self::Leases => "coordination.k8s.io",
             Self::PriorityClasses => "scheduling.k8s.io",
+            Self::RuntimeClasses => "node.k8s.io",
             _ => "",
         }
     }
@@ -87,6 +106,7 @@ impl Resource {
         match self {
             Self::Leases => "coordination.k8s.io/v1",
             Self::PriorityClasses => "scheduling.k8s.io/v1",
+            Self::RuntimeClasses => "node.k8s.io/v1",
             _ => "v1",
         }
     }
@@ -96,6 +116,7 @@ impl Resource {
         match self {
             Self::Leases => "leases.coordination.k8s.io",
             Self::PriorityClasses => "priorityclasses.scheduling.k8s.io",
+            Self::RuntimeClasses => "runtimeclasses.node.k8s.io",
             core => core.plural(),
         }
     }
@@ -105,13 +126,17 @@ impl Resource {
         match self {
             Self::Leases => "Lease.coordination.k8s.io",
             Self::PriorityClasses => "PriorityClass.scheduling.k8s.io",
+            Self::RuntimeClasses => "RuntimeClass.node.k8s.io",
             core => core.kind(),
         }
     }
 
     /// Whether its objects belong to a namespace.
     pub fn namespaced(self) -> bool {
-        !matches!(self, Self::Namespaces | Self::Nodes | Self::PriorityClasses)
+        !matches!(
+            self,
+            Self::Namespaces | Self::Nodes | Self::PriorityClasses | Self::RuntimeClasses
+        )
     }
 
     /// The kind whose plural this is.

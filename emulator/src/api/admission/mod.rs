@@ -9,12 +9,16 @@ mod field_error;
 mod fields;
 mod go_words;
 mod label_keys;
+mod limit_range;
 mod names;
 mod omit;
+pub mod pod_security;
 mod priority;
 mod qos;
 mod quantity;
 mod rejection;
+pub mod resource_quota;
+mod runtime_class;
 mod schema;
 mod service_account;
 mod tolerations;
@@ -62,6 +66,8 @@ pub struct AdmissionContext<'a> {
     pub lookup: &'a dyn Fn(&Key) -> Option<Arc<Value>>,
     /// Every PriorityClass.
     pub priority_classes: &'a [Arc<Value>],
+    /// The LimitRanges of the namespace.
+    pub limit_ranges: &'a [Arc<Value>],
 }
 
 /// Makes a decoded object ready to be stored as a new one.
@@ -92,6 +98,7 @@ pub fn admit_create(resource: Resource, object: &mut Value, context: &AdmissionC
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
         }
+        Resource::ResourceQuotas => object["status"] = json!({}),
         Resource::PriorityClasses => only_default(object, context)?,
         _ => {}
     }
@@ -100,7 +107,53 @@ pub fn admit_create(resource: Resource, object: &mut Value, context: &AdmissionC
         let errors = validate::on_create(object);
         Rejection::of_fields(resource, object, errors)?;
     }
-    Ok(())
+    check_policies(resource, None, object, context)
+}
+
+/// Checks an object that is valid in itself against the policies of its namespace: the plugins that only validate.
+fn check_policies(
+    resource: Resource,
+    old: Option<&Value>,
+    object: &Value,
+    context: &AdmissionContext<'_>,
+) -> Result<(), Rejection> {
+    match resource {
+        Resource::Namespaces => Rejection::of_fields(resource, object, pod_security::label_errors(old, object)),
+        Resource::Pods => {
+            let limits = || limit_range::refusal(object, context.limit_ranges);
+            let security = || pod_security::refusal(&*context.own_namespace()?, old, object);
+            // An update can't change what a pod asks for.
+            let why = old.map_or_else(limits, |_| None).or_else(security);
+            why.map_or(Ok(()), |why| Err(Rejection::forbidden(resource, object, why)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the policy of its namespace warns of in an object that was taken.
+///
+/// `pods` are those of a namespace that is the object itself.
+pub fn policy_warnings(
+    resource: Resource,
+    old: Option<&Value>,
+    object: &Value,
+    namespace: Option<&Value>,
+    pods: &[Arc<Value>],
+) -> Vec<String> {
+    let warning = match (resource, old, namespace) {
+        (Resource::Namespaces, Some(old), _) => return pod_security::namespace_warnings(old, object, pods),
+        (Resource::Pods, _, Some(namespace)) => pod_security::warning(namespace, old, object),
+        (Resource::PodTemplates, _, Some(namespace)) => pod_security::warning(namespace, None, &object["template"]),
+        _ => None,
+    };
+    warning.into_iter().collect()
+}
+
+impl AdmissionContext<'_> {
+    /// The namespace of the request.
+    fn own_namespace(&self) -> Option<Arc<Value>> {
+        (self.lookup)(&Key::new(Resource::Namespaces, "", self.namespace))
+    }
 }
 
 /// Refuses a pod that asks for what belongs to a feature that is off, unless it was so before (`pkg/api/pod/util.go`).
@@ -176,6 +229,7 @@ fn generate_name(object: &mut Value) {
 /// Account, tolerations, priority and the first status of a pod.
 fn prepare_pod(pod: &mut Value, context: &AdmissionContext<'_>) -> Result<(), Rejection> {
     let forbidden = |pod: &Value, why: String| Rejection::forbidden(Resource::Pods, pod, why);
+    limit_range::apply_defaults(pod, context.limit_ranges);
     if service_account::is_mirror(pod) {
         service_account::check_mirror(pod).map_err(|why| forbidden(pod, why))?;
     } else {
@@ -191,14 +245,9 @@ fn prepare_pod(pod: &mut Value, context: &AdmissionContext<'_>) -> Result<(), Re
     }
     tolerations::apply(pod);
     priority::apply(pod, context.priority_classes).map_err(|why| forbidden(pod, why))?;
-    if let Some(class) = pod["spec"].get("runtimeClassName").and_then(Value::as_str) {
-        let why = format!("pod rejected: RuntimeClass \"{class}\" not found");
-        return Err(forbidden(pod, why));
-    }
-    if pod["spec"].get("overhead").is_some_and(|overhead| !overhead.is_null()) {
-        let why = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead";
-        return Err(forbidden(pod, why.to_owned()));
-    }
+    let class = runtime_class::name(pod).map(|name| Key::new(Resource::RuntimeClasses, "", name));
+    let class = class.and_then(|key| (context.lookup)(&key));
+    runtime_class::apply(pod, class.as_ref()).map_err(|why| forbidden(pod, why))?;
     label_keys::apply(pod);
     app_armor::apply(pod);
     pod["metadata"]["generation"] = 1.into();

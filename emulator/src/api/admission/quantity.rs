@@ -75,6 +75,27 @@ impl Quantity {
     }
 }
 
+impl Quantity {
+    /// The difference, written as the larger family of the two; at least nothing.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            nanos: (self.nanos - other.nanos).max(0),
+            format: self.format,
+        }
+    }
+
+    /// How many times the other amount this one is; of nothing it is infinitely many.
+    pub fn ratio_to(self, other: Self) -> f64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a ratio is compared and shown to six decimals"
+        )]
+        let ratio = self.nanos as f64 / other.nanos as f64;
+        ratio
+    }
+}
+
 impl PartialEq for Quantity {
     fn eq(&self, other: &Self) -> bool {
         self.nanos == other.nanos

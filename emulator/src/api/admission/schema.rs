@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use k8s_openapi::api::{coordination, core::v1, scheduling};
+use k8s_openapi::api::{coordination, core::v1, node, scheduling};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -101,10 +101,14 @@ impl Schema {
                 Resource::ConfigMaps => generator.subschema_for::<v1::ConfigMap>(),
                 Resource::Events => generator.subschema_for::<v1::Event>(),
                 Resource::Leases => generator.subschema_for::<coordination::v1::Lease>(),
+                Resource::LimitRanges => generator.subschema_for::<v1::LimitRange>(),
                 Resource::Namespaces => generator.subschema_for::<v1::Namespace>(),
                 Resource::Nodes => generator.subschema_for::<v1::Node>(),
                 Resource::Pods => generator.subschema_for::<v1::Pod>(),
+                Resource::PodTemplates => generator.subschema_for::<v1::PodTemplate>(),
                 Resource::PriorityClasses => generator.subschema_for::<scheduling::v1::PriorityClass>(),
+                Resource::ResourceQuotas => generator.subschema_for::<v1::ResourceQuota>(),
+                Resource::RuntimeClasses => generator.subschema_for::<node::v1::RuntimeClass>(),
                 Resource::Secrets => generator.subschema_for::<v1::Secret>(),
                 Resource::ServiceAccounts => generator.subschema_for::<v1::ServiceAccount>(),
             };

@@ -9,6 +9,7 @@ fn context(lookup: &dyn Fn(&Key) -> Option<Arc<Value>>) -> AdmissionContext<'_> 
         now: Timestamp::UNIX_EPOCH,
         lookup,
         priority_classes: &[],
+        limit_ranges: &[],
     }
 }
 
@@ -226,8 +227,12 @@ proptest::proptest! {
             let _ = admit_create(resource, &mut object.clone(), &context(&account));
             let _ = admit_update(resource, &old, &mut object.clone(), &context(&account));
             let _ = admit_status(resource, &old, &mut object.clone());
-            let _ = admit_ephemeral_containers(&old, &mut object.clone());
-            let resizing = Resizing { node: Some(&old), of_pods: true };
+            let _ = admit_ephemeral_containers(&old, &mut object.clone(), &context(&account));
+            let resizing = Resizing {
+                node: Some(&old),
+                of_pods: true,
+                limit_ranges: &[],
+            };
             let _ = admit_resize(&old, &mut object.clone(), &resizing);
             let _ = warnings(resource, &object);
         }

@@ -31,12 +31,13 @@ fn verbs(resource: Resource) -> Vec<&'static str> {
 }
 
 /// The groups besides the core, each with its one version.
-const GROUPS: [(&str, &str); 7] = [
+const GROUPS: [(&str, &str); 8] = [
     ("authentication.k8s.io", "v1"),
     ("authorization.k8s.io", "v1"),
     ("coordination.k8s.io", "v1"),
     ("events.k8s.io", "v1"),
     ("metrics.k8s.io", "v1beta1"),
+    ("node.k8s.io", "v1"),
     // Of `pods/eviction`: clients before kubectl 1.22 evict only where they find the group.
     ("policy", "v1"),
     ("scheduling.k8s.io", "v1"),

@@ -162,7 +162,18 @@ impl FieldSet {
 fn is_free(path: &Path) -> bool {
     matches!(
         path.last().map(String::as_str),
-        Some("f:labels" | "f:annotations" | "f:data" | "f:binaryData" | "f:stringData" | "f:limits" | "f:requests")
+        Some(
+            "f:labels"
+                | "f:annotations"
+                | "f:data"
+                | "f:binaryData"
+                | "f:stringData"
+                | "f:limits"
+                | "f:requests"
+                | "f:hard"
+                | "f:used"
+                | "f:podFixed"
+        )
     )
 }
 

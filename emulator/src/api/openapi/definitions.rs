@@ -1,7 +1,7 @@
 //! The schemas of all kinds, from the types that k8s-openapi carries, in the form of one of two dialects.
 
 use k8s_openapi::{
-    api::{coordination, core::v1, events, scheduling},
+    api::{coordination, core::v1, events, node, scheduling},
     apimachinery::pkg::apis::meta,
 };
 use schemars::{SchemaGenerator, generate::SchemaSettings};
@@ -19,9 +19,12 @@ use crate::{
 fn core(generator: &mut SchemaGenerator) {
     generator.subschema_for::<v1::ConfigMap>();
     generator.subschema_for::<v1::Event>();
+    generator.subschema_for::<v1::LimitRange>();
     generator.subschema_for::<v1::Namespace>();
     generator.subschema_for::<v1::Node>();
     generator.subschema_for::<v1::Pod>();
+    generator.subschema_for::<v1::PodTemplate>();
+    generator.subschema_for::<v1::ResourceQuota>();
     generator.subschema_for::<v1::Secret>();
     generator.subschema_for::<v1::ServiceAccount>();
 }
@@ -53,6 +56,9 @@ pub(super) fn definitions(dialect: Dialect, group: Option<&str>) -> Map<String, 
     }
     if wanted("coordination.k8s.io") {
         generator.subschema_for::<coordination::v1::Lease>();
+    }
+    if wanted("node.k8s.io") {
+        generator.subschema_for::<node::v1::RuntimeClass>();
     }
     if wanted("scheduling.k8s.io") {
         generator.subschema_for::<scheduling::v1::PriorityClass>();

@@ -14,10 +14,11 @@ use self::definitions::{Dialect, definitions};
 use super::discovery::VERSION;
 
 /// The groups that are described, by what follows `/openapi/v3/`.
-const GROUPS: [(&str, &str); 4] = [
+const GROUPS: [(&str, &str); 5] = [
     ("api/v1", ""),
     ("apis/coordination.k8s.io/v1", "coordination.k8s.io"),
     ("apis/events.k8s.io/v1", "events.k8s.io"),
+    ("apis/node.k8s.io/v1", "node.k8s.io"),
     ("apis/scheduling.k8s.io/v1", "scheduling.k8s.io"),
 ];
 

@@ -4,6 +4,8 @@ mod age;
 mod event;
 mod node;
 mod pod;
+mod pod_template;
+mod resource_quota;
 
 use std::sync::Arc;
 
@@ -93,6 +95,10 @@ fn columns(resource: Resource) -> Vec<Column> {
         Resource::Secrets => vec![NAME, ("Type", "string", "", false), ("Data", "string", "", false), AGE],
         Resource::ServiceAccounts => vec![NAME, ("Secrets", "string", "", false), AGE],
         Resource::Leases => vec![NAME, ("Holder", "string", "", false), AGE],
+        Resource::LimitRanges => vec![NAME, ("Created At", "date", "", false)],
+        Resource::PodTemplates => pod_template::COLUMNS.to_vec(),
+        Resource::ResourceQuotas => resource_quota::COLUMNS.to_vec(),
+        Resource::RuntimeClasses => vec![NAME, ("Handler", "string", "", false), AGE],
         Resource::PriorityClasses => vec![
             NAME,
             ("Value", "string", "", false),
@@ -125,6 +131,10 @@ fn cells(resource: Resource, object: &Value, now: Timestamp) -> Vec<Value> {
             json!(object["spec"]["holderIdentity"].as_str().unwrap_or_default()),
             age,
         ],
+        Resource::LimitRanges => vec![name, object["metadata"]["creationTimestamp"].clone()],
+        Resource::PodTemplates => pod_template::cells(object),
+        Resource::ResourceQuotas => resource_quota::cells(object, age),
+        Resource::RuntimeClasses => vec![name, object["handler"].clone(), age],
         Resource::PriorityClasses => vec![
             name,
             object["value"].clone(),

@@ -1,6 +1,7 @@
 //! What an object says where its author said nothing.
 
 mod container;
+mod limit_range;
 mod pod;
 mod resources;
 mod volume;
@@ -11,17 +12,24 @@ use serde_json::{Value, json};
 use super::tree;
 use crate::store::Resource;
 
-pub(super) use self::resources::aggregate_requests;
+pub(super) use self::resources::{Amounts, aggregate, aggregate_by, aggregate_requests, amounts, raise};
 
 /// Fills in an object's defaults. Doing it twice changes nothing more.
 pub fn apply(resource: Resource, object: &mut Value) {
     match resource {
         Resource::Pods => pod::apply(object),
+        Resource::PodTemplates => pod::template(tree::object_or_new(object, "template")),
+        Resource::LimitRanges => limit_range::apply(object),
         Resource::Secrets => secret(object),
         Resource::Namespaces => namespace(object),
         Resource::Events => event(object),
         Resource::PriorityClasses => tree::default(object, "preemptionPolicy", "PreemptLowerPriority"),
-        Resource::ConfigMaps | Resource::Leases | Resource::Nodes | Resource::ServiceAccounts => {}
+        Resource::ConfigMaps
+        | Resource::Leases
+        | Resource::Nodes
+        | Resource::ResourceQuotas
+        | Resource::RuntimeClasses
+        | Resource::ServiceAccounts => {}
     }
 }
 

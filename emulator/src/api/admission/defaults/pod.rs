@@ -7,13 +7,25 @@ use crate::api::admission::tree;
 
 /// Fills in a pod's defaults.
 pub(super) fn apply(pod: &mut Value) {
+    template(pod);
     let spec = tree::object_or_new(pod, "spec");
+    tree::default(spec, "enableServiceLinks", true);
+    for field in ["containers", "initContainers"] {
+        for one in tree::items(spec, field) {
+            resources::requests_from_limits(one);
+        }
+    }
+    resources::pod_level(spec);
+}
+
+/// Fills in the defaults that the template of a pod has too: those of its spec (`SetDefaults_PodSpec`).
+pub(super) fn template(template: &mut Value) {
+    let spec = tree::object_or_new(template, "spec");
     tree::default(spec, "dnsPolicy", "ClusterFirst");
     tree::default(spec, "restartPolicy", "Always");
     tree::default(spec, "securityContext", json!({}));
     tree::default(spec, "terminationGracePeriodSeconds", 30);
     tree::default(spec, "schedulerName", "default-scheduler");
-    tree::default(spec, "enableServiceLinks", true);
     for field in ["containers", "initContainers", "ephemeralContainers"] {
         for one in tree::items(spec, field) {
             container::apply(one);
@@ -22,12 +34,6 @@ pub(super) fn apply(pod: &mut Value) {
     for one in tree::items(spec, "volumes") {
         volume::apply(one);
     }
-    for field in ["containers", "initContainers"] {
-        for one in tree::items(spec, field) {
-            resources::requests_from_limits(one);
-        }
-    }
-    resources::pod_level(spec);
     if spec["hostNetwork"] == true {
         for field in ["containers", "initContainers"] {
             for one in tree::items(spec, field) {

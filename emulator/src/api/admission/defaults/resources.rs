@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::api::admission::{quantity::Quantity, tree};
 
+/// Amounts by the name of the resource.
+pub(in crate::api::admission) type Amounts = BTreeMap<String, Quantity>;
+
 /// What a container may use at most it also asks for, where it does not say.
 pub(super) fn requests_from_limits(container: &mut Value) {
     let Some(limits) = container["resources"]["limits"].as_object().cloned() else {
@@ -49,16 +52,26 @@ fn is_pod_level(name: &str) -> bool {
 
 /// What the containers of a pod need at once: all regular ones and sidecars together, or an init container with
 /// the sidecars before it, where that is more.
-pub(in crate::api::admission) fn aggregate_requests(spec: &Value) -> BTreeMap<String, Quantity> {
+pub(in crate::api::admission) fn aggregate_requests(spec: &Value) -> Amounts {
+    aggregate(spec, "requests")
+}
+
+/// The same of `requests` or of `limits`.
+pub(in crate::api::admission) fn aggregate(spec: &Value, field: &str) -> Amounts {
+    aggregate_by(spec, |container| amounts(&container["resources"][field]))
+}
+
+/// The same of the amounts that each container has by a rule.
+pub(in crate::api::admission) fn aggregate_by(spec: &Value, amounts: impl Fn(&Value) -> Amounts) -> Amounts {
     let list = |field: &str| spec[field].as_array().into_iter().flatten();
-    let mut running = BTreeMap::new();
+    let mut running = Amounts::new();
     for container in list("containers") {
-        add(&mut running, &requests(container));
+        add(&mut running, &amounts(container));
     }
-    let mut sidecars = BTreeMap::new();
-    let mut most_at_start = BTreeMap::new();
+    let mut sidecars = Amounts::new();
+    let mut most_at_start = Amounts::new();
     for container in list("initContainers") {
-        let own = requests(container);
+        let own = amounts(container);
         let at_once = if container["restartPolicy"] == "Always" {
             add(&mut running, &own);
             add(&mut sidecars, &own);
@@ -74,21 +87,22 @@ pub(in crate::api::admission) fn aggregate_requests(spec: &Value) -> BTreeMap<St
     running
 }
 
-fn requests(container: &Value) -> BTreeMap<String, Quantity> {
-    let requests = container["resources"]["requests"].as_object().into_iter().flatten();
-    requests
-        .filter_map(|(name, amount)| Some((name.clone(), amount.as_str()?.parse().ok()?)))
+/// Reads a list of amounts.
+pub(in crate::api::admission) fn amounts(list: &Value) -> Amounts {
+    let list = list.as_object().into_iter().flatten();
+    list.filter_map(|(name, amount)| Some((name.clone(), amount.as_str()?.parse().ok()?)))
         .collect()
 }
 
-fn add(to: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>) {
+fn add(to: &mut Amounts, more: &Amounts) {
     for (name, amount) in more {
         let sum = to.entry(name.clone()).or_insert(Quantity::ZERO);
         *sum = sum.plus(*amount);
     }
 }
 
-fn raise(to: &mut BTreeMap<String, Quantity>, at_least: &BTreeMap<String, Quantity>) {
+/// Raises amounts to at least others.
+pub(in crate::api::admission) fn raise(to: &mut Amounts, at_least: &Amounts) {
     for (name, amount) in at_least {
         let most = to.entry(name.clone()).or_insert(*amount);
         *most = (*most).max(*amount);

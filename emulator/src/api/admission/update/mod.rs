@@ -13,11 +13,11 @@ pub use self::{
     subresources::{admit_ephemeral_containers, admit_status},
 };
 use super::{
-    AdmissionContext, defaults,
+    AdmissionContext, check_policies, defaults,
     field_error::{Errors, Path},
     only_default, priority,
     rejection::Rejection,
-    tolerations, validate,
+    runtime_class, tolerations, validate,
 };
 use crate::store::Resource;
 
@@ -47,6 +47,7 @@ pub fn admit_update(
         Resource::Pods => {
             tolerations::apply(new);
             priority::keep(old, new);
+            runtime_class::keep(old, new);
             // Its status has a path of its own.
             copy(old, new, "status");
             if new["spec"] != old["spec"] {
@@ -59,6 +60,7 @@ pub fn admit_update(
                 copy(old, new, "spec");
             }
         }
+        Resource::ResourceQuotas => copy(old, new, "status"),
         Resource::PriorityClasses => only_default(new, context)?,
         _ => {}
     }
@@ -72,10 +74,13 @@ pub fn admit_update(
         Resource::Pods => pod::changes(old, new),
         Resource::ConfigMaps | Resource::Secrets => stays_immutable(resource, old, new),
         Resource::PriorityClasses => validate::priority_class::changes(old, new),
+        Resource::ResourceQuotas => validate::resource_quota::changes(old, new),
+        Resource::RuntimeClasses => validate::runtime_class::changes(old, new),
         _ => Errors::default(),
     };
     mistakes.extend(errors.into_inner());
-    Rejection::of_fields(resource, new, mistakes)
+    Rejection::of_fields(resource, new, mistakes)?;
+    check_policies(resource, Some(old), new, context)
 }
 
 /// What a client says about the server's own fields is not heard, but a wrong `uid` is a conflict of its own.
@@ -150,6 +155,7 @@ mod tests {
             now: jiff::Timestamp::UNIX_EPOCH,
             lookup: &|_| None,
             priority_classes: &[],
+            limit_ranges: &[],
         };
         admit_update(Resource::Pods, old, &mut new, &context)
             .map(|()| new)

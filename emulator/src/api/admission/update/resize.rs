@@ -1,6 +1,8 @@
 //! Resizing a pod's containers in place (`pkg/apis/core/validation`, `ValidatePodResize`, and the admission plugin
 //! `PodResizeValidator`; KEP-1287, KEP-5419).
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{keep::drop_null, raise_generation};
@@ -8,7 +10,7 @@ use crate::{
     api::admission::{
         defaults,
         field_error::{Errors, Path},
-        qos_class,
+        limit_range, qos_class,
         quantity::Quantity,
         rejection::Rejection,
         service_account, tree, validate,
@@ -23,6 +25,8 @@ pub struct Resizing<'a> {
     pub node: Option<&'a Value>,
     /// Whether resources of the pod as a whole can be resized.
     pub of_pods: bool,
+    /// The LimitRanges of the namespace.
+    pub limit_ranges: &'a [Arc<Value>],
 }
 
 /// Where nobody names a field, the server writes this.
@@ -37,6 +41,11 @@ pub fn admit_resize(old: &Value, new: &mut Value, resizing: &Resizing<'_>) -> Re
     defaults::apply(Resource::Pods, &mut result);
     result["metadata"]["resourceVersion"] = new["metadata"]["resourceVersion"].clone();
     drop_null(&mut result["metadata"], "resourceVersion");
+    // What is being deleted is let pass.
+    let is_limited = !old["metadata"]["deletionTimestamp"].is_string();
+    if is_limited {
+        limit_range::apply_defaults(&mut result, resizing.limit_ranges);
+    }
     *new = result;
     if let Some(why) = never(old, resizing) {
         let mut errors = Errors::default();
@@ -46,6 +55,9 @@ pub fn admit_resize(old: &Value, new: &mut Value, resizing: &Resizing<'_>) -> Re
     let mut errors = validate::mistakes(Resource::Pods, new)?;
     errors.extend(mistakes(old, new).into_inner());
     Rejection::of_fields(Resource::Pods, new, errors)?;
+    if let Some(why) = limit_range::refusal(new, resizing.limit_ranges).filter(|_| is_limited) {
+        return Err(Rejection::forbidden(Resource::Pods, new, why));
+    }
     if new["spec"] != old["spec"] {
         raise_generation(new);
         if let Some(why) = resizing.node.and_then(|node| beyond(node, new)) {
@@ -246,6 +258,7 @@ mod tests {
     const ANY: Resizing<'_> = Resizing {
         node: None,
         of_pods: true,
+        limit_ranges: &[],
     };
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::admission::{
-        defaults,
+        AdmissionContext, check_policies, defaults,
         field_error::{Errors, Path},
         rejection::Rejection,
         service_account, tree, validate,
@@ -24,6 +24,11 @@ pub fn admit_status(resource: Resource, old: &Value, new: &mut Value) -> Result<
     keep_servers_own(old, new);
     copy(old, new, "spec");
     metadata_unchanged(resource, old, new)?;
+    if resource == Resource::ResourceQuotas {
+        let mut errors = Errors::default();
+        validate::resource_quota::status(&new["status"], &mut errors);
+        Rejection::of_fields(resource, new, errors.into_inner())?;
+    }
     if resource == Resource::Pods {
         copy_within(old, new, "metadata", "ownerReferences");
         // The class is decided once.
@@ -38,7 +43,11 @@ pub fn admit_status(resource: Resource, old: &Value, new: &mut Value) -> Result<
 ///
 /// # Errors
 /// Why the change is refused.
-pub fn admit_ephemeral_containers(old: &Value, new: &mut Value) -> Result<(), Rejection> {
+pub fn admit_ephemeral_containers(
+    old: &Value,
+    new: &mut Value,
+    context: &AdmissionContext<'_>,
+) -> Result<(), Rejection> {
     let mut wanted = new["spec"]["ephemeralContainers"].clone();
     let mut result = old.clone();
     result["metadata"]["resourceVersion"] = new["metadata"]["resourceVersion"].clone();
@@ -81,5 +90,6 @@ pub fn admit_ephemeral_containers(old: &Value, new: &mut Value) -> Result<(), Re
         raise_generation(new);
     }
     validate::validate(Resource::Pods, new)?;
-    Rejection::of_fields(Resource::Pods, new, errors.into_inner())
+    Rejection::of_fields(Resource::Pods, new, errors.into_inner())?;
+    check_policies(Resource::Pods, Some(old), new, context)
 }

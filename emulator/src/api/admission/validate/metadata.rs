@@ -42,15 +42,7 @@ pub(super) fn check(resource: Resource, object: &Value, errors: &mut Errors) {
         }
     }
     labels(&metadata["labels"], &path.child("labels"), errors);
-    let mut bytes = 0;
-    for (key, value) in metadata["annotations"].as_object().into_iter().flatten() {
-        // An annotation's key may be in capitals, unlike a label's prefix.
-        errors.invalid_each(&path.child("annotations"), key, names::qualified(&key.to_lowercase()));
-        bytes += key.len() + value.as_str().unwrap_or_default().len();
-    }
-    if bytes > MOST_ANNOTATION_BYTES {
-        errors.too_long(&path.child("annotations"), MOST_ANNOTATION_BYTES);
-    }
+    annotations(&metadata["annotations"], &path.child("annotations"), errors);
     for (index, finalizer) in metadata["finalizers"].as_array().into_iter().flatten().enumerate() {
         let finalizer = finalizer.as_str().unwrap_or_default();
         errors.invalid_each(
@@ -74,6 +66,19 @@ pub(super) fn check(resource: Resource, object: &Value, errors: &mut Errors) {
                 );
             }
         }
+    }
+}
+
+/// Checks a map of annotations.
+pub(super) fn annotations(annotations: &Value, path: &Path, errors: &mut Errors) {
+    let mut bytes = 0;
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        // An annotation's key may be in capitals, unlike a label's prefix.
+        errors.invalid_each(path, key, names::qualified(&key.to_lowercase()));
+        bytes += key.len() + value.as_str().unwrap_or_default().len();
+    }
+    if bytes > MOST_ANNOTATION_BYTES {
+        errors.too_long(path, MOST_ANNOTATION_BYTES);
     }
 }
 

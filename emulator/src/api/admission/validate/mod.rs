@@ -11,12 +11,17 @@ mod event;
 mod handler;
 mod label_keys;
 mod lease;
+mod limit_range;
 mod metadata;
 mod path;
 mod pod;
+mod pod_template;
 mod ports;
 pub(super) mod priority_class;
+pub(super) mod resource_names;
+pub(super) mod resource_quota;
 mod resources;
+pub(super) mod runtime_class;
 mod scheduling;
 mod security;
 mod selector;
@@ -58,6 +63,10 @@ pub(super) fn mistakes(resource: Resource, object: &Value) -> Result<Vec<FieldEr
         Resource::Events => event::check(object, &mut errors),
         Resource::PriorityClasses => priority_class::check(object, &mut errors),
         Resource::Leases => lease::check(object, &mut errors),
+        Resource::LimitRanges => limit_range::check(object, &mut errors),
+        Resource::PodTemplates => pod_template::check(object, &mut errors)?,
+        Resource::ResourceQuotas => resource_quota::check(object, &mut errors),
+        Resource::RuntimeClasses => runtime_class::check(object, &mut errors),
         Resource::Namespaces | Resource::Nodes | Resource::ServiceAccounts => {}
     }
     Ok(errors.into_inner())

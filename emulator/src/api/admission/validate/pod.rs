@@ -14,11 +14,26 @@ use crate::api::admission::{
 
 /// Checks a pod but for its metadata.
 pub(super) fn check(pod: &Pod, errors: &mut Errors) {
-    annotations(pod, errors);
-    let Some(spec) = &pod.spec else {
-        return errors.required(&Path::new("spec").child("containers"), "");
-    };
+    template(pod, &Path::new(""), errors);
+    let Some(spec) = &pod.spec else { return };
     let path = Path::new("spec");
+    for (field, list) in [
+        ("containers", Some(&spec.containers)),
+        ("initContainers", spec.init_containers.as_ref()),
+    ] {
+        for (index, one) in list.into_iter().flatten().enumerate() {
+            container::image_blanks(one, &path.child(field).index(index), errors);
+        }
+    }
+}
+
+/// Checks what a pod and the template of one have in common; `root` is where it stands in its object.
+pub(super) fn template(pod: &Pod, root: &Path, errors: &mut Errors) {
+    annotations(pod, errors);
+    let path = root.child("spec");
+    let Some(spec) = &pod.spec else {
+        return errors.required(&path.child("containers"), "");
+    };
     volume::check(
         spec.volumes.as_deref().unwrap_or_default(),
         &path.child("volumes"),
@@ -33,14 +48,6 @@ pub(super) fn check(pod: &Pod, errors: &mut Errors) {
     placement(spec, &path, errors);
     host_users(spec, &path, errors);
     identity(spec, &path, errors);
-    for (field, list) in [
-        ("containers", Some(&spec.containers)),
-        ("initContainers", spec.init_containers.as_ref()),
-    ] {
-        for (index, one) in list.into_iter().flatten().enumerate() {
-            container::image_blanks(one, &path.child(field).index(index), errors);
-        }
-    }
 }
 
 /// Annotations that mean something for a pod.

@@ -270,3 +270,162 @@ fn an_apparmor_profile_is_of_a_known_kind_and_of_a_container_that_is_there() {
         )
     );
 }
+
+/// The words for an object of a kind that is no pod, after `KIND "o" is invalid: `.
+fn mistakes_of(resource: Resource, body: Value) -> String {
+    let mut object = json!({"metadata": {"name": "o", "namespace": "default"}});
+    for (field, value) in body.as_object().unwrap() {
+        object[field] = value.clone();
+    }
+    defaults::apply(resource, &mut object);
+    let error = validate(resource, &object).err().map(|error| error.to_string());
+    let words = error.unwrap_or_default();
+    words
+        .split_once("is invalid: ")
+        .map_or(words.clone(), |(_, words)| words.to_owned())
+}
+
+#[test]
+fn limit_range_contradicting_itself_is_refused() {
+    let item = |item: Value| mistakes_of(Resource::LimitRanges, json!({"spec": {"limits": [item]}}));
+    for (given, expected) in [
+        (
+            json!({"type": "Container", "max": {"cpu": "2"}, "min": {"cpu": "1"}}),
+            "",
+        ),
+        (
+            json!({"type": "Thing"}),
+            "spec.limits[0].type: Invalid value: \"Thing\": must be a standard limit type or fully qualified",
+        ),
+        (
+            json!({"type": "Pod", "default": {"cpu": "1"}}),
+            "spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'",
+        ),
+        (
+            json!({"type": "Container", "max": {"pods": "1"}, "default": {"pods": "1"}, "defaultRequest": {"pods": "1"}}),
+            "[spec.limits[0].max[pods]: Invalid value: \"pods\": must be a standard resource for containers, \
+             spec.limits[0].default[pods]: Invalid value: \"pods\": must be a standard resource for containers, \
+             spec.limits[0].defaultRequest[pods]: Invalid value: \"pods\": must be a standard resource for containers]",
+        ),
+        (
+            json!({"type": "Pod", "min": {"cpu": "2"}, "max": {"cpu": "1"}}),
+            "spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1",
+        ),
+        (
+            json!({"type": "Container", "default": {"cpu": "1"}, "defaultRequest": {"cpu": "2"}}),
+            "spec.limits[0].defaultRequest[cpu]: Invalid value: \"2\": default request value 2 is greater than default limit \
+             value 1",
+        ),
+        (
+            json!({"type": "Pod", "maxLimitRequestRatio": {"cpu": "500m"}}),
+            "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"500m\": ratio 500m is less than 1",
+        ),
+        (
+            json!({"type": "Pod", "min": {"cpu": "1"}, "max": {"cpu": "2"}, "maxLimitRequestRatio": {"cpu": "3"}}),
+            "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"3\": ratio 3 is greater than max/min = 2.000000",
+        ),
+        (
+            json!({"type": "PersistentVolumeClaim", "max": {"example.com/x": "1"}}),
+            "spec.limits[0].limits: Required value: either minimum or maximum storage value is required, but neither was \
+             provided",
+        ),
+    ] {
+        assert_eq!(item(given), expected);
+    }
+    let twice = json!({"spec": {"limits": [{"type": "Pod"}, {"type": "Pod"}]}});
+    assert_eq!(
+        mistakes_of(Resource::LimitRanges, twice),
+        "spec.limits[1].type: Duplicate value: \"Pod\""
+    );
+}
+
+#[test]
+fn quota_with_unfit_names_or_scopes_is_refused() {
+    let spec = |spec: Value| mistakes_of(Resource::ResourceQuotas, json!({"spec": spec}));
+    for (given, expected) in [
+        (
+            json!({"hard": {"pods": "1", "count/jobs.batch": "2", "requests.example.com/gpu": "1"}}),
+            "",
+        ),
+        (
+            json!({"hard": {"gpus": "1"}}),
+            "[spec.hard[gpus]: Invalid value: \"gpus\": must be a standard resource type or fully qualified, \
+             spec.hard[gpus]: Invalid value: \"gpus\": must be a standard resource for quota]",
+        ),
+        (
+            json!({"hard": {"pods": "-1"}}),
+            "spec.hard[pods]: Invalid value: \"-1\": must be greater than or equal to 0",
+        ),
+        (
+            json!({"hard": {"pods": "1500m"}}),
+            "spec.hard[pods]: Invalid value: \"1500m\": must be an integer",
+        ),
+        (
+            json!({"hard": {"cpu": "1"}, "scopes": ["BestEffort"]}),
+            "spec.scopes: Invalid value: [\"BestEffort\"]: unsupported scope applied to resource",
+        ),
+        (
+            json!({"scopes": ["Terminating", "NotTerminating"]}),
+            "spec.scopes: Invalid value: [\"Terminating\",\"NotTerminating\"]: conflicting scopes",
+        ),
+        (
+            json!({"scopes": ["Some"]}),
+            "spec.scopes: Invalid value: [\"Some\"]: unsupported scope",
+        ),
+        (
+            json!({"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In"}]}}),
+            "spec.scopeSelector.matchExpressions.values: Required value: must be at least one value when `operator` is 'In' \
+             or 'NotIn' for scope selector",
+        ),
+        (
+            json!({"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "Is"}]}}),
+            "spec.scopeSelector.matchExpressions.operator: Invalid value: \"Is\": not a valid selector operator",
+        ),
+    ] {
+        assert_eq!(spec(given), expected);
+    }
+}
+
+#[test]
+fn runtime_class_with_unfit_handler_or_overhead_is_refused() {
+    let class = |class: Value| mistakes_of(Resource::RuntimeClasses, class);
+    assert_eq!(
+        class(json!({"handler": "runc", "overhead": {"podFixed": {"cpu": "1"}}})),
+        ""
+    );
+    assert!(
+        class(json!({"handler": "Run C"})).starts_with("handler: Invalid value: \"Run C\": a lowercase RFC 1123 label")
+    );
+    assert_eq!(
+        class(json!({"handler": "runc", "overhead": {"podFixed": {"cpu": "-1"}}})),
+        "overhead.limits[cpu]: Invalid value: \"-1\": must be greater than or equal to 0"
+    );
+    let toleration = json!({"key": "a", "operator": "Exists"});
+    assert_eq!(
+        class(json!({"handler": "runc", "scheduling": {"tolerations": [toleration, toleration]}})),
+        "scheduling.tolerations[1]: Duplicate value: {\"key\":\"a\",\"operator\":\"Exists\"}"
+    );
+}
+
+#[test]
+fn pod_template_is_checked_at_its_place() {
+    let template = |template: Value| mistakes_of(Resource::PodTemplates, json!({"template": template}));
+    let spec = json!({"containers": [{"name": "a", "image": "b"}]});
+    assert_eq!(template(json!({"spec": spec})), "");
+    assert_eq!(
+        template(json!({"metadata": {"labels": {"a": "b c"}}, "spec": {"containers": [{"name": "a"}]}}))
+            .matches("template.labels: Invalid value: \"b c\"")
+            .count(),
+        1
+    );
+    assert_eq!(
+        template(json!({"spec": {"containers": [{"name": "a"}]}})),
+        "template.spec.containers[0].image: Required value"
+    );
+    let mut with_ephemeral = spec;
+    with_ephemeral["ephemeralContainers"] = json!([{"name": "d", "image": "b"}]);
+    assert_eq!(
+        template(json!({"spec": with_ephemeral})),
+        "template.spec.ephemeralContainers: Forbidden: ephemeral containers not allowed in pod template"
+    );
+}

@@ -12,7 +12,7 @@ use super::{
     memory_decrease,
     pod::Declared,
     pod_status::Life,
-    restart_all,
+    restart_all, runtime_handler,
     seen::Seen,
     start::{Halt, Starting},
     start_failure::StartFailures,
@@ -365,7 +365,11 @@ impl Worker {
                 .pod_event(&self.pod, EventType::Warning, "DNSConfigForming", &omitted);
         }
         let config = self.node.edges.sandbox_config(&self.pod, attempt);
-        let made = match self.node.edges.bind_ports(&self.pod).await {
+        let bound = match runtime_handler::check(&self.node.store, &self.pod) {
+            Ok(()) => self.node.edges.bind_ports(&self.pod).await,
+            Err(error) => Err(error),
+        };
+        let made = match bound {
             Ok(ports) => {
                 self.ports = Some(ports);
                 let made = self.node.runtime.run_sandbox(&config).await;

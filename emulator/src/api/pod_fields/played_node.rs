@@ -73,6 +73,11 @@ impl PlayedNode {
             {"kubernetes.io/hostname": NODE, "kubernetes.io/os": "linux"}}, "spec": {},
             "status": {"allocatable": room, "capacity": room}});
         store.create(Key::new(Resource::Nodes, "", NODE), node).unwrap();
+        let class = json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "usual"},
+            "handler": "runc", "overhead": {"podFixed": {"cpu": "10m"}}});
+        store
+            .create(Key::new(Resource::RuntimeClasses, "", "usual"), class)
+            .unwrap();
         let runtime = ScriptedRuntime::new(script, clock.clone());
         Self {
             node: Node {

@@ -293,3 +293,34 @@ async fn the_mirror_of_a_static_pod_is_made_again_when_it_is_deleted() {
     assert_ne!(life.last()["metadata"]["uid"], first);
     assert_eq!(life.runtime.instances("app").len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn runtime_class_with_unknown_handler_fails_sandbox() {
+    let life = Life::new(Script::default());
+    let class = |name: &str, handler: &str| {
+        let key = Key::new(Resource::RuntimeClasses, "", name);
+        life.store
+            .create(key, json!({"metadata": {"name": name}, "handler": handler}))
+            .unwrap();
+    };
+    class("kata", "kata");
+    life.create(json!({"containers": [{"name": "app"}], "runtimeClassName": "kata"}));
+    life.pass(5).await;
+    assert_eq!(life.phases(), ["Pending"]);
+    let events = life.events();
+    let refused = "FailedCreatePodSandBox : Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get \
+                   sandbox runtime: no runtime for \"kata\" is configured";
+    assert!(events.iter().any(|event| event == refused), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn runtime_class_of_the_node_runs_the_pod() {
+    let life = Life::new(Script::default());
+    let key = Key::new(Resource::RuntimeClasses, "", "usual");
+    life.store
+        .create(key, json!({"metadata": {"name": "usual"}, "handler": "runc"}))
+        .unwrap();
+    life.create(json!({"containers": [{"name": "app"}], "runtimeClassName": "usual"}));
+    life.pass(5).await;
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+}

@@ -8,6 +8,7 @@ pub mod hooks;
 pub mod images;
 pub mod network;
 pub mod order;
+pub mod pod_security;
 pub mod probes;
 pub mod resources;
 pub mod security;

@@ -1,5 +1,6 @@
 //! Explanations for programs, in the schema's version `kubectl-pod/v1`; what is a pod is described.
 
+use emulator::api::admission::pod_security::Level;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -125,5 +126,28 @@ pub fn manifest(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Value
         "defaults": defaults.collect::<Vec<_>>(),
         "starts": facts.containers.iter().map(|container| &container.name).collect::<Vec<_>>(),
         "lints": lints.collect::<Vec<_>>(),
+        "podSecurity": pod_security(pod, facts, language),
     }))
+}
+
+/// Which level of the Pod Security Standards a pod meets, and what the next one asks for.
+fn pod_security(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Value {
+    let assessment = lint::pod_security::assess(&facts.pod);
+    let (next, requirements) = assessment.next.unzip();
+    let requirements = requirements.into_iter().flatten().map(|requirement| {
+        let place = pod.document.node.place_of(&requirement.field);
+        json!({
+            "check": requirement.check,
+            "field": pod.path(&requirement.field),
+            "line": place.line,
+            "column": place.column,
+            "otherFields": requirement.others,
+            "what": requirement.what.in_language(language),
+        })
+    });
+    json!({
+        "level": assessment.level.name(),
+        "nextLevel": next.map(Level::name),
+        "requirements": requirements.collect::<Vec<_>>(),
+    })
 }

@@ -7,6 +7,7 @@ use super::wrap::wrap;
 use crate::findings::Severity;
 use crate::findings::message::say;
 use crate::knowledge::language::Language;
+use crate::lint::pod_security::{Assessment, Requirement};
 use crate::lint::{self, Lint};
 use crate::manifest::effects::{self, Effect};
 use crate::manifest::{PodOfFile, problem};
@@ -69,6 +70,42 @@ pub fn lines(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line
         lines.push(Line::from("  ").tone(Tone::Good, say("view.no-lints").in_language(language)));
     }
     lines.extend(lints.iter().flat_map(|lint| remark(pod, lint, language)));
+    lines.push(Line::new());
+    lines.push(told("view.pod-security"));
+    lines.extend(pod_security(pod, facts, language));
+    lines
+}
+
+/// Which level of the Pod Security Standards the pod meets, and the lines that keep it from the next one.
+fn pod_security(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line> {
+    let Assessment { level, next } = lint::pod_security::assess(&facts.pod);
+    let Some((next, requirements)) = next else {
+        let met = say("view.meets-strictest").with("level", level.name());
+        return vec![Line::from("  ").tone(Tone::Good, met.in_language(language))];
+    };
+    let met = say("view.meets").with("level", level.name()).with("next", next.name());
+    let left = |requirement: &Requirement| {
+        let line = pod.document.node.place_of(&requirement.field).line;
+        format!("  {line}: {}", pod.path(&requirement.field))
+    };
+    let width = requirements
+        .iter()
+        .map(|one| left(one).len())
+        .max()
+        .unwrap_or(0)
+        .min(WIDEST + 12);
+    let mut lines = vec![Line::from("  ").plain(met.in_language(language))];
+    for requirement in &requirements {
+        let what = requirement.what.in_language(language);
+        let told = match requirement.others {
+            0 => what,
+            others => say("view.in-others")
+                .with("what", what)
+                .with("count", others.to_string())
+                .in_language(language),
+        };
+        lines.extend(beside(Line::from(left(requirement)), width, &told));
+    }
     lines
 }
 

@@ -20,15 +20,19 @@ fn resources(version: Version) {
     for name in [
         "configmaps",
         "events",
+        "limitranges",
         "namespaces",
         "nodes",
         "pods",
+        "podtemplates",
+        "resourcequotas",
         "secrets",
         "serviceaccounts",
         "events.events.k8s.io",
         "leases.coordination.k8s.io",
         "pods.metrics.k8s.io",
         "priorityclasses.scheduling.k8s.io",
+        "runtimeclasses.node.k8s.io",
     ] {
         assert!(names.contains(&name), "{name} in {names:?}");
     }

@@ -13,6 +13,7 @@ mod image_volumes;
 mod measuring;
 mod networks;
 mod node;
+mod policies;
 mod reading;
 mod refusals;
 mod running;

@@ -1,5 +1,7 @@
 //! What a container may do: capabilities, filters, masks (`pkg/securitycontext`, containerd's defaults).
 
+use std::{fs, path::Path};
+
 use k8s_openapi::api::core::v1::SeccompProfile;
 
 use super::{Subject, config_error};
@@ -87,6 +89,9 @@ const MASKED_PATHS: [&str; 12] = [
     "/sys/devices/virtual/powercap",
 ];
 
+/// The machine's CPUs, some of which report their heat.
+const CPUS: &str = "/sys/devices/system/cpu";
+
 /// The kubelet's `defaultReadonlyPaths`.
 const READONLY_PATHS: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
@@ -99,13 +104,17 @@ pub fn security(subject: &Subject<'_>) -> Result<Security, StartFailure> {
     let of_pod = subject.pod.spec.security_context.as_ref();
     let privileged = own.and_then(|own| own.privileged) == Some(true);
     let unmasked = privileged || own.and_then(|own| own.proc_mount.as_deref()) == Some("Unmasked");
-    let paths = |paths: &[&str]| {
+    let paths = |paths: &[&str]| -> Vec<String> {
         if unmasked {
             Vec::new()
         } else {
             paths.iter().map(ToString::to_string).collect()
         }
     };
+    let mut masked_paths = paths(&MASKED_PATHS);
+    if !unmasked {
+        masked_paths.extend(thermal_throttle(Path::new(CPUS)));
+    }
     let profile = own
         .and_then(|own| own.seccomp_profile.as_ref())
         .or_else(|| of_pod.and_then(|of_pod| of_pod.seccomp_profile.as_ref()));
@@ -122,7 +131,7 @@ pub fn security(subject: &Subject<'_>) -> Result<Security, StartFailure> {
         capabilities: capabilities(subject, privileged)?,
         no_new_privileges: own.and_then(|own| own.allow_privilege_escalation) == Some(false),
         read_only_root_filesystem: own.and_then(|own| own.read_only_root_filesystem) == Some(true),
-        masked_paths: paths(&MASKED_PATHS),
+        masked_paths,
         readonly_paths: paths(&READONLY_PATHS),
         seccomp: if privileged {
             Seccomp::Unconfined
@@ -130,6 +139,19 @@ pub fn security(subject: &Subject<'_>) -> Result<Security, StartFailure> {
             seccomp(profile)?
         },
     })
+}
+
+/// The folders of counters by which a container could measure what others do on the same CPUs. The kubelet masks those
+/// that exist, as on most physical machines.
+fn thermal_throttle(cpus: &Path) -> Vec<String> {
+    let folders = fs::read_dir(cpus).into_iter().flatten().flatten();
+    let mut paths: Vec<String> = folders
+        .map(|cpu| cpu.path().join("thermal_throttle"))
+        .filter(|path| path.is_dir())
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect();
+    paths.sort_unstable();
+    paths
 }
 
 fn seccomp(profile: Option<&SeccompProfile>) -> Result<Seccomp, StartFailure> {
@@ -198,6 +220,17 @@ mod tests {
 
     fn names(list: &[&str]) -> Vec<String> {
         list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn thermal_counters_are_masked_where_a_cpu_has_them() {
+        let cpus = tempfile::tempdir().unwrap();
+        for folder in ["cpu1/thermal_throttle", "cpu0/thermal_throttle", "cpu2", "cpufreq"] {
+            fs::create_dir_all(cpus.path().join(folder)).unwrap();
+        }
+        let expected = ["cpu0", "cpu1"].map(|cpu| format!("{}/{cpu}/thermal_throttle", cpus.path().display()));
+        assert_eq!(thermal_throttle(cpus.path()), expected);
+        assert!(thermal_throttle(&cpus.path().join("absent")).is_empty());
     }
 
     #[test]

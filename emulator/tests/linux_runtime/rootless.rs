@@ -1,9 +1,6 @@
 //! Pods of a user without any rights.
 
-use std::{
-    fs,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
-};
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use emulator::{
     image::Root,
@@ -14,6 +11,16 @@ use crate::machine::{container_of, fill_layer, output, pod};
 
 /// Runs a container as a user without any rights, in two processes one after the other; what it wrote.
 fn run_rootless(uid: u32, sandbox: &SandboxConfig, edit: impl FnOnce(&mut ContainerConfig)) -> (String, String) {
+    run_rootless_after("true", uid, sandbox, edit)
+}
+
+/// The same on a machine that a shell command has changed, as root and for these processes alone.
+fn run_rootless_after(
+    change: &str,
+    uid: u32,
+    sandbox: &SandboxConfig,
+    edit: impl FnOnce(&mut ContainerConfig),
+) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let data = folder.path().join("data");
@@ -29,8 +36,10 @@ fn run_rootless(uid: u32, sandbox: &SandboxConfig, edit: impl FnOnce(&mut Contai
     let run = |leave: bool| {
         let file = folder.path().join("config.json");
         fs::write(&file, serde_json::to_vec(&(sandbox, &config, leave)).unwrap()).unwrap();
-        let mut command = std::process::Command::new(&program);
-        command.arg(&data).arg(&file).uid(uid).gid(uid);
+        let become_user = format!("{change} && exec setpriv --reuid {uid} --regid {uid} --clear-groups \"$@\"");
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &become_user, "sh"]);
+        command.arg(&program).arg(&data).arg(&file);
         let output = command.output().unwrap();
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
@@ -75,4 +84,36 @@ fn without_root_a_shared_pid_namespace_is_cleared_of_what_a_container_leaves() {
         config.command[2] = "sleep 1000 & sleep 0.7; echo end".into();
     });
     assert_eq!((output.as_str(), errors.as_str()), ("end\n", ""));
+}
+
+/// Of the paths that every container has read-only or masked, a stock kernel has some that only root may read: these are
+/// such files of every kernel.
+#[test]
+fn rootless_unreadable_proc_files_are_protected_and_masked() {
+    let (output, errors) = run_rootless(54321, &pod(), |config| {
+        config.security.readonly_paths = vec!["/proc/sys/vm/drop_caches".into(), "/proc/sys/vm/compact_memory".into()];
+        config.security.masked_paths = vec![
+            "/proc/timer_list".into(),
+            "/proc/slabinfo".into(),
+            "/proc/absent".into(),
+        ];
+        config.command[2] =
+            "while read -r _ _ _ _ path options _; do case $path in /proc/?*) echo $path ${options%%,*};; \
+            esac; done </proc/self/mountinfo; cat /proc/timer_list; sleep 1"
+                .into();
+    });
+    let expected =
+        "/proc/timer_list ro\n/proc/slabinfo ro\n/proc/sys/vm/drop_caches ro\n/proc/sys/vm/compact_memory ro\n";
+    assert_eq!((output.as_str(), errors.as_str()), (expected, ""));
+}
+
+#[test]
+fn rootless_privileged_container_starts_despite_closed_dev_folder() {
+    let closed = "mount -t tmpfs -o mode=700 closed /dev/net";
+    let (output, errors) = run_rootless_after(closed, 54321, &pod(), |config| {
+        config.security.privileged = true;
+        config.command[2] = "ls /dev/net/tun /dev/kmsg 2>&1; sleep 1".into();
+    });
+    let expected = "ls: /dev/net/tun: No such file or directory\n/dev/kmsg\n";
+    assert_eq!((output.as_str(), errors.as_str()), (expected, ""));
 }

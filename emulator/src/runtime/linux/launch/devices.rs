@@ -93,23 +93,39 @@ fn node(root: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     attach(tree.as_fd(), place.as_fd())
 }
 
-/// Every device of the machine, for a privileged container.
+/// Folders of /dev that a container has its own of, or that belong to other programs (containerd's `HostDevices`).
+const NOT_DEVICES: [&str; 6] = ["pts", "shm", "mqueue", ".lxc", ".lxd-mounts", ".udev"];
+
+/// Binds every device of the machine, for a privileged container. What this process may not enter, as an ordinary user
+/// may not enter a folder of another group, and what is unplugged meanwhile is left out.
 fn all_nodes(root: BorrowedFd<'_>, below: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(Path::new("/dev").join(below))?.flatten() {
+    for entry in present(fs::read_dir(Path::new("/dev").join(below)))?
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = below.join(entry.file_name());
         let Ok(kind) = entry.file_type() else { continue };
         let text = name.to_string_lossy();
-        if kind.is_dir() && !["pts", "shm", "mqueue"].contains(&text.as_ref()) {
+        if kind.is_dir() && !NOT_DEVICES.contains(&text.as_ref()) {
             all_nodes(root, &name)?;
         } else if (kind.is_char_device() || kind.is_block_device())
             && !NODES.contains(&text.as_ref())
             && text != "ptmx"
             && text != "console"
         {
-            node(root, &text)?;
+            present(node(root, &text))?;
         }
     }
     Ok(())
+}
+
+/// None in place of what is not there, or not for this process.
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// Terminals of the container's own, of the group `tty` where the user namespace has it.

@@ -1,13 +1,12 @@
 //! Parts of /proc and /sys that a container may not see or not write.
 
-use std::{
-    fs::{self, File},
-    io,
-    os::fd::AsFd,
-    path::Path,
-};
+use std::{fs, io, os::fd::AsFd, path::Path};
 
-use nix::mount::{MsFlags, mount};
+use nix::{
+    fcntl::OFlag,
+    mount::{MsFlags, mount},
+    sys::stat::Mode,
+};
 
 use super::{
     error::{During, LaunchError},
@@ -53,8 +52,9 @@ fn hide(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Needs no right to read the path: `/proc/sysrq-trigger`, for instance, can only be written.
 fn protect(path: &Path) -> io::Result<()> {
-    let place = File::open(path)?;
+    let place = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
     let tree = clone_tree(path, true)?;
     read_only(tree.as_fd())?;
     attach(tree.as_fd(), place.as_fd())

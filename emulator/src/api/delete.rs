@@ -124,6 +124,9 @@ pub(super) fn begin(api: &Api, target: &Target, name: &str, options: &Options) -
         let outcome = decide(target.resource, &object, options.grace, api.clock.now());
         let version = version_of(&object);
         let (marked, removes) = match outcome {
+            Outcome::Marked(marked) | Outcome::Removed(Some(marked)) if options.dry_run => {
+                return Ok(deletion(Arc::new(marked), false));
+            }
             _ if options.dry_run => return Ok(deletion(object, false)),
             Outcome::Unchanged => return Ok(deletion(object, false)),
             Outcome::Removed(None) => return Ok(deletion(object, true)),
@@ -187,19 +190,31 @@ fn gone(
     }
 }
 
-/// Refuses a deletion of another object, or of an older version, than the client means.
+/// Refuses a deletion of another object, or of an older version, than the client means
+/// (`apiserver/pkg/registry/rest/delete.go`, `BeforeDelete`; a namespace has its own words).
 pub(super) fn preconditions(target: &Target, name: &str, object: &Value, options: &Options) -> Result<(), Status> {
     let found = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     let wanted = [
-        ("UID", "uid", &options.uid),
-        ("ResourceVersion", "resourceVersion", &options.version),
+        ("UID", "uid", &options.uid, "deleted and then recreated"),
+        ("ResourceVersion", "resourceVersion", &options.version, "modified"),
     ];
-    for (word, field, wanted) in wanted {
-        if let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != found(field)) {
-            let found = found(field);
+    for (word, field, wanted, cause) in wanted {
+        let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != found(field)) else {
+            continue;
+        };
+        let found = found(field);
+        if target.resource == Resource::Namespaces {
             let why = format!("Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {found}");
             return Err(Status::conflict(target.resource, name, &why));
         }
+        let kind = match target.resource.group() {
+            "" => target.resource.kind().to_owned(),
+            group => format!("{}.{group}", target.resource.kind()),
+        };
+        let why = format!(
+            "the {word} in the precondition ({wanted}) does not match the {word} in record ({found}). The object might have been {cause}"
+        );
+        return Err(Status::conflict_on(&kind, name, &why));
     }
     Ok(())
 }

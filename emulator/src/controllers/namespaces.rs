@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    api::deletion,
     clock::Clock,
     store::{Key, Resource, Store, StoreError},
 };
@@ -31,7 +32,7 @@ pub(super) async fn run(store: &Store, clock: &Clock, root_ca: &str) {
             if namespace["metadata"]["deletionTimestamp"].is_null() {
                 provide(store, name, root_ca, clock.now());
             } else {
-                emptying |= !empty(store, name, clock.now());
+                emptying |= !empty(store, &namespace, clock.now());
             }
         }
         let lagging = tokio::select! {
@@ -96,49 +97,26 @@ pub fn provide(store: &Store, namespace: &str, root_ca: &str, now: Timestamp) {
     drop(restored); // A full disk: tried again with the next change.
 }
 
-/// Removes what is in a namespace, pods by their grace; once it is empty, the namespace itself. Returns whether it is gone.
-fn empty(store: &Store, namespace: &str, now: Timestamp) -> bool {
+/// Deletes what is in a namespace, pods with their grace period; once it is empty, the namespace itself. Returns false while
+/// something is left in it.
+fn empty(store: &Store, namespace: &Value, now: Timestamp) -> bool {
+    let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
     let mut left = false;
     for resource in Resource::ALL.into_iter().filter(|resource| resource.namespaced()) {
-        for object in store.list(resource, Some(namespace)).0 {
-            let key = Key::new(
-                resource,
-                namespace,
-                object["metadata"]["name"].as_str().unwrap_or_default(),
-            );
-            let scheduled = resource == Resource::Pods && object["spec"]["nodeName"].is_string();
-            let held = object["metadata"]["finalizers"]
-                .as_array()
-                .is_some_and(|all| !all.is_empty());
-            left |= if scheduled || held {
-                let marked = store.modify(&key, |object| {
-                    mark_deleted(object, now);
-                    Ok::<_, StoreError>(())
-                });
-                !matches!(marked, Err(StoreError::NotFound))
-            } else {
-                !matches!(store.delete(&key, None), Ok(_) | Err(StoreError::NotFound))
-            };
+        for object in store.list(resource, Some(name)).0 {
+            // A full disk, or it has changed: tried again soon.
+            drop(deletion::carry_out(store, resource, &object, None, now, |_| {}));
         }
+        left |= !store.list(resource, Some(name)).0.is_empty();
     }
-    !left
-        && store
-            .delete(&Key::new(Resource::Namespaces, "", namespace), None)
-            .is_ok()
-}
-
-/// Asks for the end of an object that others must let go of first.
-fn mark_deleted(object: &mut Value, now: Timestamp) {
-    if !object["metadata"]["deletionTimestamp"].is_null() {
-        return;
+    if left {
+        return false;
     }
-    let grace = object["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(0);
-    let deadline = now.checked_add(SignedDuration::from_secs(grace)).unwrap_or(now);
-    object["metadata"]["deletionTimestamp"] = json!(seconds(deadline));
-    object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
-    if let Some(generation) = object["metadata"]["generation"].as_i64() {
-        object["metadata"]["generation"] = json!(generation + 1);
-    }
+    let removed = deletion::carry_out(store, Resource::Namespaces, namespace, None, now, |namespace| {
+        // Its own finalizers hold it for others.
+        namespace["spec"]["finalizers"] = json!([]);
+    });
+    matches!(removed, Ok(()) | Err(StoreError::NotFound))
 }
 
 fn create(store: &Store, key: Key, mut object: Value, complete: impl FnOnce(&mut Value)) {
@@ -197,10 +175,10 @@ mod tests {
     #[test]
     fn a_namespace_goes_once_its_pods_have_gone() {
         let store = Store::in_memory();
-        let namespace = json!({"metadata": {"name": "shop"}});
-        store
-            .create(Key::new(Resource::Namespaces, "", "shop"), namespace)
-            .unwrap();
+        let namespace = json!({"metadata": {"name": "shop", "deletionTimestamp": "2026-01-01T00:00:00Z",
+            "finalizers": ["example.com/hold"]}, "spec": {"finalizers": ["kubernetes"]}});
+        let of_namespace = Key::new(Resource::Namespaces, "", "shop");
+        store.create(of_namespace.clone(), namespace.clone()).unwrap();
         provide(&store, "shop", "PEM", now());
         let pod = json!({
             "metadata": {"name": "web", "namespace": "shop", "generation": 1},
@@ -208,12 +186,19 @@ mod tests {
         });
         let key = Key::new(Resource::Pods, "shop", "web");
         store.create(key.clone(), pod).unwrap();
-        assert!(!empty(&store, "shop", now()));
+        assert!(!empty(&store, &namespace, now()));
         let pod = store.get(&key).unwrap();
         assert_eq!(pod["metadata"]["deletionTimestamp"], "2026-01-01T00:00:30Z");
         assert_eq!(pod["metadata"]["generation"], 2);
         store.delete(&key, None).unwrap();
-        assert!(empty(&store, "shop", now()));
+        assert!(empty(&store, &namespace, now()));
         assert_eq!(store.list(Resource::ConfigMaps, Some("shop")).0.len(), 0);
+        let held = store.modify(&of_namespace, |namespace| {
+            assert_eq!(namespace["spec"]["finalizers"], json!([]));
+            namespace["metadata"]["finalizers"] = json!([]);
+            Ok::<_, StoreError>(())
+        });
+        assert!(empty(&store, &held.unwrap(), now()));
+        assert!(store.get(&of_namespace).is_none());
     }
 }

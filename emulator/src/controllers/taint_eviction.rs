@@ -1,21 +1,18 @@
 //! `NoExecute` taints of a node: pods that do not tolerate them go, at once or when their `tolerationSeconds` are over
 //! (`pkg/controller/tainteviction`).
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
 use crate::{
-    api::{
-        condition::Condition,
-        deletion::{self, Outcome},
-    },
+    api::{condition::Condition, deletion},
     clock::Clock,
     events::{EventType, Recorder},
     scheduler::fit::toleration,
-    store::{Key, Resource, Store, StoreError},
+    store::{Resource, Store},
 };
 
 const COMPONENT: &str = "taint-eviction-controller";
@@ -94,7 +91,9 @@ impl Tolerating {
                 still.insert(uid.to_owned(), since);
             } else {
                 say(recorder, &pod, "Marking for deletion");
-                evict(store, &pod, now);
+                let set = |pod: &mut Value| CONDITION.set(pod, now);
+                // What the disk does not take is tried again with the next change.
+                drop(deletion::carry_out(store, Resource::Pods, &pod, None, now, set));
             }
         }
         self.0 = still;
@@ -141,33 +140,12 @@ fn say(recorder: &Recorder, pod: &Value, what: &str) {
     recorder.controller_event(COMPONENT, pod, EventType::Normal, "TaintManagerEviction", &message);
 }
 
-/// Says on the pod why it goes, and deletes it. What the disk does not take is tried again with the next change.
-fn evict(store: &Store, pod: &Arc<Value>, now: Timestamp) {
-    let key = Key::new(Resource::Pods, text(pod, "namespace"), text(pod, "name"));
-    let mut gone = false;
-    let marked = store.modify(&key, |object| {
-        if object["metadata"]["uid"] != pod["metadata"]["uid"] {
-            return Err(StoreError::Conflict);
-        }
-        CONDITION.set(object, now);
-        match deletion::delete(Resource::Pods, object, None, now) {
-            Outcome::Marked(marked) => *object = marked,
-            Outcome::Removed(_) => gone = true,
-            Outcome::Unchanged => {}
-        }
-        Ok(())
-    });
-    if gone && let Ok(marked) = marked {
-        // Somebody else may have been faster.
-        drop(store.delete(&key, crate::store::version_of(&marked)));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::{Key, StoreError};
 
     fn toleration(seconds: Option<i64>) -> Value {
         json!({"key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds})

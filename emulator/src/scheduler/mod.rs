@@ -17,7 +17,7 @@ use self::{
     schedule::{Decision, schedule},
 };
 use crate::{
-    api::deletion::{self, Outcome},
+    api::deletion,
     clock::Clock,
     events::{EventType, Recorder},
     store::{Change, Key, Resource, Store, StoreError, WatchEvent},
@@ -175,17 +175,8 @@ impl Scheduler {
         self.recorder
             .scheduler_event(pod, "Scheduling", EventType::Warning, "FailedScheduling", message);
         for victim in victims {
-            let marked = self.store.modify(&key(victim), |object| {
-                if object["metadata"]["uid"] != victim["metadata"]["uid"] {
-                    return Err(BindError::Changed);
-                }
-                disrupt(object, now);
-                if let Outcome::Marked(deleted) = deletion::delete(Resource::Pods, object, None, now) {
-                    *object = deleted;
-                }
-                Ok(())
-            });
-            if marked.is_ok() {
+            let disrupt = |pod: &mut Value| disrupt(pod, now);
+            if deletion::carry_out(&self.store, Resource::Pods, victim, None, now, disrupt).is_ok() {
                 let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
                 let message = format!("Preempted by pod {uid} on node {}", self.node);
                 self.recorder

@@ -9,12 +9,7 @@ use crate::runtime::PodRef;
 /// The pod as a typed object, and who it is to the runtime.
 pub(super) fn pod_of(object: &Value) -> Result<(Pod, PodRef), Rejection> {
     let pod: Pod = serde_json::from_value(object.clone()).map_err(|error| Rejection::Internal(error.to_string()))?;
-    let pod_ref = PodRef {
-        namespace: pod.metadata.namespace.clone().unwrap_or_default(),
-        name: pod.metadata.name.clone().unwrap_or_default(),
-        uid: pod.metadata.uid.clone().unwrap_or_default(),
-    };
-    Ok((pod, pod_ref))
+    Ok((pod, PodRef::of(object)))
 }
 
 /// The container that is named, or the pod's only one.

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{node::Node, pod::Pod, pod_status::Computed};
-use crate::store::{Key, Resource};
-
-const MIRROR: &str = "kubernetes.io/config.mirror";
+use crate::{
+    runtime::MIRROR_ANNOTATION,
+    store::{Key, Resource},
+};
 
 /// Makes the mirror of a static pod where there is none; whether a status can be written to it.
 ///
@@ -14,10 +15,10 @@ pub(super) fn ensure(node: &Node, pod: &Pod, computed: &Computed) -> bool {
     let key = Key::new(Resource::Pods, &pod.namespace, &pod.name);
     if let Some(existing) = node.store.get(&key) {
         let annotations = &existing["metadata"]["annotations"];
-        if annotations[MIRROR] == pod.uid && !existing["metadata"]["deletionTimestamp"].is_string() {
+        if annotations[MIRROR_ANNOTATION] == pod.uid && !existing["metadata"]["deletionTimestamp"].is_string() {
             return computed.sandbox_is_ready() || existing["status"]["startTime"].is_string();
         }
-        if !annotations[MIRROR].is_string() {
+        if !annotations[MIRROR_ANNOTATION].is_string() {
             // Somebody else's pod has the name; the static pod runs unseen.
             return false;
         }
@@ -36,7 +37,7 @@ fn mirror(node: &Node, pod: &Pod) -> Value {
     let mut mirror = pod.object.clone();
     let owner = node.store.get(&Key::new(Resource::Nodes, "", &node.name));
     let meta = &mut mirror["metadata"];
-    meta["annotations"][MIRROR] = json!(pod.uid);
+    meta["annotations"][MIRROR_ANNOTATION] = json!(pod.uid);
     meta["uid"] = json!(crate::uid::new());
     meta["creationTimestamp"] = json!(super::container_status::seconds(node.clock.now()));
     meta["generation"] = json!(1);

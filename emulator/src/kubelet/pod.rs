@@ -79,7 +79,7 @@ pub struct Pod {
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.uid`; of a mirror pod the static pod's own.
+    /// `metadata.uid`; of a mirror pod its static pod's.
     pub uid: String,
     /// `metadata.generation`.
     pub generation: Option<i64>,
@@ -104,7 +104,7 @@ impl Pod {
     /// When a field has another type than in Kubernetes' schema.
     pub fn read(object: &Value) -> Result<Self, Unreadable> {
         let meta = &object["metadata"];
-        let text = |name: &str| meta[name].as_str().unwrap_or_default().to_owned();
+        let PodRef { namespace, name, uid } = PodRef::of(object);
         let spec: PodSpec = serde_json::from_value(object["spec"].clone())?;
         let status = match &object["status"] {
             Value::Null => PodStatus::default(),
@@ -112,9 +112,9 @@ impl Pod {
         };
         let containers = declared(&spec, &object["spec"]["ephemeralContainers"])?;
         Ok(Self {
-            namespace: text("namespace"),
-            name: text("name"),
-            uid: text("uid"),
+            namespace,
+            name,
+            uid,
             generation: meta["generation"].as_i64(),
             deleting: meta["deletionTimestamp"].is_string(),
             deletion_grace: meta["deletionGracePeriodSeconds"].as_i64(),

@@ -11,7 +11,10 @@ use super::{
     pod::Pod,
     pod_status::{Computed, Verdict, refused},
 };
-use crate::store::{Key, Resource, StoreError};
+use crate::{
+    runtime::MIRROR_ANNOTATION,
+    store::{Key, Resource, StoreError},
+};
 
 /// What is published of one pod.
 pub(super) struct Publisher {
@@ -177,7 +180,7 @@ impl Publisher {
 fn is_of(object: &Value, pod: &Pod) -> bool {
     let meta = &object["metadata"];
     let uid = if pod.is_static {
-        &meta["annotations"]["kubernetes.io/config.mirror"]
+        &meta["annotations"][MIRROR_ANNOTATION]
     } else {
         &meta["uid"]
     };

@@ -12,12 +12,16 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub use self::{
     config::{ContainerConfig, Mount, Propagation, Resources, SandboxConfig, Seccomp, Security, User},
     status::{ContainerState, ContainerStatus, PodStatus, SandboxStatus},
 };
+
+/// The annotation of a mirror pod that carries its static pod's UID.
+pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
 /// The pod that a sandbox or container belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,8 +30,23 @@ pub struct PodRef {
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.uid`.
+    /// `metadata.uid`; of a mirror pod its static pod's.
     pub uid: String,
+}
+
+impl PodRef {
+    /// The pod that the runtime has for an object of the API: a mirror pod's containers belong to its static pod
+    /// (`pkg/kubelet/pod/pod_manager.go`, `TranslatePodUID`).
+    pub fn of(object: &Value) -> Self {
+        let metadata = &object["metadata"];
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let mirror = text(&metadata["annotations"][MIRROR_ANNOTATION]).filter(|uid| !uid.is_empty());
+        Self {
+            namespace: text(&metadata["namespace"]).unwrap_or_default(),
+            name: text(&metadata["name"]).unwrap_or_default(),
+            uid: mirror.or_else(|| text(&metadata["uid"])).unwrap_or_default(),
+        }
+    }
 }
 
 /// 64 hexadecimal digits that name a sandbox.
@@ -200,3 +219,23 @@ pub trait Runtime: Send + Sync + 'static {
 
 /// The runtime as it is handed round.
 pub type SharedRuntime = Arc<dyn Runtime>;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn mirror_pod_refers_to_its_static_pod() {
+        let mut pod = json!({"metadata": {"namespace": "n", "name": "web-node", "uid": "api"}});
+        assert_eq!(PodRef::of(&pod).uid, "api");
+        pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "static"});
+        let expected = PodRef {
+            namespace: "n".into(),
+            name: "web-node".into(),
+            uid: "static".into(),
+        };
+        assert_eq!(PodRef::of(&pod), expected);
+    }
+}

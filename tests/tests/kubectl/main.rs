@@ -18,6 +18,7 @@ mod reading;
 mod refusals;
 mod running;
 mod serving;
+mod static_pods;
 mod user_namespaces;
 mod watching;
 

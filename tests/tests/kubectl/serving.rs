@@ -23,7 +23,8 @@ spec:
     readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
 ";
 
-fn get(address: &str) -> String {
+/// What an HTTP server answers.
+pub(crate) fn get(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();

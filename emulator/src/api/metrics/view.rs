@@ -73,12 +73,7 @@ impl Measured {
 
 /// What each running container of a pod uses; nothing where none was measured.
 fn containers(pod: &Value, reading: &Reading) -> Option<Value> {
-    let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
-    let pod_ref = PodRef {
-        namespace: text("namespace"),
-        name: text("name"),
-        uid: text("uid"),
-    };
+    let pod_ref = PodRef::of(pod);
     let lists = ["initContainers", "containers", "ephemeralContainers"];
     let names = lists
         .iter()

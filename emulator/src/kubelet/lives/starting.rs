@@ -324,3 +324,26 @@ async fn runtime_class_of_the_node_runs_the_pod() {
     life.pass(5).await;
     assert_eq!(life.phases(), ["Pending", "Running"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn static_pod_is_not_counted_beside_its_own_mirror() {
+    let object = json!({"metadata": {"name": "p", "namespace": "default", "uid": "s-1",
+        "annotations": {"kubernetes.io/config.source": "file", "kubernetes.io/config.hash": "s-1"}},
+        "spec": {"nodeName": "emulator", "containers": [{"name": "app", "image": "busybox:1",
+            "resources": {"requests": {"cpu": "3"}}}]}});
+    let mut life = Life::beside(
+        Script::default(),
+        ScriptedImages::default(),
+        ScriptedEdges::default(),
+        Some(object),
+    );
+    life.pass(3).await;
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+    // The machine starts again: nothing runs, and the mirror is still there.
+    life.tasks.remove(0).abort();
+    life.runtime = ScriptedRuntime::new(Script::default(), life.clock.clone());
+    life.start_kubelet(life.clock.clone(), ScriptedImages::default(), ScriptedEdges::default());
+    life.pass(3).await;
+    assert_eq!(life.last()["status"]["reason"], Value::Null);
+    assert_eq!(life.runtime.instances("app").len(), 1);
+}

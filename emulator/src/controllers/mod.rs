@@ -1,9 +1,10 @@
-//! What a control plane does by itself, as far as pods need it: namespaces, the node object, taints, the status of
-//! quotas, ageing of events.
+//! What a control plane does by itself, as far as pods need it: namespaces, the node object, taints, pods that
+//! no kubelet removes, the status of quotas, ageing of events.
 
 pub mod events;
 pub mod namespaces;
 pub mod node;
+mod pod_gc;
 pub mod priority_classes;
 pub(crate) mod resource_quotas;
 mod taint_eviction;
@@ -22,6 +23,7 @@ pub async fn run(store: Store, clock: Clock, root_ca: String, node: node::Facts,
             namespaces::run(&store, &clock, &root_ca),
             node::run(&store, &clock, &node),
             events::run(&store, &clock),
+            pod_gc::run(&store, &clock),
             resource_quotas::run(&store, &clock),
             taint_eviction::run(&store, &clock, &recorder),
         )

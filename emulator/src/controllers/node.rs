@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fs, net::IpAddr, path::Path, time::Duration};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use crate::{
     clock::Clock,
@@ -13,6 +14,9 @@ use crate::{
 
 /// How often an unchanged status is reported (`nodeStatusReportFrequency` of the kubelet).
 const REPORT: Duration = Duration::from_secs(300);
+
+/// How long after a change the status is computed again (`nodeStatusUpdateFrequency` of the kubelet).
+const UPDATE: Duration = Duration::from_secs(10);
 
 /// The most pods at once (`maxPods` of the kubelet is 110; the emulator is made for more).
 const MAX_PODS: u32 = 1000;
@@ -40,12 +44,47 @@ pub struct Facts {
     pub data_dir: std::path::PathBuf,
 }
 
-/// Keeps the object up to date; never ends.
+/// Keeps the object up to date; never ends. A kubelet computes the status every ten seconds; here only after a change, so
+/// that an idle emulator sleeps.
 pub(super) async fn run(store: &Store, clock: &Clock, facts: &Facts) {
+    let began = Instant::now();
     loop {
+        let mut nodes = store.watch(Resource::Nodes, None, store.version());
         register(store, facts, clock.now());
-        tokio::time::sleep(REPORT).await;
+        let report = Instant::now() + REPORT;
+        loop {
+            let is_changed = tokio::select! {
+                () = tokio::time::sleep_until(report) => break,
+                event = nodes.next() => event.map(|event| event.key.name == facts.name),
+            };
+            match is_changed {
+                Ok(false) => continue,
+                Ok(true) => {}
+                // Events were missed: the object is looked at anyway.
+                Err(_) => nodes = store.watch(Resource::Nodes, None, store.version()),
+            }
+            if !is_up_to_date(store, facts, clock.now()) {
+                let since_update = began.elapsed().as_secs_f64() % UPDATE.as_secs_f64();
+                tokio::time::sleep(UPDATE.saturating_sub(Duration::from_secs_f64(since_update))).await;
+                break;
+            }
+        }
     }
+}
+
+/// Whether the status says what the kubelet would say now, apart from the time of the last report.
+fn is_up_to_date(store: &Store, facts: &Facts, now: Timestamp) -> bool {
+    let Some(node) = store.get(&Key::new(Resource::Nodes, "", &facts.name)) else {
+        return false;
+    };
+    let without_report = |status: &Value| {
+        let mut status = status.clone();
+        for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+            condition["lastHeartbeatTime"] = Value::Null;
+        }
+        status
+    };
+    without_report(&node["status"]) == without_report(&status(facts, &node["status"], now))
 }
 
 /// Writes the node object; labels, annotations, taints and `spec.unschedulable` that somebody has set stay.
@@ -69,8 +108,7 @@ pub fn register(store: &Store, facts: &Facts, now: Timestamp) {
         for (label, value) in labels(&facts.name) {
             node["metadata"]["labels"][label] = json!(value);
         }
-        let before = node["status"]["conditions"].take();
-        node["status"] = status(facts, &before, now);
+        node["status"] = status(facts, &node["status"], now);
         Ok::<_, StoreError>(())
     });
     if let Ok(node) = written {
@@ -135,7 +173,7 @@ fn architecture() -> &'static str {
 }
 
 fn status(facts: &Facts, before: &Value, now: Timestamp) -> Value {
-    let capacity = capacity(&facts.data_dir);
+    let (capacity, allocatable) = resources(before, capacity(&facts.data_dir));
     let mut addresses: Vec<Value> = facts
         .addresses
         .iter()
@@ -145,9 +183,9 @@ fn status(facts: &Facts, before: &Value, now: Timestamp) -> Value {
     let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     json!({
         "addresses": addresses,
-        "allocatable": capacity,
+        "allocatable": allocatable,
         "capacity": capacity,
-        "conditions": conditions(before, now),
+        "conditions": conditions(&before["conditions"], now),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
         "features": {"supplementalGroupsPolicy": true},
         "nodeInfo": {
@@ -254,6 +292,26 @@ fn conditions(before: &Value, now: Timestamp) -> Vec<Value> {
         .to_vec()
 }
 
+/// Returns `status.capacity` and `status.allocatable`: resources that somebody else has added to the capacity stay, and
+/// everything in it is allocatable (`pkg/kubelet/nodestatus/setters.go`, `MachineInfo`).
+fn resources(before: &Value, machine: BTreeMap<&'static str, String>) -> (Map<String, Value>, Map<String, Value>) {
+    let known = |field: &str| before[field].as_object().cloned().unwrap_or_default();
+    let mut capacity = known("capacity");
+    for (name, amount) in machine {
+        capacity.insert(name.to_owned(), json!(amount));
+    }
+    let mut allocatable = known("allocatable");
+    allocatable.retain(|name, _| capacity.contains_key(name) || !is_extended(name));
+    allocatable.extend(capacity.clone());
+    (capacity, allocatable)
+}
+
+/// Whether a resource is one that Kubernetes itself knows nothing of (`pkg/apis/core/v1/helper`, `IsExtendedResourceName`).
+pub(crate) fn is_extended(name: &str) -> bool {
+    let is_native = !name.contains('/') || name.contains("kubernetes.io/");
+    !is_native && !name.starts_with("requests.")
+}
+
 /// What the machine has, as quantities.
 fn capacity(data_dir: &Path) -> BTreeMap<&'static str, String> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -350,6 +408,63 @@ mod tests {
         let node = store.get(&key).unwrap();
         assert_eq!(node["status"]["conditions"][1]["status"], "False");
         assert!(node["spec"]["taints"].is_null());
+    }
+
+    #[test]
+    fn capacity_that_somebody_adds_becomes_allocatable() {
+        let machine = || BTreeMap::from([("cpu", "2".to_owned())]);
+        let before = json!({
+            "capacity": {"example.com/dongle": "4", "cpu": "64"},
+            "allocatable": {"cpu": "2", "example.com/gone": "1", "kubernetes.io/kept": "1"},
+        });
+        let (capacity, allocatable) = resources(&before, machine());
+        assert_eq!(json!(capacity), json!({"example.com/dongle": "4", "cpu": "2"}));
+        let expected = json!({"cpu": "2", "example.com/dongle": "4", "kubernetes.io/kept": "1"});
+        assert_eq!(json!(allocatable), expected);
+        assert_eq!(resources(&Value::Null, machine()).1["cpu"], "2");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patched_capacity_is_allocatable_after_ten_seconds() {
+        let (store, clock) = (
+            Store::in_memory(),
+            Clock::scripted("2026-01-01T00:00:00Z".parse().unwrap()),
+        );
+        let (key, facts) = (Key::new(Resource::Nodes, "", "emulator"), facts());
+        let node = || store.get(&key).unwrap();
+        let patch = |change: fn(&mut Value)| {
+            let patched = store.modify(&key, |node| {
+                change(node);
+                Ok::<_, StoreError>(())
+            });
+            patched.unwrap();
+        };
+        let story = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let version = store.version();
+            patch(|node| node["metadata"]["labels"]["disk"] = json!("ssd"));
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            assert_eq!(store.version(), version + 1, "a label is no reason to write the status");
+            patch(|node| node["status"]["capacity"]["example.com/dongle"] = json!("4"));
+            tokio::time::sleep(Duration::from_secs(11)).await;
+            assert_eq!(node()["status"]["allocatable"]["example.com/dongle"], "4");
+            patch(|node| {
+                if let Some(capacity) = node["status"]["capacity"].as_object_mut() {
+                    capacity.shift_remove("example.com/dongle");
+                }
+                node["status"]["conditions"][3]["status"] = json!("False");
+            });
+            tokio::time::sleep(Duration::from_secs(11)).await;
+            assert!(node()["status"]["allocatable"]["example.com/dongle"].is_null());
+            assert_eq!(node()["status"]["conditions"][3]["status"], "True");
+            store.delete(&key, None).unwrap();
+            tokio::time::sleep(Duration::from_secs(11)).await;
+            assert_eq!(node()["metadata"]["name"], "emulator");
+        };
+        tokio::select! {
+            () = run(&store, &clock, &facts) => {}
+            () = story => {}
+        }
     }
 
     #[test]

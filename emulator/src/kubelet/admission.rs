@@ -1,6 +1,6 @@
 //! Whether the node takes a pod that is bound to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use serde_json::Value;
 
@@ -9,6 +9,8 @@ use super::{
     resize::Pending,
 };
 use crate::{
+    controllers::node::is_extended,
+    runtime::PodRef,
     scheduler::fit::{self, Short, Unfit},
     store::{Key, Resource},
 };
@@ -18,6 +20,10 @@ const TAINT_OF_MEMORY: &str = "node.kubernetes.io/memory-pressure";
 
 /// Takes the pod, or says why not, in the kubelet's words.
 pub(super) fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
+    if node.is_shutting_down.load(Ordering::Relaxed) {
+        let message = "Pod was rejected as the node is shutting down.";
+        return Err(Verdict::new("NodeShutdown", message));
+    }
     under_pressure(node, pod)?;
     super::sysctls::admit(pod)?;
     super::app_armor::admit(pod)?;
@@ -50,10 +56,17 @@ fn unfit(node: &Node, pod: &Pod) -> Option<Unfit> {
         .list(Resource::Pods, None)
         .0
         .into_iter()
-        .filter(|other| other["metadata"]["uid"] != pod.uid && other["spec"]["nodeName"] == node.name.as_str())
+        .filter(|other| PodRef::of(other).uid != pod.uid && other["spec"]["nodeName"] == node.name.as_str())
         .collect();
     let others: Vec<&Value> = others.iter().map(AsRef::as_ref).collect();
-    fit::unfit(&pod.object, &object, &others)
+    let unfit = fit::unfit(&pod.object, &object, &others)?;
+    let Unfit::Resources(mut short) = unfit else {
+        return Some(unfit);
+    };
+    // Extended resources that the node does not know are the cluster's (`pkg/kubelet/lifecycle/predicate.go`,
+    // `removeMissingExtendedResources`).
+    short.retain(|short| !is_extended(&short.name) || !object["status"]["allocatable"][&short.name].is_null());
+    (!short.is_empty()).then_some(Unfit::Resources(short))
 }
 
 /// What is in the way of a resize (`pkg/kubelet/allocation`); none where it can be given.

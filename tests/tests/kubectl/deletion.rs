@@ -6,7 +6,7 @@ use tests::kubectl::{Kubectl, Version};
 
 use crate::{SLEEPER, World};
 
-crate::with_either_kubectl! { graceful forced with_a_grace_period many with_any_cascade drained tainted }
+crate::with_either_kubectl! { graceful forced with_a_grace_period many with_any_cascade drained tainted pods_of_a_missing_node_are_collected }
 
 /// The sleeper, with a grace period that nobody waits out.
 fn patient() -> String {
@@ -106,4 +106,27 @@ fn drained(version: Version) {
         .until(why, |why| why.contains("1 node(s) were unschedulable"));
     world.kubectl.does("uncordon emulator");
     world.kubectl.until_ready("sleeper");
+}
+
+fn pods_of_a_missing_node_are_collected(version: Version) {
+    let world = World::new(version);
+    let kubectl = &world.kubectl;
+    let began = Instant::now();
+    kubectl.does("create namespace shop");
+    kubectl.until("-n shop get serviceaccounts -o name", |accounts| !accounts.is_empty());
+    let orphan = SLEEPER.replace("spec:", "spec:\n  nodeName: nowhere");
+    for namespace in ["default", "shop"] {
+        let _ = kubectl
+            .feed(&format!("-n {namespace} create -f -"), &orphan)
+            .succeeded();
+    }
+    let deleted = kubectl.says("delete pod sleeper --wait=false");
+    assert!(deleted.contains("\"sleeper\" deleted"), "{deleted}");
+    kubectl.does("delete namespace shop --timeout=120s");
+    kubectl.until("get pods -A -o name", str::is_empty);
+    let took = began.elapsed();
+    assert!(
+        (Duration::from_secs(35)..Duration::from_secs(110)).contains(&took),
+        "{took:?}"
+    );
 }

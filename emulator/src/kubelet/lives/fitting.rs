@@ -339,3 +339,23 @@ async fn the_pod_that_uses_more_memory_than_it_requested_goes_first() {
     assert_eq!(life.phases(), ["Pending", "Running", "Failed/Evicted"]);
     assert_eq!(life.store.get(&key).unwrap()["status"]["phase"], "Running");
 }
+
+#[tokio::test(start_paused = true)]
+async fn bound_pod_with_a_resource_unknown_to_the_node_is_admitted() {
+    let spec = |amount: &str| {
+        json!({"nodeName": "emulator", "containers": [{"name": "app",
+        "resources": {"requests": {"example.com/dongle": amount}, "limits": {"example.com/dongle": amount}}}]})
+    };
+    let life = Life::run(Script::default(), spec("1"), 3).await;
+    assert_eq!(life.phases(), ["Pending", "Running"]);
+    let life = Life::new(Script::default());
+    let node = Key::new(Resource::Nodes, "", "emulator");
+    let known = life.store.modify(&node, |node| {
+        node["status"]["allocatable"]["example.com/dongle"] = json!("2");
+        Ok::<_, StoreError>(())
+    });
+    known.unwrap();
+    life.create(spec("3"));
+    life.pass(3).await;
+    assert_eq!(life.phases(), ["Pending", "Failed/OutOfexample.com/dongle"]);
+}

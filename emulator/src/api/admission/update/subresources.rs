@@ -36,6 +36,9 @@ pub fn admit_status(resource: Resource, old: &Value, new: &mut Value) -> Result<
             tree::object_or_new(new, "status")["qosClass"] = old["status"]["qosClass"].clone();
         }
     }
+    if resource == Resource::Nodes {
+        Rejection::of_fields(resource, new, validate::mistakes(resource, new)?)?;
+    }
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod label_keys;
 mod lease;
 mod limit_range;
 mod metadata;
+mod node;
 mod path;
 mod pod;
 mod pod_template;
@@ -67,7 +68,8 @@ pub(super) fn mistakes(resource: Resource, object: &Value) -> Result<Vec<FieldEr
         Resource::PodTemplates => pod_template::check(object, &mut errors)?,
         Resource::ResourceQuotas => resource_quota::check(object, &mut errors),
         Resource::RuntimeClasses => runtime_class::check(object, &mut errors),
-        Resource::Namespaces | Resource::Nodes | Resource::ServiceAccounts => {}
+        Resource::Nodes => node::check(object, &mut errors),
+        Resource::Namespaces | Resource::ServiceAccounts => {}
     }
     Ok(errors.into_inner())
 }

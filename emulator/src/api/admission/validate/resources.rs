@@ -78,7 +78,8 @@ fn check_name(name: &str, pod_level: bool, path: &Path, errors: &mut Errors) {
     }
 }
 
-fn check_amount(name: &str, text: &Text, path: &Path, errors: &mut Errors) {
+/// Checks one amount.
+pub(super) fn check_amount(name: &str, text: &Text, path: &Path, errors: &mut Errors) {
     let amount = amount(text);
     if amount < Quantity::ZERO {
         errors.invalid(path, text.0.as_str(), "must be greater than or equal to 0");

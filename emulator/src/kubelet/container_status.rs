@@ -124,7 +124,8 @@ impl Sources<'_> {
                 else {
                     continue;
                 };
-                if status.container_id.as_ref() != Some(&self.container_id(newest)) {
+                // A probe that began before its container ended may succeed after that.
+                if status.container_id.as_ref() != Some(&self.container_id(newest)) || state(status).running.is_none() {
                     continue;
                 }
                 let passed = |kind| self.results.get(&newest.id, kind) == Some(Finding::Success);
@@ -440,4 +441,71 @@ fn volume_mounts(declared: &Declared) -> Option<Vec<VolumeMountStatus>> {
             })
             .collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::runtime::{ContainerId, PodStatus as RuntimeStatus, SandboxId};
+
+    #[test]
+    fn late_probe_success_of_an_ended_container_changes_nothing() {
+        let probe = json!({"exec": {"command": ["true"]}});
+        let spec = json!({"containers": [{"name": "app", "readinessProbe": probe, "startupProbe": probe}]});
+        let published = |state: serde_json::Value| -> PodStatus {
+            let container = json!({"name": "app", "containerID": "pod://a", "state": state, "ready": false,
+                "started": false, "restartCount": 0, "image": "", "imageID": ""});
+            serde_json::from_value(json!({"containerStatuses": [container]})).unwrap()
+        };
+        let id = ContainerId("a".into());
+        let mut results = Results::default();
+        results.set(&id, ProbeKind::Readiness, Finding::Success);
+        results.set(&id, ProbeKind::Startup, Finding::Success);
+        let newest = runtime::ContainerStatus {
+            id,
+            sandbox: SandboxId("s".into()),
+            name: "app".into(),
+            attempt: 0,
+            state: runtime::ContainerState::Exited,
+            created_at: Timestamp::UNIX_EPOCH,
+            started_at: None,
+            finished_at: None,
+            exit_code: Some(1),
+            reason: String::new(),
+            message: String::new(),
+            image: String::new(),
+            image_id: String::new(),
+            declared_image: String::new(),
+            user: runtime::User::default(),
+            log_path: std::path::PathBuf::new(),
+        };
+        let seen = Seen {
+            status: RuntimeStatus {
+                containers: vec![newest],
+                ..RuntimeStatus::default()
+            },
+            ..Seen::default()
+        };
+        for (state, expected) in [
+            (json!({"waiting": {"reason": "CrashLoopBackOff"}}), (false, Some(false))),
+            (json!({"terminated": {"exitCode": 1}}), (false, Some(false))),
+            (json!({"running": {}}), (true, Some(true))),
+        ] {
+            let sources = Sources {
+                pod: &Pod::read(&json!({"metadata": {}, "spec": spec})).unwrap(),
+                seen: &seen,
+                previous: &published(state.clone()),
+                failures: &StartFailures::default(),
+                results: &results,
+                features: &Features::default(),
+                resize: &[],
+                was_initialized: false,
+                runtime: "pod",
+            };
+            let told = sources.told_with_findings();
+            assert_eq!((told.regular[0].ready, told.regular[0].started), expected, "{state}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Probe;
 
+use super::container_status::seconds;
 use crate::runtime::ContainerId;
 
 /// Which of a container's probes.
@@ -152,7 +153,8 @@ impl ProbeState {
             changed |= results.set(&target.id, self.kind, Finding::Success);
             return (Tick::Stop, changed);
         }
-        let due = now.duration_since(since).as_secs() >= self.initial_delay;
+        // The kubelet counts from `startedAt` as the status has it (`status_manager.go`, `normalizeStatus`).
+        let due = now.duration_since(seconds(since).0).as_secs() >= self.initial_delay;
         let its_turn = target.started != (self.kind == ProbeKind::Startup);
         let tick = if due && its_turn { Tick::Probe } else { Tick::Wait };
         (tick, changed)
@@ -225,6 +227,21 @@ mod tests {
             state.tick(Some(&target(true)), false, &mut results, at(5)).0,
             Tick::Probe
         );
+    }
+
+    #[test]
+    fn initial_delay_counts_from_the_whole_second_of_the_start() {
+        let at = |time: &str| time.parse::<Timestamp>().unwrap();
+        let mut started = target(true);
+        started.running_since = Some(at("2026-01-01T00:00:12.9Z"));
+        let mut state = ProbeState::new(ProbeKind::Liveness, &probe(3, 5));
+        for (now, expected) in [
+            ("2026-01-01T00:00:16.999Z", Tick::Wait),
+            ("2026-01-01T00:00:17Z", Tick::Probe),
+        ] {
+            let (tick, _) = state.tick(Some(&started), false, &mut Results::default(), at(now));
+            assert_eq!(tick, expected, "{now}");
+        }
     }
 
     #[test]

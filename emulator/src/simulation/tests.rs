@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
+use crate::kubelet::invariants::Invariants;
 
 fn scenario(spec: Value) -> Scenario {
     Scenario {
@@ -21,13 +22,17 @@ fn scenario(spec: Value) -> Scenario {
 fn lived(scenario: Scenario) -> Vec<(i64, Arc<Value>, bool)> {
     let start = scenario.start.as_second();
     let mut seen = Vec::new();
+    let mut invariants = Invariants::default();
     simulate(scenario, |moment| {
         if !moment.is_event {
+            invariants.check(&moment.object, moment.is_gone);
             seen.push((moment.at.as_second() - start, moment.object.clone(), moment.is_gone));
         }
         false
     })
     .unwrap();
+    let violations = invariants.violations;
+    assert!(violations.is_empty(), "{violations:#?}");
     seen
 }
 

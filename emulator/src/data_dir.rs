@@ -107,7 +107,26 @@ impl DataDir {
         }
         let data_dir = Self { path, lock };
         data_dir.announce("").map_err(failed(&lock_path))?;
+        // A request that an earlier emulator has not lived to read.
+        let _ = data_dir.stop_timeout();
         Ok(data_dir)
+    }
+
+    /// Leaves word for the emulator that uses the folder `path` how long its pods may take to end when it is asked to stop.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn request_stop(path: &Path, timeout: Duration) -> io::Result<()> {
+        fs::write(stop_path(path), timeout.as_secs_f64().to_string())
+    }
+
+    /// Takes that word: how long the pods may take to end, where somebody has said so.
+    pub fn stop_timeout(&self) -> Option<Duration> {
+        let path = stop_path(&self.path);
+        let text = fs::read_to_string(&path).ok()?;
+        // It counts once: the next stop may come without any.
+        let _ = fs::remove_file(&path);
+        Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()
     }
 
     /// The emulator that uses the folder `path`, if one does.
@@ -154,6 +173,10 @@ impl DataDir {
     }
 }
 
+fn stop_path(path: &Path) -> PathBuf {
+    path.join("stop")
+}
+
 fn lock_path(path: &Path) -> PathBuf {
     path.join("emulator.lock")
 }
@@ -196,6 +219,9 @@ mod tests {
             Err(DataDirError::InUse { running: found, .. }) => assert_eq!(found, running),
             other => panic!("{other:?}"),
         }
+        DataDir::request_stop(&path, Duration::from_millis(1500)).unwrap();
+        assert_eq!(first.stop_timeout(), Some(Duration::from_millis(1500)));
+        assert_eq!(first.stop_timeout(), None);
         drop(first);
         assert_eq!(DataDir::running(&path), None);
         DataDir::open(&path).unwrap();

@@ -155,12 +155,12 @@ impl Emulator {
         path.to_string_lossy().into_owned()
     }
 
-    /// Stops it.
+    /// Stops it, without waiting for its pods.
     ///
     /// # Panics
     /// Where it does not stop, or leaves something behind.
     pub fn stop(&self) {
-        let _ = self.command(&["stop"]).succeeded();
+        let _ = self.command(&["stop", "--now"]).succeeded();
         let left = uses_of(&self.data());
         assert!(left.is_empty(), "left behind: {left:#?}");
     }
@@ -189,7 +189,7 @@ impl Drop for Emulator {
             {
                 eprintln!("--- the emulator's log, at its end ---\n{shown}");
             }
-            let _ = self.command(&["stop"]);
+            let _ = self.command(&["stop", "--now"]);
         } else {
             self.stop();
         }

@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     net::TcpListener,
     path::Path,
     process::Stdio,
@@ -143,9 +144,9 @@ fn a_stop_while_it_starts_leaves_nothing_running() {
             // Whether it comes up or not is not asked here.
             scope.spawn(|| emulator.start_again(&[]));
             thread::sleep(Duration::from_millis(after));
-            let _ = emulator.command(&["stop"]).succeeded();
+            let _ = emulator.command(&["stop", "--now"]).succeeded();
         });
-        let _ = emulator.command(&["stop"]).succeeded();
+        let _ = emulator.command(&["stop", "--now"]).succeeded();
         let left = uses_of(&emulator.data());
         assert!(left.is_empty(), "after {after} ms: {left:#?}");
     }
@@ -197,4 +198,82 @@ fn what_is_in_the_way_of_a_start_is_said() {
     fs::remove_file(emulator.kubeconfig()).unwrap();
     drop(taken);
     let _ = emulator.start_again(&[]).succeeded();
+}
+
+/// Says in a file of the machine when its preStop hook has run, and when its handler of SIGTERM has.
+const ENDS: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: ends}
+spec:
+  terminationGracePeriodSeconds: 20
+  volumes:
+  - {name: out, hostPath: {path: FOLDER}}
+  containers:
+  - name: main
+    image: busybox:1
+    imagePullPolicy: Never
+    command: ['sh', '-c', \"trap 'sleep 2; echo handler >> /out/said; exit 0' TERM; echo started; while :; do sleep 0.1; done\"]
+    lifecycle: {preStop: {exec: {command: [sh, -c, 'sleep 1; echo hook >> /out/said']}}}
+    volumeMounts: [{name: out, mountPath: /out}]
+";
+
+/// An emulator with that pod, ready to end, and the file that it writes.
+fn with_pod_that_ends() -> (Emulator, tests::kubectl::Kubectl, std::path::PathBuf) {
+    let emulator = Emulator::start();
+    let kubectl = emulator.kubectl(tests::kubectl::Version::Current);
+    let out = emulator.folder().join("out");
+    fs::create_dir(&out).unwrap();
+    let manifest = ENDS.replace("FOLDER", &out.to_string_lossy());
+    let _ = kubectl.feed("create -f -", &manifest).succeeded();
+    kubectl.until_ready("ends");
+    kubectl.until("logs ends", |log| log == "started\n");
+    (emulator, kubectl, out.join("said"))
+}
+
+#[test]
+fn stop_runs_pre_stop_hooks_and_sigterm_handlers() {
+    let (emulator, kubectl, said) = with_pod_that_ends();
+    let began = Instant::now();
+    let _ = emulator.command(&["stop"]).succeeded();
+    assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(fs::read_to_string(&said).unwrap(), "hook\nhandler\n");
+    assert!(uses_of(&emulator.data()).is_empty());
+    let _ = emulator.start_again(&[]).succeeded();
+    let status = kubectl.says("get pod ends -o jsonpath={.status.phase}/{.status.reason}");
+    assert_eq!(status, "Failed/Terminated");
+}
+
+#[test]
+fn stop_within_a_timeout_or_at_once_cuts_pods_short() {
+    let deaf = RUNS.replace("Seconds: 0", "Seconds: 600");
+    let emulator = Emulator::start();
+    let kubectl = emulator.kubectl(tests::kubectl::Version::Current);
+    let _ = kubectl.feed("create -f -", &deaf).succeeded();
+    kubectl.until_ready("runs");
+    let began = Instant::now();
+    let _ = emulator.command(&["stop", "--timeout=3s"]).succeeded();
+    let took = began.elapsed();
+    assert!((3..30).contains(&took.as_secs()), "{took:?}");
+    let _ = emulator.start_again(&[]).succeeded();
+    let _ = kubectl
+        .feed("create -f -", &deaf.replace("name: runs", "name: other"))
+        .succeeded();
+    kubectl.until_ready("other");
+    let began = Instant::now();
+    let mut stop = emulator.plugin_command(&["emulator", "stop", "--timeout=10m", "--data-dir"]);
+    let mut stop = stop.arg(emulator.data()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_raw(i32::try_from(stop.id()).unwrap());
+    let mut notes = BufReader::new(stop.stderr.take().unwrap()).lines();
+    // The command listens from when it has asked the emulator to stop.
+    kubectl.until("get events", |events| events.contains("Stopping container main"));
+    kill(pid, Signal::SIGINT).unwrap();
+    let note = notes.next().unwrap().unwrap();
+    assert!(note.contains("press Ctrl-C again"), "{note}");
+    kill(pid, Signal::SIGINT).unwrap();
+    assert!(stop.wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(uses_of(&emulator.data()).is_empty());
+    let _ = emulator.start_again(&[]).succeeded();
+    let phase = kubectl.says("get pod other -o jsonpath={.status.phase}");
+    assert_eq!(phase, "Running", "what is killed at once runs again");
 }

@@ -1,6 +1,6 @@
 //! Where there are no namespaces and cgroups, there is no emulator: everything says so.
 
-use std::{convert::Infallible, path::Path};
+use std::{convert::Infallible, path::Path, time::Duration};
 
 use super::{Connection, EmulatorError, Options};
 use crate::data_dir::Running;
@@ -37,12 +37,17 @@ impl Emulator {
         match self.0 {}
     }
 
+    /// How long its pods may take to end.
+    pub fn stop_timeout(&self) -> Option<Duration> {
+        match self.0 {}
+    }
+
     /// Stops it.
     ///
     /// # Errors
     /// None: it does not run.
     #[expect(clippy::unused_async, reason = "as on Linux")]
-    pub async fn stop(self) -> Result<(), EmulatorError> {
+    pub async fn stop(self, _timeout: Duration, _at_once: impl Future<Output = ()>) -> Result<(), EmulatorError> {
         match self.0 {}
     }
 }

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
@@ -21,7 +22,7 @@ use crate::{
     data_dir::{DataDir, Running},
     events::Recorder,
     image::{ImageStore, Images},
-    kubelet::{Kubelet, KubeletConfig},
+    kubelet::{Kubelet, KubeletConfig, NodeShutdown},
     network::bring_up_loopback,
     node_edges::NodeEdges,
     overlay,
@@ -51,6 +52,7 @@ pub struct Emulator {
     runtime: Arc<LinuxRuntime>,
     limitations: Vec<String>,
     linked: bool,
+    node_shutdown: NodeShutdown,
     shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -162,6 +164,7 @@ impl Emulator {
             eviction_hard: options.eviction_hard,
             static_pods,
         });
+        let node_shutdown = kubelet.node_shutdown();
         let root_ca = credentials.certificate_authority.clone();
         tasks.spawn(controllers::run(store.clone(), clock.clone(), root_ca, facts, over()));
         tasks.spawn(Scheduler::new(store.clone(), clock.clone(), recorder, NODE).run(over()));
@@ -194,6 +197,7 @@ impl Emulator {
             runtime,
             limitations,
             linked,
+            node_shutdown,
             shutdown,
             tasks,
         })
@@ -218,11 +222,23 @@ impl Emulator {
         })
     }
 
-    /// Stops everything: containers too. The objects stay, for the next start.
+    /// How long the pods may take to end, where whoever asks it to stop has said so.
+    pub fn stop_timeout(&self) -> Option<Duration> {
+        self.data_dir.stop_timeout()
+    }
+
+    /// Stops everything. The pods end as on a node that shuts down, within `timeout`; once `at_once` resolves, or without
+    /// any time, what still runs is killed, and its pods are as after a power failure. The objects stay, for the next start.
     ///
     /// # Errors
     /// What could not be taken back from the machine.
-    pub async fn stop(mut self) -> Result<(), EmulatorError> {
+    pub async fn stop(mut self, timeout: Duration, at_once: impl Future<Output = ()>) -> Result<(), EmulatorError> {
+        if !timeout.is_zero() {
+            tokio::select! {
+                () = self.node_shutdown.end_pods(timeout) => {}
+                () = at_once => {}
+            }
+        }
         self.shutdown.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
         let removed = self.runtime.shut_down(true).await;

@@ -12,12 +12,15 @@ mod ending;
 pub mod eviction;
 mod image_pull;
 mod image_volumes;
+#[cfg(test)]
+pub(crate) mod invariants;
 mod kill;
 #[cfg(test)]
 mod lives;
 mod memory_decrease;
 mod mirror;
 mod node;
+mod node_shutdown;
 mod observing;
 pub mod phase;
 pub mod pod;
@@ -48,7 +51,7 @@ use std::{
     collections::{HashMap, HashSet},
     future::Future,
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -58,6 +61,7 @@ use tokio::{
     task::JoinSet,
 };
 
+pub use self::node_shutdown::NodeShutdown;
 use self::{
     desired::Desired,
     edges::Edges,
@@ -144,12 +148,18 @@ impl Kubelet {
                 stretch: config.stretch,
                 features: config.features,
                 make_room,
+                is_shutting_down: AtomicBool::new(false),
             }),
             static_pods: config.static_pods,
             workers: HashMap::new(),
             tasks: JoinSet::new(),
             waiting: HashMap::new(),
         }
+    }
+
+    /// What ends the pods when the node goes down.
+    pub fn node_shutdown(&self) -> NodeShutdown {
+        NodeShutdown(self.node.clone())
     }
 
     /// Takes up the pods that there are, and looks after all of the node's until `shutdown`. Containers go on running.

@@ -1,6 +1,9 @@
 //! What every worker of the node shares.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -34,6 +37,8 @@ pub(super) struct Node {
     pub(super) features: Features,
     /// Takes the UIDs of pods that have to make room, and for what.
     pub(super) make_room: UnboundedSender<(String, RoomFor)>,
+    /// The node is going down: it admits no pod.
+    pub(super) is_shutting_down: AtomicBool,
 }
 
 /// What a pod has to make room for.
@@ -43,6 +48,8 @@ pub(super) enum RoomFor {
     Pod,
     /// The node itself, which lacks something; what the pod's status says.
     Node(String),
+    /// The end of the node; how many seconds the pod has.
+    Shutdown(i64),
 }
 
 impl Node {

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::{features::Feature, quantity};
 
+/// The message of a pod whose node goes down.
+pub(super) const NODE_SHUTDOWN: &str = "Pod was terminated in response to imminent node shutdown.";
+
 /// Why the kubelet itself ends a pod: it becomes Failed with this reason and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -42,6 +45,14 @@ impl Verdict {
         Self {
             grace: Some(1),
             ..Self::new("Evicted", message)
+        }
+    }
+
+    /// What a pod gets whose node goes down (`pkg/kubelet/nodeshutdown`).
+    pub fn node_shutdown(grace: i64) -> Self {
+        Self {
+            grace: Some(grace),
+            ..Self::new("Terminated", NODE_SHUTDOWN)
         }
     }
 
@@ -165,6 +176,8 @@ fn settle(was_initialized: bool, statuses: &mut Statuses) {
     for status in init.chain(regular) {
         if state(status).terminated.is_none() {
             status.state = Some(terminated(lost(None)));
+            status.ready = false;
+            status.started = Some(false);
         }
     }
 }

@@ -8,12 +8,13 @@ use super::{
     admission::{self, lacking},
     node::{Node, RoomFor},
     pod::Pod,
-    pod_status::Verdict,
+    pod_status::{NODE_SHUTDOWN, Verdict},
     preemption::{is_critical, victims},
     worker::Worker,
 };
 use crate::{
     events::EventType,
+    runtime::PodRef,
     store::{Key, Resource, StoreError},
 };
 
@@ -38,10 +39,7 @@ pub(super) async fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
     let keys: Vec<Key> = victims.iter().map(|victim| key(victim)).collect();
     for victim in &victims {
         // Without a receiver the node itself is going down.
-        drop(node.make_room.send((
-            victim["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
-            RoomFor::Pod,
-        )));
+        drop(node.make_room.send((PodRef::of(victim).uid, RoomFor::Pod)));
     }
     while keys
         .iter()
@@ -55,7 +53,7 @@ pub(super) async fn admit(node: &Node, pod: &Pod) -> Result<(), Verdict> {
 fn others(node: &Node, pod: &Pod) -> Vec<Arc<Value>> {
     let all = node.store.list(Resource::Pods, None).0.into_iter();
     all.filter(|other| other["spec"]["nodeName"] == node.name.as_str())
-        .filter(|other| other["metadata"]["uid"] != pod.uid && !is_over(other))
+        .filter(|other| PodRef::of(other).uid != pod.uid && !is_over(other))
         .collect()
 }
 
@@ -77,9 +75,12 @@ impl Worker {
                 "Pod was preempted by Kubelet to accommodate a critical pod.",
             ),
             RoomFor::Node(message) => (Verdict::evicted(message.clone()), message.as_str()),
+            RoomFor::Shutdown(grace) => (Verdict::node_shutdown(*grace), NODE_SHUTDOWN),
         };
-        self.node
-            .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
+        if !matches!(room, RoomFor::Shutdown(_)) {
+            self.node
+                .pod_event(&self.pod, EventType::Warning, &verdict.reason, &verdict.message);
+        }
         let now = super::container_status::seconds(self.node.clock.now());
         let marked = self.node.store.modify(&key(&self.pod.object), |object| {
             let condition = serde_json::json!({

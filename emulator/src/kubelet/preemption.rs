@@ -13,7 +13,7 @@ use crate::{
 use super::pod::Pod;
 
 /// The priority of `system-cluster-critical`, and of everything above it.
-const CRITICAL: i64 = 2_000_000_000;
+pub(super) const CRITICAL: i64 = 2_000_000_000;
 
 /// Whether others make room for the pod.
 pub(super) fn is_critical(pod: &Value) -> bool {

@@ -25,6 +25,9 @@ use crate::manifest::{self, Document, Maker, OnePod, Source};
 use crate::pod::outcome::Until;
 use crate::view::printer::Printer;
 
+/// How long an interrupted pod may take to end.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// What is run: a pod, and what it refers to.
 pub struct Play {
     /// The pod.
@@ -104,14 +107,17 @@ async fn with_emulator(
     for limitation in emulator.limitations() {
         printer.note(limitation);
     }
-    let played = tokio::select! {
+    let (played, timeout) = tokio::select! {
         played = async {
             let cluster = Cluster::of_emulator(emulator.connection()).await?;
             play(&cluster, what, arguments, printer).await
-        } => played,
-        () = &mut interrupted => Ok(ExitCode::from(130)),
+        } => (played, Duration::ZERO),
+        () = &mut interrupted => (Ok(ExitCode::from(130)), GRACE),
     };
-    let stopped = emulator.stop().await;
+    if !timeout.is_zero() {
+        printer.note("the pod ends within its grace period: press Ctrl-C again to kill it at once");
+    }
+    let stopped = emulator.stop(timeout, interruption()).await;
     let code = played?;
     stopped?;
     Ok(code)

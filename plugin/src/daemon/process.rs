@@ -15,7 +15,7 @@ use emulator::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How long `stop` waits for the emulator to clean up before it says that something is wrong.
+/// How long `stop` waits for the emulator beyond what its pods may take, before it says that something is wrong.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long an emulator may take to come up, or a killed one to go, before that is said instead of waited for.
@@ -60,8 +60,8 @@ pub enum ProcessError {
         data_dir: PathBuf,
     },
     /// It does not end.
-    #[error("the emulator (process {0}) has not stopped within 60 s")]
-    StillRunning(u32),
+    #[error("the emulator (process {0}) has not stopped within {time} s", time = .1.as_secs())]
+    StillRunning(u32, Duration),
     /// The machine refused.
     #[error("cannot {what}: {source}")]
     Io {
@@ -171,16 +171,27 @@ pub fn start(data_dir: &Path, arguments: Vec<std::ffi::OsString>) -> Result<Star
 /// # Errors
 /// `StillRunning`, always.
 #[cfg(not(unix))]
-pub fn stop(_data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
-    Err(ProcessError::StillRunning(running.pid))
+pub fn stop(
+    _data_dir: &Path,
+    running: &Running,
+    timeout: Duration,
+    _wait: impl FnMut() -> bool,
+) -> Result<(), ProcessError> {
+    Err(ProcessError::StillRunning(running.pid, timeout))
 }
 
-/// Asks the emulator to stop and waits until it has cleaned up and let go of its data folder.
+/// Asks the emulator to stop and waits until it has cleaned up and let go of its data folder. Its pods may take as long as
+/// `timeout` to end; none, or once `wait` returns true, they are killed at once. `wait` returns after a moment.
 ///
 /// # Errors
 /// `StillRunning`, or that it can't be signalled.
 #[cfg(unix)]
-pub fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
+pub fn stop(
+    data_dir: &Path,
+    running: &Running,
+    timeout: Duration,
+    mut wait: impl FnMut() -> bool,
+) -> Result<(), ProcessError> {
     use nix::{
         sys::signal::{Signal, kill},
         unistd::Pid,
@@ -188,30 +199,35 @@ pub fn stop(data_dir: &Path, running: &Running) -> Result<(), ProcessError> {
 
     // To signal process 0 is to signal oneself and one's kin.
     let pid = i32::try_from(running.pid).unwrap_or_default();
+    let limit = timeout + STOP_TIMEOUT;
     if pid == 0 {
-        return Err(ProcessError::StillRunning(running.pid));
+        return Err(ProcessError::StillRunning(running.pid, limit));
     }
     // Empty once a process has ended, also where nobody has asked how it did.
     let command_line = || fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let before = command_line();
-    match kill(Pid::from_raw(pid), Signal::SIGTERM) {
-        Ok(()) | Err(nix::Error::ESRCH) => {}
-        Err(error) => {
-            return Err(ProcessError::Io {
-                what: format!("stop process {pid}"),
-                source: error.into(),
-            });
-        }
-    }
+    let signal = || match kill(Pid::from_raw(pid), Signal::SIGTERM) {
+        Ok(()) | Err(nix::Error::ESRCH) => Ok(()),
+        Err(error) => Err(ProcessError::Io {
+            what: format!("stop process {pid}"),
+            source: error.into(),
+        }),
+    };
+    // On a full disk the emulator falls back on its own timeout.
+    let _ = DataDir::request_stop(data_dir, timeout);
+    signal()?;
     let began = Instant::now();
     // It frees its folder first, and ends a moment later.
     while DataDir::running(data_dir).is_some_and(|now| now.pid == running.pid)
         || (!before.is_empty() && command_line() == before)
     {
-        if began.elapsed() > STOP_TIMEOUT {
-            return Err(ProcessError::StillRunning(running.pid));
+        if began.elapsed() > limit {
+            return Err(ProcessError::StillRunning(running.pid, limit));
         }
-        std::thread::sleep(Duration::from_millis(5));
+        // A second signal kills what still runs.
+        if wait() || timeout.is_zero() {
+            signal()?;
+        }
     }
     Ok(())
 }

@@ -267,3 +267,69 @@ async fn liveness_is_not_asked_for_while_a_pod_ends_by_its_deadline() {
     assert_eq!(life.phases(), ["Pending", "Running", "Failed/DeadlineExceeded"]);
     assert!(!life.events().iter().any(|event| event.starts_with("Unhealthy")));
 }
+
+async fn shut_down(life: &Life, seconds: u64) -> u64 {
+    let began = Instant::now();
+    let node = life.node_shutdown.as_ref().unwrap();
+    node.end_pods(Duration::from_secs(seconds)).await;
+    began.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_shutdown_ends_a_pod_within_its_grace_period() {
+    let obeys = Play::Runs {
+        lasts: None,
+        termination: Termination::default(),
+        on_term: Some((Duration::from_secs(20), Termination::exit(0))),
+    };
+    let edges = ScriptedEdges::default().hook("bye", 4, Ok(()));
+    let life = Life::with(Script::default().with("app", [obeys]), ScriptedImages::default(), edges);
+    life.create(
+        json!({"terminationGracePeriodSeconds": 30, "containers": [{"name": "app",
+        "lifecycle": {"preStop": {"exec": {"command": ["bye"]}}}}]}),
+    );
+    life.pass(3).await;
+    assert_eq!(shut_down(&life, 60).await, 24);
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed/Terminated"]);
+    assert_eq!(life.states("app"), [CREATING, "running", "terminated:Completed(0)"]);
+    let status = life.last()["status"].clone();
+    assert_eq!(
+        status["message"],
+        "Pod was terminated in response to imminent node shutdown."
+    );
+    let disrupted = &status["conditions"][0];
+    assert_eq!(
+        (&disrupted["type"], &disrupted["reason"]),
+        (&json!("DisruptionTarget"), &json!("TerminationByKubelet"))
+    );
+    let key = Key::new(Resource::Pods, "default", "late");
+    let late = json!({"metadata": {"name": "late", "namespace": "default", "uid": "u-2"}, "status": {"phase": "Pending"},
+        "spec": {"nodeName": "emulator", "containers": [{"name": "a", "image": "i"}]}});
+    life.store.create(key.clone(), late).unwrap();
+    life.pass(1).await;
+    assert_eq!(life.store.get(&key).unwrap()["status"]["reason"], "NodeShutdown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_shutdown_is_bounded_by_its_timeout() {
+    let life = Life::new(Script::default().with("app", [Play::stubborn()]));
+    life.create(json!({"terminationGracePeriodSeconds": 600, "containers": [{"name": "app"}]}));
+    life.pass(3).await;
+    assert_eq!(shut_down(&life, 10).await, 10);
+    assert_eq!(life.states("app"), [CREATING, "running", "terminated:Error(137)"]);
+    assert_eq!(life.phases(), ["Pending", "Running", "Failed/Terminated"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_shutdown_keeps_a_finished_pod_and_ends_one_that_waits() {
+    let life = Life::new(Script::default().with("app", [fails(1, 0)]));
+    life.create(json!({"restartPolicy": "Never", "containers": [{"name": "app"}]}));
+    let key = Key::new(Resource::Pods, "default", "waits");
+    let waits = json!({"metadata": {"name": "waits", "namespace": "default", "uid": "u-2"}, "status": {"phase": "Pending"},
+        "spec": {"containers": [{"name": "a", "image": "i", "imagePullPolicy": "Never"}]}});
+    life.store.create(key.clone(), waits).unwrap();
+    life.pass(5).await;
+    assert!(shut_down(&life, 10).await <= 2);
+    assert_eq!(life.phases(), ["Pending", "Running", "Succeeded"]);
+    assert_eq!(life.store.get(&key).unwrap()["status"]["reason"], "Terminated");
+}

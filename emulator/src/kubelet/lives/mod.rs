@@ -5,6 +5,7 @@ mod fitting;
 mod image_volumes;
 mod initializing;
 mod probing;
+mod random;
 mod restarting;
 mod starting;
 
@@ -15,9 +16,10 @@ use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 use super::{
-    Kubelet, KubeletConfig,
+    Kubelet, KubeletConfig, NodeShutdown,
     edges::{Outcome, VolumeFailure},
     eviction::{StorageUsed, Volume},
+    invariants::Invariants,
     start_failure::StartFailure,
     thresholds::Thresholds,
 };
@@ -40,8 +42,10 @@ struct Life {
     recorder: Recorder,
     clock: Clock,
     static_pod: Option<Value>,
+    node_shutdown: Option<NodeShutdown>,
     began: Instant,
     seen: Seen,
+    invariants: Arc<std::sync::Mutex<Invariants>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -68,10 +72,12 @@ impl Life {
             .unwrap();
         let mut life = Self {
             seen: Arc::default(),
+            invariants: Arc::default(),
             began: Instant::now(),
             tasks: Vec::new(),
             clock: clock.clone(),
             static_pod,
+            node_shutdown: None,
             recorder: Recorder::new(store.clone(), clock.clone(), "emulator"),
             store,
             runtime,
@@ -103,18 +109,22 @@ impl Life {
             }),
             clock,
         });
+        self.node_shutdown = Some(kubelet.node_shutdown());
         self.tasks.push(tokio::spawn(kubelet.run(std::future::pending())));
     }
 
     fn watch(&mut self) {
         let (store, seen, began) = (self.store.clone(), self.seen.clone(), self.began);
+        let invariants = self.invariants.clone();
         self.tasks.push(tokio::spawn(async move {
             let mut watch = store.watch(Resource::Pods, None, 0);
             while let Ok(event) = watch.next().await {
+                let is_gone = event.change == Change::Deleted;
+                invariants.lock().unwrap().check(&event.object, is_gone);
                 if event.key != Self::key() {
                     continue;
                 }
-                let object = (event.change != Change::Deleted).then(|| Value::clone(&event.object));
+                let object = (!is_gone).then(|| Value::clone(&event.object));
                 seen.lock().unwrap().push((began.elapsed(), object));
             }
         }));
@@ -276,6 +286,10 @@ impl Life {
 impl Drop for Life {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
+        if !std::thread::panicking() {
+            let violations = &self.invariants.lock().unwrap().violations;
+            assert!(violations.is_empty(), "{violations:#?}");
+        }
     }
 }
 

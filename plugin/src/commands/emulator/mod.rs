@@ -41,7 +41,7 @@ enum Command {
     /// Start the emulator and make pod-emulator the current context
     Start(start::Arguments),
     /// Stop the emulator and everything that runs on it; what the API stored is kept for the next start
-    Stop(DataDirFlag),
+    Stop(stop::Arguments),
     /// Say whether the emulator runs, and where
     Status(DataDirFlag),
     /// Import images from an OCI or docker archive
@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     }
     match &arguments.command {
         Command::Start(arguments) => start::run(arguments, connection, printer),
-        Command::Stop(data_dir) => stop::run(data_dir, printer),
+        Command::Stop(arguments) => stop::run(arguments, printer),
         Command::Status(data_dir) => status::run(data_dir, printer),
         Command::Load(arguments) => load::run(arguments, printer),
         Command::Logs(arguments) => logs::run(arguments, printer),

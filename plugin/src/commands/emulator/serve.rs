@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use emulator::data_dir::DataDirError;
 use emulator::emulator::{Emulator, EmulatorError};
@@ -10,6 +11,9 @@ use emulator::emulator::{Emulator, EmulatorError};
 use super::start;
 use crate::daemon::process::{Report, Started};
 use crate::failure::Failure;
+
+/// How long pods may take to end where a signal alone asks the emulator to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs the emulator until it is asked to stop. Its first and only line on standard output tells who started it how that went.
 pub(super) fn run(arguments: &start::Arguments) -> Result<ExitCode, Failure> {
@@ -29,7 +33,9 @@ pub(super) fn run(arguments: &start::Arguments) -> Result<ExitCode, Failure> {
                 limitations: limitations.collect(),
             }));
             asked.await;
-            emulator.stop().await
+            let timeout = emulator.stop_timeout().unwrap_or(STOP_TIMEOUT);
+            // A second signal is for those who do not want to wait.
+            emulator.stop(timeout, emulator::emulator::asked_to_stop()).await
         })
     });
     match outcome {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use emulator::data_dir::{DataDir, Running};
@@ -132,7 +133,11 @@ pub(super) fn run(arguments: &Arguments, connection: &Connection, printer: &mut 
     if let Err(error) = context::switch(&data_dir, &kubeconfig, &answer) {
         // An emulator that nobody can reach is of no use: nothing half-done.
         if let Some(running) = DataDir::running(&data_dir) {
-            process::stop(&data_dir, &running)?;
+            let wait = || {
+                std::thread::sleep(Duration::from_millis(5));
+                false
+            };
+            process::stop(&data_dir, &running, Duration::ZERO, wait)?;
         }
         return Err(error.into());
     }

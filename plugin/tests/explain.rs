@@ -155,7 +155,7 @@ fn who_does_without_a_pod_that_is_not_ready_is_told() {
     let said = transcript(&["explain", "pod/web-1-a", "--lang", "en", "-s", &server.url], "");
     for part in [
         "container app is not ready: its readiness probe fails",
-        "the Service web does without this pod: 1 of 2 endpoints are ready",
+        "the Service web skips this pod: 1 of 2 endpoints are ready",
         "the disruption budget web allows no eviction now",
         "ReplicaSet/web-1 has 1 of 2 pods ready",
         "kubectl rollout history deployment/web -n default",

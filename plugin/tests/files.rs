@@ -204,7 +204,7 @@ fn every_command_refuses_a_bad_file_in_the_same_words() {
         ),
         (
             "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: c}\n",
-            "this is of kind Ingress, not a Pod",
+            "no pods found (the first object is an Ingress)",
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b, prots: []}]}\n",

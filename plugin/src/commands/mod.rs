@@ -16,7 +16,7 @@ use clap::Subcommand;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
-use crate::manifest::{self, PodOfFile, Source};
+use crate::manifest::{self, Contents, Source};
 use crate::view::printer::Printer;
 
 /// The subcommands.
@@ -68,10 +68,10 @@ pub fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<
 ///
 /// # Errors
 /// What is wrong with a file.
-pub fn from_files<'a>(sources: &'a [Source], printer: &mut Printer) -> Result<Vec<PodOfFile<'a>>, Failure> {
+pub fn from_files<'a>(sources: &'a [Source], printer: &mut Printer) -> Result<Contents<'a>, Failure> {
     let contents = manifest::read(sources)?;
     let makers = contents.pods.iter().filter_map(|pod| pod.maker.as_ref());
     makers.for_each(|maker| printer.note(&maker.told()));
     contents.passed_over.iter().for_each(|words| printer.note(words));
-    Ok(contents.pods)
+    Ok(contents)
 }

@@ -126,7 +126,7 @@ fn what_ends_with_its_pods_deletion_is_told_as_a_part_of_it() {
         "{:?}",
         told(&reading)
     );
-    assert_eq!(reading.verdict, Verdict::OnItsWay);
+    assert_eq!(reading.verdict, Verdict::AtRisk);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_file_without_events_does_not_call_a_probe_early() {
     });
     let saved = Reading::of_saved(fetched(json!({}), status, json!([])));
     assert_eq!(told(&saved), [(Severity::Warning, "readinessProbe")]);
-    assert_eq!(saved.findings[0].causes, [super::message::say("probes.expired")]);
+    assert_eq!(saved.findings[0].causes, [super::message::say("probes.no-events")]);
 }
 
 #[test]
@@ -523,4 +523,112 @@ fn no_message_is_too_odd_to_be_read() {
             assert_eq!(read(json!({}), unplaced, json!([])).verdict, Verdict::Broken, "{part}");
         }
     }
+}
+
+/// A pod whose container waits for its volumes, two hours after its creation.
+fn creating(events: Value) -> Reading {
+    let status = json!({
+        "phase": "Pending", "conditions": ready(false), "startTime": "2026-01-01T22:00:00Z",
+        "containerStatuses": container(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}), 0, false),
+        "spec": {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]},
+    });
+    read(json!({"creationTimestamp": "2026-01-01T22:00:00Z"}), status, events)
+}
+
+fn warning(reason: &str, message: &str, at: &str) -> Value {
+    json!({"type": "Warning", "reason": reason, "path": "", "message": message, "lastTimestamp": at})
+}
+
+const MULTI_ATTACH: &str = "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node and can't be \
+                            attached to another";
+
+#[test]
+fn old_event_holds_until_something_newer_contradicts_it() {
+    let old = warning("FailedAttachVolume", MULTI_ATTACH, "2026-01-01T22:10:00Z");
+    let reading = creating(json!([old]));
+    assert_eq!(
+        (reading.verdict, told(&reading)),
+        (Verdict::Broken, vec![(Severity::Error, "FailedAttachVolume")])
+    );
+    let place = &reading.findings[0].evidence[0].place;
+    assert!(place.contains("age 110m"), "{place}");
+    let attached = json!({"type": "Normal", "reason": "SuccessfulAttachVolume", "path": "",
+        "message": "AttachVolume.Attach succeeded for volume \"pvc-1\"", "lastTimestamp": "2026-01-01T22:20:00Z"});
+    let after = creating(json!([old, attached]));
+    assert!(
+        !told(&after).contains(&(Severity::Error, "FailedAttachVolume")),
+        "{:?}",
+        told(&after)
+    );
+    let sandbox = warning(
+        "FailedCreatePodSandBox",
+        "Failed to create pod sandbox: plugin type=\"calico\" failed (add): no IP addresses available in range set",
+        "2026-01-01T23:50:00Z",
+    );
+    assert_eq!(
+        told(&creating(json!([sandbox]))),
+        [(Severity::Error, "FailedCreatePodSandBox")]
+    );
+}
+
+#[test]
+fn attach_error_comes_before_the_time_out_that_follows_from_it() {
+    let summary = "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[]: timed out waiting for the \
+                   condition";
+    let reading = creating(json!([
+        warning("FailedAttachVolume", MULTI_ATTACH, "2026-01-01T22:10:00Z"),
+        warning("FailedMount", summary, "2026-01-01T23:59:40Z"),
+    ]));
+    assert_eq!(told(&reading), [(Severity::Error, "FailedAttachVolume")]);
+}
+
+#[test]
+fn crash_loop_is_one_finding_with_its_cause() {
+    let state =
+        json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container=app"}});
+    let loops = |last: Value| {
+        let status = json!({"phase": "Running", "conditions": ready(false),
+            "containerStatuses": container(state.clone(), last, 6, false)});
+        read(json!({}), status, json!([]))
+    };
+    let illegal = loops(ended(132, "Error", "2026-01-01T23:59:00Z"));
+    assert_eq!(told(&illegal), [(Severity::Error, "CrashLoopBackOff")]);
+    assert!(illegal.findings[0].causes.contains(&super::message::say("exit.132")));
+    let start = json!({"terminated": {"exitCode": 128, "reason": "StartError", "startedAt": "1970-01-01T00:00:00Z",
+        "finishedAt": "2026-01-01T23:59:00Z", "message": "exec: \"/app/start.sh\": permission denied: unknown"}});
+    let start = loops(start);
+    let steps: Vec<String> = start.findings[0].next.iter().map(|step| format!("{step:?}")).collect();
+    assert!(!steps.iter().any(|step| step.contains("logs")), "{steps:?}");
+    let causes: Vec<String> = start.findings[0].causes.iter().map(ToString::to_string).collect();
+    assert!(causes.iter().any(|cause| cause.contains("/app/start.sh")), "{causes:?}");
+}
+
+#[test]
+fn grace_period_of_a_file_is_told_only_where_something_is_newer() {
+    let status = json!({"phase": "Running", "conditions": ready(true), "startTime": "2026-01-01T00:00:00Z",
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}), json!({}), 0, true)});
+    let deleted = json!({"deletionTimestamp": "2026-01-02T00:00:30Z", "deletionGracePeriodSeconds": 30});
+    let undated = Reading::of_saved(fetched(deleted.clone(), status.clone(), json!([])));
+    assert_eq!(
+        (undated.verdict, told(&undated)),
+        (Verdict::AtRisk, vec![(Severity::Warning, "Terminating")])
+    );
+    let kill = json!([{"type": "Normal", "reason": "Killing", "path": "spec.containers{app}", "message": "Stopping container app",
+        "lastTimestamp": "2026-01-02T00:00:00Z"}]);
+    let dated = Reading::of_saved(fetched(deleted, status, kill));
+    assert_eq!(
+        (dated.verdict, told(&dated)),
+        (Verdict::OnItsWay, vec![(Severity::Note, "termination")])
+    );
+}
+
+#[test]
+fn failed_event_of_a_pull_that_succeeded_is_no_news() {
+    let status = json!({
+        "phase": "Running", "conditions": ready(false),
+        "containerStatuses": container(json!({"running": {"startedAt": "2026-01-01T23:59:55Z"}}), json!({}), 0, false),
+    });
+    let pull = json!([{"type": "Warning", "reason": "Failed", "path": "spec.containers{app}", "message": "Error: ErrImagePull",
+        "lastTimestamp": "2026-01-01T23:59:00Z"}]);
+    assert_eq!(told(&read(json!({}), status, pull)), []);
 }

@@ -102,26 +102,17 @@ fn resize(facts: &Facts) -> Option<Finding> {
     )
 }
 
-/// Ready is not True although the containers are: only whoever watches over nodes writes that.
+/// The node has stopped reporting: only the node controller marks a pod as not ready whose containers are.
 fn node_silent(facts: &Facts, events: &[Event]) -> Option<Finding> {
     let ready = facts.condition("Ready")?;
     let is_told = facts.status().and_then(|status| status.reason.as_deref()) == Some("NodeLost");
-    let told = event(events, "NodeNotReady", None);
-    if facts.is_over() || is_told {
+    if facts.is_over() || is_told || !facts.is_node_silent() {
         return None;
     }
-    let has_unmet_gate = facts
-        .spec()
-        .into_iter()
-        .flat_map(|spec| spec.readiness_gates.iter().flatten())
-        .any(|gate| !facts.condition(&gate.condition_type).is_some_and(Condition::is_true));
-    let containers_are_ready = facts.condition("ContainersReady").is_some_and(Condition::is_true);
-    let is_marked = ready.status == "False" && containers_are_ready && !has_unmet_gate && facts.phase == "Running";
-    let is_unknown = ready.status == "Unknown";
-    (is_marked || is_unknown).then(|| {
+    Some(
         seen(Severity::Error, "NodeLost", say("conditions.node-silent"), ready)
-            .told_by(told)
+            .told_by(event(events, "NodeNotReady", None))
             .because(say("failure.node-lost"))
-            .maybe_run(describe_node(facts))
-    })
+            .maybe_run(describe_node(facts)),
+    )
 }

@@ -13,8 +13,8 @@ use crate::pod::{Facts, age};
 const UNTAKEN: SignedDuration = SignedDuration::from_secs(30);
 /// Volumes and sandboxes are there in seconds; what takes longer deserves a look.
 const SLOW: SignedDuration = SignedDuration::from_mins(2);
-/// An event that is older says nothing of now: the kubelet tries again in less.
-const RECENT: SignedDuration = SignedDuration::from_mins(5);
+/// A pull or an init container that takes longer deserves a look.
+const LONG: SignedDuration = SignedDuration::from_mins(5);
 
 /// Finds what a pod waits for before its containers run.
 pub(super) fn rule(facts: &Facts, events: &[Event]) -> Option<Finding> {
@@ -63,18 +63,23 @@ fn no_scheduler(facts: &Facts, events: &[Event]) -> Option<Finding> {
         .spec()
         .and_then(|spec| spec.scheduler_name.clone())
         .unwrap_or_else(|| "default-scheduler".to_owned());
+    // A file in which nothing is newer than the pod may have been saved at any time after.
+    let is_undated = facts.is_saved && waited <= UNTAKEN;
     let is_late = waited > UNTAKEN;
-    let severity = if is_late { Severity::Error } else { Severity::Note };
-    let finding = Finding::new(
-        severity,
-        "PodScheduled",
-        say("creation.no-scheduler").with("waited", age::human(waited)),
-    )
-    .seen("spec.schedulerName", scheduler.as_str());
-    Some(if is_late {
-        finding
-            .because(say("creation.no-scheduler.cause").with("scheduler", scheduler))
-            .run(kubectl(&[
+    let (severity, what) = match (is_undated, is_late) {
+        (true, _) => (Severity::Warning, say("creation.no-scheduler-undated")),
+        (_, true) => (
+            Severity::Error,
+            say("creation.no-scheduler").with("waited", age::human(waited)),
+        ),
+        _ => (Severity::Note, say("creation.no-scheduler-yet")),
+    };
+    let finding = Finding::new(severity, "PodScheduled", what).seen("spec.schedulerName", scheduler.as_str());
+    let is_default = scheduler == "default-scheduler";
+    Some(if is_late || is_undated {
+        let finding = finding.because(say("creation.no-scheduler.cause").with("scheduler", scheduler.as_str()));
+        if is_default {
+            finding.run(kubectl(&[
                 "get",
                 "pods",
                 "-n",
@@ -82,6 +87,9 @@ fn no_scheduler(facts: &Facts, events: &[Event]) -> Option<Finding> {
                 "-l",
                 "component=kube-scheduler",
             ]))
+        } else {
+            finding.then(say("creation.no-scheduler.next").with("scheduler", scheduler.as_str()))
+        }
     } else {
         finding
             .because(say("creation.new"))
@@ -129,7 +137,7 @@ fn pulling(facts: &Facts, events: &[Event]) -> Option<Finding> {
         (waits && !is_done && !has_failed).then_some((container, told))
     })?;
     let waited = lasted(facts, told.last);
-    let severity = if waited > RECENT {
+    let severity = if waited > LONG {
         Severity::Warning
     } else {
         Severity::Note
@@ -164,7 +172,7 @@ fn initializing(facts: &Facts) -> Option<Finding> {
     })?;
     let waited = lasted(facts, since);
     let name = container.name.as_str();
-    let severity = if waited > RECENT {
+    let severity = if waited > LONG {
         Severity::Warning
     } else {
         Severity::Note
@@ -213,9 +221,7 @@ fn slow(facts: &Facts, events: &[Event]) -> Option<Finding> {
         .and_then(|status| status.start_time.as_ref())
         .map(|time| time.0);
     let waited = lasted(facts, since.or_else(|| facts.created()));
-    let is_told = events
-        .iter()
-        .any(|event| event.is_warning() && lasted(facts, event.last) < RECENT);
+    let is_told = events.iter().any(Event::is_warning);
     if waited < SLOW || is_told {
         return None;
     }
@@ -237,7 +243,11 @@ fn slow(facts: &Facts, events: &[Event]) -> Option<Finding> {
             },
         )
         .seen("status.phase", facts.phase.as_str())
-        .because(say("creation.slow.cause"))
+        .because(if facts.is_saved && events.is_empty() {
+            say("creation.slow.no-events")
+        } else {
+            say("creation.slow.cause")
+        })
         .run(here(
             facts,
             &[

@@ -2,16 +2,19 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::command::logs;
+use super::command::{here, logs};
 use super::exit::{self, Cause};
 use super::message::{Message, say};
 use super::{Finding, Severity, event};
+use super::{start_error, suspect};
 use crate::pod::container::{Container, Ended, Role, State};
 use crate::pod::event::Event;
 use crate::pod::{Facts, age};
 
 /// A container that has been well for so long is not ill for what happened before.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
+/// A program that ends well sooner than this has nothing that keeps it running.
+const SHORT: SignedDuration = SignedDuration::from_mins(1);
 /// A restart is recent for so long.
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
@@ -48,12 +51,13 @@ fn is_undated(facts: &Facts, container: &Container, is_previous: bool, events: &
     facts.is_saved && is_previous && is_well && events.is_empty()
 }
 
-/// The waiting state quotes the same failure to start.
+/// The finding about the waiting state has it: it quotes the same failure to start, or the end that it waits after.
 fn is_told_elsewhere(container: &Container, ended: &Ended, is_previous: bool) -> bool {
-    let State::Waiting { message, .. } = &container.state else {
+    let State::Waiting { reason, message } = &container.state else {
         return false;
     };
-    is_previous && ended.reason == "StartError" && !message.is_empty() && message.trim() == ended.message.trim()
+    let is_same = ended.reason == "StartError" && !message.is_empty() && message.trim() == ended.message.trim();
+    is_previous && (is_same || matches!(reason.as_str(), "CrashLoopBackOff" | "PostStartHookError"))
 }
 
 fn severity(facts: &Facts, container: &Container, ended: &Ended, cause: &Cause, is_previous: bool) -> Option<Severity> {
@@ -126,15 +130,10 @@ fn finding(
         .with("container", name)
         .with("code", ended.exit_code.to_string())
         .with("short", in_short(cause, ended));
-    let place = format!(
-        "{}.{}.terminated",
-        container.status_path(),
-        if is_previous { "lastState" } else { "state" }
-    );
-    let quote = format!("{} (exit code {}) {}", ended.reason, ended.exit_code, ended.message);
-    let mut finding = Finding::new(severity, cause.topic.as_str(), what)
-        .about(name)
-        .seen(place, quote.trim());
+    let mut finding =
+        Finding::new(severity, cause.topic.as_str(), what)
+            .about(name)
+            .ending(container, ended, is_previous);
     if let Some(finished) = ended.finished.filter(|_| is_previous && dated.is_none()) {
         finding = finding.seen(
             format!("{}.lastState.terminated.finishedAt", container.status_path()),
@@ -151,40 +150,65 @@ fn finding(
     if is_previous && matches!(container.state, State::Running { .. }) {
         finding = finding.told_by(back_off);
     }
-    finding = match cause.topic.as_str() {
-        "livenessProbe" => finding
-            .told_by(exit::killing(events, container, ended, "failed liveness probe"))
-            .told_by(unhealthy(events, name, "Liveness")),
-        "startupProbe" => finding
-            .told_by(exit::killing(events, container, ended, "failed startup probe"))
-            .told_by(unhealthy(events, name, "Startup")),
-        "FailedPostStartHook" => finding.told_by(event(events, "FailedPostStartHook", Some(name))),
-        "OOMKilled" | "137" => finding.seen(
-            format!("{}.resources.limits.memory", container.spec_path()),
-            limit(container, "memory").unwrap_or_else(|| "none".to_owned()),
-        ),
-        _ => finding,
-    };
-    finding = finding.because(cause.long.clone());
-    if let Some(advice) = advice(cause) {
-        finding = finding.then(advice);
-    }
-    if cause.topic == "OOMKilled" && limit(container, "memory").is_none() {
-        finding = finding.because(say("exit.oom.no-limit"));
-    }
-    // What could not be started has written nothing.
-    if ended.never_started || cause.topic == "StartError" {
-        return finding.then(
-            say("advice.compare-with-image")
-                .with("container", name)
-                .with("image", container.spec.image.clone().unwrap_or_default()),
-        );
-    }
-    finding.run(logs(facts, name, is_previous))
+    finding.explained(facts, container, ended, cause, is_previous, events)
 }
 
+impl Finding {
+    /// Quotes the end of an instance, with all lines of its last words.
+    pub(super) fn ending(self, container: &Container, ended: &Ended, is_previous: bool) -> Self {
+        let state = if is_previous { "lastState" } else { "state" };
+        let quote = format!("{} (exit code {}) {}", ended.reason, ended.exit_code, ended.message);
+        self.seen(format!("{}.{state}.terminated", container.status_path()), quote.trim())
+    }
+
+    /// Says why an instance ended, with what shows that, and what to do.
+    pub(super) fn explained(
+        self,
+        facts: &Facts,
+        container: &Container,
+        ended: &Ended,
+        cause: &Cause,
+        is_previous: bool,
+        events: &[Event],
+    ) -> Self {
+        let name = container.name.as_str();
+        let finding = match cause.topic.as_str() {
+            "livenessProbe" => self
+                .told_by(exit::killing(events, container, ended, "failed liveness probe"))
+                .told_by(unhealthy(events, name, "Liveness")),
+            "startupProbe" => self
+                .told_by(exit::killing(events, container, ended, "failed startup probe"))
+                .told_by(unhealthy(events, name, "Startup")),
+            "FailedPostStartHook" => self.told_by(event(events, "FailedPostStartHook", Some(name))),
+            "OOMKilled" | "137" => self.seen(
+                format!("{}.resources.limits.memory", container.spec_path()),
+                limit(container, "memory").unwrap_or_else(|| "none".to_owned()),
+            ),
+            _ => self,
+        };
+        let suspects = suspect::suspects(facts, container, ended, &cause.topic);
+        let has_probe = suspects.iter().any(|suspect| suspect.is_one_of(&PROBE_SUSPECTS));
+        let finding = suspects
+            .into_iter()
+            .fold(finding.because(cause.long.clone()), Finding::because)
+            .advised(has_probe.then(|| say("suspect.next")))
+            .advised(advice(container, cause));
+        // What did not start has written nothing.
+        if cause.topic == "StartError" {
+            return finding.treated(facts, Some(container), start_error::diagnose(facts, &ended.message));
+        }
+        if ended.never_started {
+            return finding.run(here(facts, &["describe", "pod", &facts.name]));
+        }
+        finding.run(logs(facts, name, is_previous))
+    }
+}
+
+/// The suspects whose events the next restart brings.
+const PROBE_SUSPECTS: [&str; 3] = ["suspect.startup", "suspect.liveness-fits", "suspect.liveness"];
+
 /// A few words on the end: the program's own, where it left some and nothing better is known.
-fn in_short(cause: &Cause, ended: &Ended) -> Message {
+pub(super) fn in_short(cause: &Cause, ended: &Ended) -> Message {
     const MOST: usize = 120;
     let last_words = ended.message.lines().rev().find(|line| !line.trim().is_empty());
     match last_words {
@@ -197,8 +221,9 @@ fn in_short(cause: &Cause, ended: &Ended) -> Message {
     }
 }
 
-fn advice(cause: &Cause) -> Option<Message> {
+fn advice(container: &Container, cause: &Cause) -> Option<Message> {
     Some(match cause.topic.as_str() {
+        "OOMKilled" if limit(container, "memory").is_none() => say("advice.memory-of-node"),
         "OOMKilled" => say("advice.memory"),
         "livenessProbe" => say("advice.liveness"),
         "startupProbe" => say("advice.startup"),
@@ -235,32 +260,57 @@ fn ended_well(facts: &Facts, container: &Container, is_previous: bool) -> Option
         && !facts.is_over();
     let finished = container.newest_end().and_then(|ended| ended.finished)?;
     let is_recent = facts.now.duration_since(finished) <= RECENT;
+    let ended = container.newest_end()?;
+    // A clean end of long ago says something only where a probe may have asked for it.
+    let is_of_probe = !suspect::suspects(facts, container, ended, "Completed").is_empty()
+        && facts.now.duration_since(finished) <= OLD;
     // While it backs off, the waiting state tells it.
-    if !is_looping || !is_recent || matches!(container.state, State::Waiting { .. }) {
+    if !is_looping || !(is_recent || is_of_probe) || matches!(container.state, State::Waiting { .. }) {
         return None;
     }
+    let severity = if is_recent { Severity::Warning } else { Severity::Note };
     let name = container.name.as_str();
+    let what = match run_length(ended).filter(|_| !is_short(ended)) {
+        Some(length) => say("ended.well-after").with("length", age::human(length)),
+        None => say("ended.well"),
+    };
     Some(
-        Finding::new(
-            Severity::Warning,
-            "Completed",
-            say("ended.well").with("container", name),
-        )
-        .about(name)
-        .seen(
-            format!(
-                "{}.{}.terminated",
-                container.status_path(),
-                if is_previous { "lastState" } else { "state" }
-            ),
-            "Completed (exit code 0)",
-        )
-        .seen(
-            format!("{}.restartCount", container.status_path()),
-            container.restarts().to_string(),
-        )
-        .because(say("ended.well.cause"))
-        .then(say("advice.job"))
-        .run(logs(facts, name, is_previous)),
+        Finding::new(severity, "Completed", what.with("container", name))
+            .about(name)
+            .ending(container, ended, is_previous)
+            .seen(
+                format!("{}.restartCount", container.status_path()),
+                container.restarts().to_string(),
+            )
+            .ended_well(facts, container, ended)
+            .run(logs(facts, name, is_previous)),
     )
+}
+
+impl Finding {
+    /// Says why an instance that ended well is started again, and what may have ended it.
+    pub(super) fn ended_well(self, facts: &Facts, container: &Container, ended: &Ended) -> Self {
+        let suspects = suspect::suspects(facts, container, ended, "Completed");
+        if !suspects.is_empty() {
+            let finding = self.because(say("ended.well.restarts"));
+            return suspects
+                .into_iter()
+                .fold(finding, Finding::because)
+                .then(say("suspect.next"));
+        }
+        if is_short(ended) {
+            self.because(say("ended.well.cause")).then(say("advice.job"))
+        } else {
+            self.because(say("ended.well.restarts"))
+        }
+    }
+}
+
+fn run_length(ended: &Ended) -> Option<SignedDuration> {
+    Some(ended.finished?.duration_since(ended.started?))
+}
+
+/// Whether it ended so soon that it has nothing to do for long. A run of unknown length may be one.
+fn is_short(ended: &Ended) -> bool {
+    run_length(ended).is_none_or(|length| length < SHORT)
 }

@@ -59,9 +59,10 @@ pub fn killing<'a>(events: &'a [Event], container: &Container, ended: &Ended, wo
 
 /// The cause of an end. 137 is a question, not an answer: the order of these questions matters.
 pub fn cause(facts: &Facts, container: &Container, ended: &Ended, events: &[Event]) -> Cause {
-    by_reason(ended)
+    by_reason(facts, container, ended)
         .or_else(|| by_event(facts, container, ended, events))
         .or_else(|| by_end_of_pod(facts, ended))
+        .or_else(|| by_last_words(facts, ended))
         // A runtime may report the signal apart from the code.
         .unwrap_or_else(|| {
             by_code(
@@ -73,9 +74,16 @@ pub fn cause(facts: &Facts, container: &Container, ended: &Ended, events: &[Even
 }
 
 /// What the runtime or the kubelet wrote down.
-fn by_reason(ended: &Ended) -> Option<Cause> {
+fn by_reason(facts: &Facts, container: &Container, ended: &Ended) -> Option<Cause> {
+    let has_limit = container
+        .spec
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.limits.as_ref())
+        .is_some_and(|limits| limits.contains_key("memory"));
     Some(match ended.reason.as_str() {
-        "OOMKilled" => Cause::new("OOMKilled", say("exit.oom.short"), say("exit.oom")),
+        "OOMKilled" if has_limit => Cause::new("OOMKilled", say("exit.oom.short"), say("exit.oom")),
+        "OOMKilled" => Cause::new("OOMKilled", say("exit.oom.short"), say("exit.oom.no-limit")),
         "ContainerStatusUnknown" => Cause::new(
             "ContainerStatusUnknown",
             say("exit.status-unknown.short"),
@@ -84,7 +92,7 @@ fn by_reason(ended: &Ended) -> Option<Cause> {
         "StartError" | "ContainerCannotRun" => Cause::new(
             "StartError",
             say("exit.start-error.short"),
-            start_error::cause(&ended.message),
+            start_error::diagnose(facts, &ended.message).cause,
         ),
         "DeadlineExceeded" => Cause::new("DeadlineExceeded", say("exit.deadline.short"), say("exit.deadline")),
         _ => return None,
@@ -107,7 +115,7 @@ fn by_event(facts: &Facts, container: &Container, ended: &Ended, events: &[Event
             say("exit.startup"),
         ));
     }
-    if killed("FailedPostStartHook") {
+    if killed("FailedPostStartHook") || container.waiting_reason() == Some("PostStartHookError") {
         return Some(Cause::new(
             "FailedPostStartHook",
             say("exit.post-start.short"),
@@ -149,32 +157,61 @@ fn by_end_of_pod(facts: &Facts, ended: &Ended) -> Option<Cause> {
     {
         return Some(Cause::new("termination", say("exit.grace.short"), say("exit.grace")));
     }
-    if facts.true_condition("DisruptionTarget").is_some() {
-        return Some(Cause::new(
-            "DisruptionTarget",
-            say("exit.disruption.short"),
-            say("exit.disruption"),
-        ));
-    }
-    let reason = facts.status()?.reason.as_deref()?;
-    match reason {
+    let with_pod = |topic: &str| Some(Cause::new(topic, say("exit.with-pod.short"), say("exit.with-pod")));
+    match facts.status()?.reason.as_deref().unwrap_or_default() {
         "DeadlineExceeded" => Some(Cause::new(
             "DeadlineExceeded",
             say("exit.deadline.short"),
             say("exit.deadline"),
         )),
-        "Evicted" => Some(Cause::new(
-            "Evicted",
-            say("exit.disruption.short"),
-            say("exit.disruption"),
-        )),
+        "Evicted" => with_pod("Evicted"),
+        "Preempting" => with_pod("DisruptionTarget"),
         "Terminated" | "Shutdown" | "NodeShutdown" => Some(Cause::new(
             "NodeShutdown",
             say("exit.shutdown.short"),
             say("exit.shutdown"),
         )),
+        _ if facts.true_condition("DisruptionTarget").is_some() => with_pod("DisruptionTarget"),
         _ => None,
     }
+}
+
+/// A program that could not be executed after all: the runtime, or a shell, writes that where the program would write.
+fn by_last_words(facts: &Facts, ended: &Ended) -> Option<Cause> {
+    let line = ended.message.lines().rev().find(|line| !line.trim().is_empty())?;
+    let is_told = matches!(ended.exit_code, 1 | 126 | 127 | 255) && line.to_lowercase().contains("exec format error");
+    is_told.then(|| {
+        Cause::new(
+            ended.exit_code.to_string(),
+            say("exit.error.short"),
+            start_error::diagnose(facts, line).cause,
+        )
+    })
+}
+
+/// The name of a signal that ends a process (`signal(7)`).
+fn signal(number: i32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
 }
 
 fn by_code(code: i32) -> Cause {
@@ -185,6 +222,7 @@ fn by_code(code: i32) -> Cause {
         127 => say("exit.127"),
         128 => say("exit.128"),
         130 => say("exit.130"),
+        132 => say("exit.132"),
         134 => say("exit.134"),
         135 => say("exit.135"),
         136 => say("exit.136"),
@@ -192,8 +230,12 @@ fn by_code(code: i32) -> Cause {
         139 => say("exit.139"),
         141 => say("exit.141"),
         143 => say("exit.143"),
+        159 => say("exit.159"),
         255 => say("exit.255"),
-        129..=192 => say("exit.signal").with("signal", (code - 128).to_string()),
+        129..=192 => say("exit.signal").with(
+            "signal",
+            signal(code - 128).map_or_else(|| (code - 128).to_string(), ToOwned::to_owned),
+        ),
         _ => say("exit.other"),
     };
     let short = match code {
@@ -202,13 +244,21 @@ fn by_code(code: i32) -> Cause {
         127 => say("exit.127.short"),
         126 => say("exit.126.short"),
         143 => say("exit.143.short"),
-        128 => say("exit.start-error.short"),
-        130 => "SIGINT".into(),
-        134 => "SIGABRT".into(),
-        135 => "SIGBUS".into(),
-        136 => "SIGFPE".into(),
-        141 => "SIGPIPE".into(),
+        129..=192 => signal(code - 128).map_or_else(|| say("exit.error.short"), Message::from),
         _ => say("exit.error.short"),
     };
     Cause::new(code.to_string(), short, long)
+}
+
+impl Cause {
+    /// Whether it says no more than that the program chose its exit code.
+    pub fn is_generic(&self) -> bool {
+        matches!(
+            self.long,
+            Message::Sentence {
+                key: "exit.1" | "exit.2" | "exit.other",
+                ..
+            }
+        )
+    }
 }

@@ -38,11 +38,13 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
     let deadline = facts.spec().and_then(|spec| spec.active_deadline_seconds);
     let nodes = || describe_node(facts).unwrap_or_else(|| kubectl(&["get", "nodes"]));
     Some(match reason {
-        "Evicted" => evicted(&message)
-            .into_iter()
-            .fold(finding, Finding::because)
-            .then(eviction_advice(&message))
-            .run(nodes()),
+        "Evicted" => {
+            let finding = evicted(&message).into_iter().fold(finding, Finding::because);
+            eviction_advice(&message)
+                .into_iter()
+                .fold(finding, Finding::then)
+                .run(nodes())
+        }
         "DeadlineExceeded" => finding
             .seen(
                 "spec.activeDeadlineSeconds",
@@ -54,28 +56,59 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
         "Preempting" => finding
             .because(say("failure.preempting"))
             .then(say("failure.preempting.next")),
-        "Terminated" | "Shutdown" | "NodeShutdown" => finding.because(say("failure.shutdown")).run(nodes()),
+        "Terminated" | "Shutdown" | "NodeShutdown" => {
+            finding.because(say("failure.shutdown")).replaced(facts).run(nodes())
+        }
         "NodeLost" => finding.because(say("failure.node-lost")).run(nodes()),
-        reason if reason.starts_with("OutOf") => finding
-            .because(say("failure.out-of").with("resource", reason.trim_start_matches("OutOf")))
-            .then(say("failure.anew"))
-            .run(here(facts, &["delete", "pod", &facts.name]))
-            .run(nodes()),
+        reason if reason.starts_with("OutOf") => {
+            let resource = reason.trim_start_matches("OutOf");
+            finding.because(out_of(resource, &message)).replaced(facts).run(nodes())
+        }
         _ => {
             let finding = finding.because(meaning(reason).unwrap_or_else(|| say("failure.other")));
-            let finding = match remedy(reason) {
-                Some(remedy) => finding.then(remedy),
-                None => finding,
-            };
-            finding.run(nodes())
+            finding.advised(remedy(reason)).run(nodes())
         }
     })
+}
+
+impl Finding {
+    /// Says whether another pod takes the place of one that has failed.
+    fn replaced(self, facts: &Facts) -> Self {
+        match facts.controller() {
+            Some(owner) => self.then(
+                say("failure.replaced")
+                    .with("kind", owner.kind.as_str())
+                    .with("name", owner.name.as_str()),
+            ),
+            None => self.then(say("failure.not-replaced")),
+        }
+    }
+}
+
+/// What the kubelet lacked when it admitted the pod: `Node didn't have enough resource: cpu, requested: 1000, used: 7500,
+/// capacity: 8000` (`pkg/kubelet/lifecycle/predicate.go`).
+fn out_of(resource: &str, message: &str) -> Message {
+    let number = |words: &str| -> Option<u64> {
+        let rest = message.split_once(words)?.1.trim_start();
+        rest.split(|character: char| !character.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
+    };
+    match (number("requested:"), number("capacity:")) {
+        (Some(requested), Some(capacity)) if requested > capacity => {
+            say("failure.over-capacity").with("resource", resource)
+        }
+        _ if resource == "pods" => say("failure.out-of-pods"),
+        _ => say("failure.out-of").with("resource", resource),
+    }
 }
 
 /// A pod that has failed, while no rule says why.
 pub(super) fn unexplained(facts: &Facts, found: &[Finding]) -> Option<Finding> {
     let is_explained = found.iter().any(|finding| finding.severity == Severity::Error);
-    if is_explained {
+    // A pod that is deleted fails with the containers that are stopped for it.
+    if is_explained || facts.termination.is_some() {
         return None;
     }
     match facts.phase.as_str() {
@@ -93,6 +126,7 @@ pub(super) fn unexplained(facts: &Facts, found: &[Finding]) -> Option<Finding> {
                     Some(condition) => finding
                         .seen("condition DisruptionTarget", quote(condition))
                         .because(disruption_cause(condition)),
+                    None if facts.is_saved => finding.because(say("failure.unexplained.in-file")),
                     None => finding.because(say("failure.unexplained.cause")),
                 }
                 .run(here(facts, &["get", "pod", &facts.name, "-o", "yaml"])),
@@ -153,15 +187,24 @@ fn evicted(message: &str) -> Vec<Message> {
     causes
 }
 
-fn eviction_advice(message: &str) -> Message {
-    let is_about = |word: &&str| message.contains(word);
-    if ["storage", "EmptyDir", "DiskPressure", "inodes", "nodefs", "imagefs"]
-        .iter()
-        .any(is_about)
-    {
-        say("evicted.storage.next")
-    } else {
-        say("evicted.next")
+/// What helps against the next eviction. The limits of the pod play no part where the node was short of something.
+fn eviction_advice(message: &str) -> Vec<Message> {
+    let is_about = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let is_over_own_limit = is_about(&[
+        "Usage of EmptyDir volume",
+        "storage usage exceeds",
+        "exceeded its local ephemeral storage limit",
+    ]);
+    match () {
+        () if is_over_own_limit => vec![say("evicted.storage.next")],
+        () if is_about(&["inodes"]) => vec![say("evicted.inodes.next")],
+        () if is_about(&["pids", "PIDPressure"]) => vec![say("evicted.pids.next")],
+        () if is_about(&["ephemeral-storage", "storage", "nodefs", "imagefs"]) => {
+            vec![say("evicted.disk.next"), say("evicted.disk-request.next")]
+        }
+        () if is_about(&["DiskPressure"]) => vec![say("evicted.disk.next")],
+        () if is_about(&["memory", "MemoryPressure"]) => vec![say("evicted.next")],
+        () => Vec::new(),
     }
 }
 
@@ -175,6 +218,47 @@ mod tests {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join("; ")
+    }
+
+    #[test]
+    fn the_limits_of_a_pod_are_no_matter_where_the_node_was_short() {
+        let advice = eviction_advice(
+            "The node was low on resource: ephemeral-storage. Container app was using 34260Ki, request is 0",
+        );
+        assert_eq!(advice, [say("evicted.disk.next"), say("evicted.disk-request.next")]);
+        assert_eq!(
+            eviction_advice("The node was low on resource: inodes. "),
+            [say("evicted.inodes.next")]
+        );
+        assert_eq!(
+            eviction_advice("The node was low on resource: pids. "),
+            [say("evicted.pids.next")]
+        );
+        assert_eq!(
+            eviction_advice("Usage of EmptyDir volume \"cache\" exceeds the limit \"1Gi\". "),
+            [say("evicted.storage.next")]
+        );
+    }
+
+    #[test]
+    fn a_request_over_the_nodes_capacity_never_fits() {
+        let told = |resource: &str, message: &str| match out_of(resource, message) {
+            Message::Sentence { key, .. } => key,
+            _ => "",
+        };
+        let rest = "Node didn't have enough resource: memory, ";
+        assert_eq!(
+            told("memory", &format!("{rest}requested: 9, used: 0, capacity: 8")),
+            "failure.over-capacity"
+        );
+        assert_eq!(
+            told("memory", &format!("{rest}requested: 2, used: 7, capacity: 8")),
+            "failure.out-of"
+        );
+        assert_eq!(
+            told("pods", "requested: 1, used: 110, capacity: 110"),
+            "failure.out-of-pods"
+        );
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Message {
         self
     }
 
+    /// Whether it is the sentence of one of these keys.
+    pub fn is_one_of(&self, keys: &[&str]) -> bool {
+        matches!(self, Self::Sentence { key, .. } if keys.contains(key))
+    }
+
     /// The sentence in a language.
     pub fn in_language(&self, language: Language) -> String {
         match self {

@@ -3,19 +3,25 @@
 //! A rule that finds nothing says nothing: that no rule matched is not the same as a pod that is proven to be well, and
 //! [`Verdict`] keeps the two apart.
 
+pub mod autoscaler;
 pub mod budget;
+pub mod claims;
 pub mod command;
 pub mod conditions;
 pub mod creation;
 pub mod deletion;
+pub mod diagnosis;
 pub mod ended;
 pub mod exit;
+pub mod failed_create;
 pub mod failure;
+pub mod held;
 pub mod image;
 pub mod message;
 pub mod needs;
 pub mod news;
 pub mod node;
+pub mod node_error;
 pub mod owner;
 pub mod probes;
 pub mod readiness;
@@ -26,17 +32,20 @@ pub mod scheduler_message;
 pub mod scheduling;
 pub mod services;
 pub mod start_error;
+pub mod suspect;
 pub mod usage;
 pub mod verdict;
+pub mod volume_error;
 pub mod volumes;
 pub mod waiting;
 
+use k8s_openapi::jiff::SignedDuration;
 use serde::{Serialize, Serializer};
 
 use crate::lint;
-use crate::pod::Facts;
 use crate::pod::event::Event;
 use crate::pod::surroundings::Surroundings;
+use crate::pod::{Facts, age};
 use message::Message;
 pub use verdict::{Verdict, verdict};
 
@@ -156,6 +165,23 @@ impl Finding {
         }
     }
 
+    /// Quotes an event with its age, where it is old enough for the question whether it still holds.
+    #[must_use]
+    pub fn told_at(self, facts: &Facts, event: Option<&Event>) -> Self {
+        let age = event
+            .and_then(|event| event.last)
+            .map(|last| facts.now.duration_since(last))
+            .filter(|age| *age >= SignedDuration::from_mins(5));
+        let Some(age) = age else {
+            return self.told_by(event);
+        };
+        let mut finding = self.told_by(event);
+        if let Some(evidence) = finding.evidence.last_mut() {
+            evidence.place = format!("{}, age {}", evidence.place, age::human(age));
+        }
+        finding
+    }
+
     /// Says why.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Message>) -> Self {
@@ -196,7 +222,7 @@ pub fn within(facts: &Facts, events: &[Event], around: &Surroundings) -> Vec<Fin
     }
     let mut findings = Vec::new();
     findings.extend(failure::rule(facts));
-    findings.extend(scheduling::rule(facts, events));
+    findings.extend(scheduling::rule(facts, events, around));
     findings.extend(deletion::rule(facts, events));
     findings.extend(node::rule(facts, around));
     findings.extend(conditions::rule(facts, events));
@@ -206,6 +232,7 @@ pub fn within(facts: &Facts, events: &[Event], around: &Surroundings) -> Vec<Fin
         findings.extend(ended::rule(facts, container, events));
         findings.extend(probes::rule(facts, container, events));
     }
+    findings.extend(held::rule(facts));
     findings.extend(readiness::rule(facts));
     findings.extend(volumes::rule(facts, events));
     findings.extend(references::rule(facts, around, &findings));
@@ -219,8 +246,31 @@ pub fn within(facts: &Facts, events: &[Event], around: &Surroundings) -> Vec<Fin
     findings.extend(services::rule(facts, around));
     findings.extend(budget::rule(facts, around));
     findings.extend(owner::rule(facts, around, &findings));
+    merge_lost_node(&mut findings);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
+}
+
+/// The node's own condition tells more of a node that is not ready than what it left on the pod: one fault is one finding.
+fn merge_lost_node(findings: &mut Vec<Finding>) {
+    let is_of_node = |finding: &Finding| {
+        finding.topic == "NodeLost"
+            && finding
+                .evidence
+                .iter()
+                .any(|evidence| evidence.place.starts_with("node "))
+    };
+    let Some(own) = findings.iter().position(is_of_node) else {
+        return;
+    };
+    let is_other = |finding: &Finding| finding.topic == "NodeLost" && !is_of_node(finding);
+    let others: Vec<Evidence> = findings
+        .iter()
+        .filter(|finding| is_other(finding))
+        .flat_map(|finding| finding.evidence.clone())
+        .collect();
+    findings[own].evidence.extend(others);
+    findings.retain(|finding| !is_other(finding));
 }
 
 /// The newest event with a reason, about a container where one is given.
@@ -237,7 +287,7 @@ mod cases;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{Source, read, saved_at};
+    use crate::manifest::{Source, newest, read, saved_at};
 
     fn judged(name: &str) -> (Verdict, Vec<Finding>) {
         let path = format!("{}/tests/saved/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
@@ -247,7 +297,7 @@ mod tests {
             text,
         }];
         let saved = read(&sources).unwrap().pods.remove(0).pod;
-        let now = saved_at(&saved).unwrap();
+        let now = saved_at(&saved, newest(&saved)).unwrap();
         let facts = Facts::of(saved.pod, now);
         let events = crate::pod::event::about(&facts, &saved.events);
         let findings = of(&facts, &events);
@@ -324,7 +374,9 @@ mod tests {
                 .map(|finding| finding.topic)
                 .collect::<Vec<_>>()
         };
-        assert!(topics("oom-killed").contains(&"OOMKilled".to_owned()));
+        let oom = judged("oom-killed").1;
+        let is_oom = |finding: &Finding| finding.causes.iter().any(|cause| cause.is_one_of(&["exit.oom"]));
+        assert!(oom.iter().any(is_oom), "{oom:?}");
         let probe = topics("liveness-http");
         assert!(!probe.contains(&"OOMKilled".to_owned()), "{probe:?}");
         assert!(probe.contains(&"livenessProbe".to_owned()), "{probe:?}");

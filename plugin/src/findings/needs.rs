@@ -75,8 +75,14 @@ impl Needs {
             services: has_run && is_broken && facts.pod.metadata.labels.is_some(),
             budgets: facts.pod.metadata.labels.is_some() && (has_run && is_broken || topic(&["DisruptionTarget"])),
             owner: owner.filter(|_| is_broken),
-            usage: topic(&["OOMKilled", "137", "livenessProbe", "readinessProbe", "startupProbe"])
-                && has_limited(facts),
+            usage: topic(&[
+                "OOMKilled",
+                "137",
+                "CrashLoopBackOff",
+                "livenessProbe",
+                "readinessProbe",
+                "startupProbe",
+            ]) && has_limited(facts),
         }
     }
 

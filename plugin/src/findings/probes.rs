@@ -91,7 +91,10 @@ fn failing(facts: &Facts, container: &Container, kind: &str, probe: &Probe, even
         .about(name)
         .told_by(Some(event))
         .seen(path, crate::pod::probe::line(probe))
-        .because(cause(&event.message).with("handler", handler(probe)));
+        .because(cause(&event.message, probe).with("handler", handler(probe)));
+    if event.message.contains("invalid syntax") {
+        finding = finding.then(say("probes.port-name.next").with("container", name));
+    }
     if errs {
         finding = finding.because(say("probes.errs"));
     } else if kind == "Startup"
@@ -152,52 +155,126 @@ fn silent(
                 format!("{}.readinessProbe", container.spec_path()),
                 crate::pod::probe::line(probe),
             )
-            .because(if is_early {
-                say("probes.early.cause")
-            } else {
-                say("probes.expired")
+            .because(match () {
+                () if is_early => say("probes.early.cause"),
+                () if is_undated => say("probes.no-events"),
+                () => say("probes.expired"),
             })
             .run(logs(facts, name, false)),
     )
 }
 
 /// What the kubelet's prober reports (`pkg/kubelet/prober`, `pkg/probe`).
-fn cause(message: &str) -> Message {
+fn cause(message: &str, probe: &Probe) -> Message {
     let lower = message.to_lowercase();
     let says = |any: &[&str]| any.iter().any(|word| lower.contains(word));
-    if says(&["connection refused"]) {
-        say("probes.refused")
-    } else if says(&["statuscode: 404", "statuscode: 405"]) {
-        say("probes.wrong-path")
-    } else if says(&["statuscode: 401", "statuscode: 403"]) {
-        say("probes.unauthorized")
-    } else if says(&["statuscode: 5"]) {
-        say("probes.server-error")
-    } else if says(&[
-        "server gave http response to https client",
-        "malformed http response",
-        "tls: ",
-    ]) {
-        say("probes.scheme")
-    } else if says(&["while reading body", "unexpected eof"]) {
-        say("probes.body")
-    } else if says(&["timeout", "deadline exceeded", "timed out"]) {
-        say("probes.timeout")
-    } else if says(&["executable file not found", "no such file or directory"]) && says(&["exec failed", "oci runtime"])
-    {
-        say("probes.no-command")
-    } else if says(&["no such host", "lookup "]) {
-        say("probes.dns")
-    } else if says(&["not_serving", "unimplemented", "unknown service"]) {
-        say("probes.grpc")
-    } else {
-        say("probes.fails")
+    if probe.exec.is_some() {
+        return cause_of_command(&lower);
     }
+    match () {
+        () if says(&["connection refused"]) => say("probes.refused"),
+        () if says(&["statuscode: 404", "statuscode: 405"]) => say("probes.wrong-path"),
+        () if says(&["statuscode: 401", "statuscode: 403"]) => say("probes.unauthorized"),
+        () if says(&["http request to an https server"]) => say("probes.scheme-https"),
+        () if says(&["statuscode: 400"]) && is_plain_http(probe) => say("probes.bad-request"),
+        () if says(&["statuscode: 429"]) => say("probes.throttled"),
+        () if says(&["statuscode: 4"]) => say("probes.client-error"),
+        () if says(&["statuscode: 5"]) => say("probes.server-error"),
+        () if says(&[
+            "server gave http response to https client",
+            "first record does not look like a tls handshake",
+        ]) =>
+        {
+            say("probes.scheme-http")
+        }
+        // What an HTTPS server answers to HTTP is an alert of TLS.
+        () if says(&["malformed http response \"\\x15\\x03"]) => say("probes.scheme-https"),
+        () if says(&["malformed http response", "malformed http status code"]) => say("probes.no-http"),
+        () if says(&["tls: ", "x509: "]) => say("probes.tls"),
+        () if says(&["while reading body", "unexpected eof"]) => say("probes.body"),
+        () if says(&[
+            "no route to host",
+            "network is unreachable",
+            "host is unreachable",
+            "host is down",
+        ]) =>
+        {
+            say("probes.no-route")
+        }
+        () if says(&["no such host", "lookup "]) => say("probes.dns"),
+        () if says(&["invalid syntax", "couldn't find port"]) || says(&["port "]) && says(&["not found"]) => {
+            say("probes.port-name").with("port", port_name(probe))
+        }
+        () if says(&["timeout", "deadline exceeded", "timed out"]) => say("probes.timeout"),
+        () if says(&[
+            "connection reset",
+            "broken pipe",
+            ": eof",
+            "server closed",
+            "use of closed",
+        ]) =>
+        {
+            say("probes.closed")
+        }
+        () if says(&["not_serving", "unimplemented", "unknown service", "service_unknown"]) => say("probes.grpc"),
+        () if says(&["too many redirects", "stopped after 10 redirects"]) => say("probes.redirects"),
+        () => say("probes.fails"),
+    }
+}
+
+/// A check inside the container: the runtime cannot run it, or its command fails.
+fn cause_of_command(lower: &str) -> Message {
+    let says = |any: &[&str]| any.iter().any(|word| lower.contains(word));
+    let is_of_runtime = says(&[
+        "exec failed",
+        "oci runtime",
+        "failed to exec",
+        "cannot exec",
+        "container not running",
+    ]);
+    match () {
+        () if is_of_runtime && says(&["executable file not found", "no such file or directory"]) => {
+            say("probes.no-command")
+        }
+        () if says(&[": not found", "command not found"]) => say("probes.no-command"),
+        () if is_of_runtime && says(&["permission denied"]) => say("probes.command-denied"),
+        () if says(&["timed out", "deadline exceeded", "deadlineexceeded"]) => say("probes.timeout"),
+        () if is_of_runtime => say("probes.exec-runtime"),
+        () if says(&["connection refused", "could not connect"]) => say("probes.exec-refused"),
+        () => say("probes.exec"),
+    }
+}
+
+fn is_plain_http(probe: &Probe) -> bool {
+    let http = probe.http_get.as_ref();
+    http.is_some_and(|http| {
+        !http
+            .scheme
+            .as_deref()
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("HTTPS"))
+    })
+}
+
+/// The port that the probe names.
+fn port_name(probe: &Probe) -> String {
+    let of_http = probe.http_get.as_ref().map(|http| &http.port);
+    let named = of_http.or_else(|| probe.tcp_socket.as_ref().map(|tcp| &tcp.port));
+    named.map(crate::pod::probe::port).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A probe of the kind that such a message comes from.
+    fn probe(message: &str) -> Probe {
+        let is_network = message.contains("http") || message.contains("HTTP");
+        let action = match is_network {
+            true => serde_json::json!({"httpGet": {"port": 80}}),
+            false => serde_json::json!({"exec": {}}),
+        };
+        serde_json::from_value(action).unwrap()
+    }
 
     #[test]
     fn what_a_probe_said_is_understood() {
@@ -225,10 +302,30 @@ mod tests {
             ),
             (
                 "Readiness probe failed: cat: can't open '/tmp/ready': No such file or directory",
-                "probes.fails",
+                "probes.exec",
+            ),
+            (
+                "Readiness probe failed: Could not connect to Redis at 127.0.0.1:6379: Connection refused",
+                "probes.exec-refused",
+            ),
+            (
+                "Liveness probe errored: rpc error: code = Unknown desc = failed to exec in container: error executing setns process",
+                "probes.exec-runtime",
+            ),
+            (
+                "Readiness probe failed: Get \"http://10.0.0.1:80/\": read tcp 10.0.0.2:1->10.0.0.1:80: read: connection reset by peer",
+                "probes.closed",
+            ),
+            (
+                "Readiness probe failed: Get \"http://10.0.0.1:80/\": dial tcp 10.0.0.1:80: connect: no route to host",
+                "probes.no-route",
+            ),
+            (
+                "Readiness probe failed: HTTP probe failed with statuscode: 400",
+                "probes.bad-request",
             ),
         ] {
-            assert_eq!(cause(message), say(key), "{message}");
+            assert_eq!(cause(message, &probe(message)), say(key), "{message}");
         }
     }
 }

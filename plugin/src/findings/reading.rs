@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::needs::Needs;
 use super::{Finding, Severity, Step, Verdict, command, verdict};
 use crate::cluster::pods::PodAndEvents;
-use crate::manifest;
+use crate::manifest::{self, Related};
 use crate::pod::Facts;
 use crate::pod::event::{self, Event};
 use crate::pod::surroundings::Surroundings;
@@ -73,11 +73,24 @@ impl Reading {
         }
     }
 
-    /// Reads a saved pod as of the moment that it was saved in.
+    /// Reads a saved pod as of the newest time that is known of it.
     pub fn of_saved(saved: PodAndEvents) -> Self {
-        let now = manifest::saved_at(&saved).unwrap_or_else(Timestamp::now);
+        let newest = manifest::newest(&saved);
+        Self::saved_by(saved, newest)
+    }
+
+    /// Reads a pod of a file within what else the file holds.
+    pub fn of_file(saved: PodAndEvents, related: &Related) -> Self {
+        let reading = Self::saved_by(saved, related.newest());
+        let around = related.around(&reading.facts.pod, &reading.needs());
+        reading.within(around)
+    }
+
+    fn saved_by(saved: PodAndEvents, newest: Option<Timestamp>) -> Self {
+        let now = manifest::saved_at(&saved, newest).unwrap_or_else(Timestamp::now);
         let mut facts = Facts::of(saved.pod, now);
         facts.is_saved = true;
+        facts.newest = newest;
         Self::judged(facts, &saved.events, saved.events_error)
     }
 

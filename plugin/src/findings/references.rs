@@ -2,7 +2,7 @@
 
 use super::command::here;
 use super::message::say;
-use super::{Finding, Severity};
+use super::{Finding, Severity, claims};
 use crate::pod::Facts;
 use crate::pod::reference::Kind;
 use crate::pod::surroundings::Surroundings;
@@ -52,8 +52,21 @@ pub(super) fn rule(facts: &Facts, around: &Surroundings, found: &[Finding]) -> V
             .because(cause)
             .run(here(facts, &["get", reference.kind.argument()]))
         });
-    let unbound = around.unbound.iter().map(|(reference, phase)| {
-        Finding::new(
+    // The scheduler's finding quotes the events of claims that keep the pod from a node.
+    let is_scheduled = !found.iter().any(|finding| {
+        let mut causes = finding.causes.iter();
+        matches!(finding.topic.as_str(), "Unschedulable" | "SchedulerError")
+            && causes.any(|cause| {
+                cause.is_one_of(&[
+                    "scheduling.unbound",
+                    "scheduling.binding-slow",
+                    "scheduling.binding-failed",
+                ])
+            })
+    });
+    let open = around.unbound.iter().filter(move |_| is_scheduled);
+    let unbound = open.map(|(reference, phase)| {
+        let finding = Finding::new(
             if phase == "Lost" {
                 Severity::Error
             } else {
@@ -64,8 +77,11 @@ pub(super) fn rule(facts: &Facts, around: &Surroundings, found: &[Finding]) -> V
                 .with("name", reference.name.as_str())
                 .with("phase", phase.as_str()),
         )
-        .seen(reference.path.as_str(), reference.name.as_str())
-        .because(say("references.unbound.cause"))
+        .seen(reference.path.as_str(), reference.name.as_str());
+        match claims::newest(around, &reference.name) {
+            Some(event) => claims::told_by_claim(finding, &reference.name, event),
+            None => finding.because(say("references.unbound.cause")),
+        }
         .run(here(facts, &["describe", "pvc", &reference.name]))
     });
     missing.chain(unbound).collect()

@@ -6,11 +6,19 @@ use super::message::{Message, say};
 /// on how many nodes, where it says so, and why.
 pub(super) fn reasons(message: &str) -> Vec<(Option<u32>, String)> {
     let Some((_, rest)) = message.split_once("nodes are available:") else {
-        let is_whole = message.contains("no nodes available") || message.contains("persistentvolumeclaim");
-        return is_whole
-            .then(|| (None, message.trim().to_owned()))
-            .into_iter()
-            .collect();
+        let mut reason = of_plugin(message)
+            .split(" (repeated ")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        // Before 1.21 the plugin says only that its time is over.
+        let is_bare = reason.starts_with("timed out waiting") || reason == "context deadline exceeded";
+        if is_bare && message.contains("VolumeBinding") {
+            reason = format!("binding volumes: {reason}");
+        }
+        let is_known = !matches!(meaning(&reason), Message::Plain(_));
+        return is_known.then_some((None, reason)).into_iter().collect();
     };
     // What would be gained by ending others is said apart, behind these words.
     let rest = ["no new claims to deallocate", "preemption:"]
@@ -33,6 +41,16 @@ pub(super) fn reasons(message: &str) -> Vec<(Option<u32>, String)> {
         }
     }
     found
+}
+
+/// What a plugin said: `running PreBind plugin "VolumeBinding": …`, and before 1.21 `error while running "VolumeBinding" filter
+/// plugin for pod "web": …`.
+fn of_plugin(message: &str) -> &str {
+    let said = message
+        .split_once(" plugin ")
+        .filter(|(before, _)| before.contains("running "))
+        .and_then(|(_, rest)| rest.split_once("\": "));
+    said.map_or(message, |(_, said)| said)
 }
 
 /// The reasons between commas and full stops; a taint's braces and a resource's name may hold both.
@@ -71,9 +89,12 @@ pub(super) fn meaning(reason: &str) -> Message {
     }
     match () {
         () if says("Too many pods") => say("scheduling.too-many-pods"),
-        () if says("node affinity/selector") || says("match node selector") => say("scheduling.selector"),
+        () if says("node affinity/selector") || says("match node selector") || says("Pod's node affinity") => {
+            say("scheduling.selector")
+        }
         () if says("were unschedulable") => say("scheduling.cordoned"),
         () if says("existing pods anti-affinity") => say("scheduling.anti-affinity-of-others"),
+        () if says("affinity/anti-affinity") => say("scheduling.pod-affinity"),
         () if says("anti-affinity") => say("scheduling.anti-affinity"),
         () if says("pod affinity") => say("scheduling.affinity"),
         () if says("topology spread") && says("missing required label") => say("scheduling.spread-label"),
@@ -88,40 +109,111 @@ pub(super) fn meaning(reason: &str) -> Message {
         () if says("persistent volumes to bind") => say("scheduling.no-volume"),
         () if says("ephemeral volume controller") => say("scheduling.claim-coming"),
         () if says("no available disk") => say("scheduling.volume-count"),
+        () if says("provisioning failed for PVC") => {
+            say("scheduling.provisioning-failed").with("name", reason.split('"').nth(1).unwrap_or_default())
+        }
+        () if says("binding volumes") && (says("deadline exceeded") || says("timed out")) => {
+            say("scheduling.binding-slow")
+        }
+        () if says("binding volumes") => say("scheduling.binding-failed"),
+        () if says("ReadWriteOncePod") => say("scheduling.one-pod"),
         () if says("unbound immediate") => say("scheduling.unbound"),
-        () if says("non-existent pv") => say("scheduling.lost-volume"),
+        () if says("non-existent pv") || says("non-existent persistentvolume") => say("scheduling.lost-volume"),
+        () if says("could not find v1.PersistentVolumeClaim") => {
+            let name = reason
+                .rsplit_once("PersistentVolumeClaim \"")
+                .map_or("", |(_, rest)| rest);
+            let name = name.split('"').next().unwrap_or_default();
+            say("scheduling.no-claim").with("name", name.rsplit('/').next().unwrap_or(name))
+        }
+        () if says("persistentvolumeclaim") && says("is being deleted") => {
+            say("scheduling.claim-going").with("name", reason.split('"').nth(1).unwrap_or_default())
+        }
+        () if says("StorageClass") && says("not found") => {
+            let name = reason.split_once("StorageClass \"").map_or("", |(_, rest)| rest);
+            say("scheduling.no-class").with("name", name.split('"').next().unwrap_or_default())
+        }
         () if says("persistentvolumeclaim") && says("not found") => {
             say("scheduling.no-claim").with("name", reason.split('"').nth(1).unwrap_or_default())
         }
         () if says("free storage") => say("scheduling.storage"),
         () if says("max volume count") => say("scheduling.volume-count"),
         () if says("no nodes available") => say("scheduling.no-nodes"),
-        () if says("match the requested node name") || says("node name") => say("scheduling.node-name"),
+        () if says("match the requested node name") || says("node name") || says("requested hostname") => {
+            say("scheduling.node-name")
+        }
         () if says("DRA") || says("resourceclaim") || says("allocate all claims") => say("scheduling.claims"),
         () => Message::Plain(reason.to_owned()),
     }
 }
 
-/// A taint, and for those that Kubernetes sets itself, why.
-fn taint(reason: &str) -> Message {
-    let taint = reason
-        .split_once('{')
-        .and_then(|(_, rest)| rest.split('}').next())
-        .unwrap_or_default();
-    let key = taint.split(':').next().unwrap_or_default().trim();
+/// What a taint says of its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taint {
+    /// The node is in trouble, or not set up yet: the taint goes when that is over, and is not to be tolerated.
+    Trouble(&'static str),
+    /// The node takes no new pods, as somebody asked.
+    Cordon,
+    /// The node is about to be removed.
+    Leaving,
+    /// The node is reserved for the control plane.
+    ControlPlane,
+    /// Somebody keeps the node for certain pods.
+    Reserved,
+}
+
+/// The taints that Kubernetes, cloud controllers, autoscalers and drivers set themselves, by their keys.
+pub(super) fn kind_of_taint(key: &str) -> Taint {
     match key {
-        "" => say("scheduling.taints"),
-        "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable" => {
-            say("scheduling.taint-not-ready").with("taint", key)
+        "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable" | "node.alpha.kubernetes.io/notReady" => {
+            Taint::Trouble("scheduling.taint-not-ready")
         }
-        "node.kubernetes.io/unschedulable" => say("scheduling.cordoned"),
         "node.kubernetes.io/disk-pressure"
         | "node.kubernetes.io/memory-pressure"
-        | "node.kubernetes.io/pid-pressure" => say("scheduling.taint-pressure").with("taint", key),
-        "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master" => {
-            say("scheduling.taint-control-plane").with("taint", key)
+        | "node.kubernetes.io/pid-pressure"
+        | "node.kubernetes.io/out-of-disk" => Taint::Trouble("scheduling.taint-pressure"),
+        "node.kubernetes.io/network-unavailable" => Taint::Trouble("scheduling.taint-network"),
+        "node.cloudprovider.kubernetes.io/uninitialized" => Taint::Trouble("scheduling.taint-cloud"),
+        "node.kubernetes.io/out-of-service" | "node.cloudprovider.kubernetes.io/shutdown" => {
+            Taint::Trouble("scheduling.taint-shutdown")
         }
-        _ => say("scheduling.taint").with("taint", taint.trim_end_matches([':', ' '])),
+        "karpenter.sh/unregistered" => Taint::Trouble("scheduling.taint-starting"),
+        _ if key.ends_with("agent-not-ready") || key.ends_with("not-ready") || key.contains("startup-taint") => {
+            Taint::Trouble("scheduling.taint-starting")
+        }
+        "node.kubernetes.io/unschedulable" => Taint::Cordon,
+        "ToBeDeletedByClusterAutoscaler"
+        | "DeletionCandidateOfClusterAutoscaler"
+        | "karpenter.sh/disrupted"
+        | "karpenter.sh/disruption" => Taint::Leaving,
+        "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master" => Taint::ControlPlane,
+        _ => Taint::Reserved,
+    }
+}
+
+/// The key and the value of the taint that a reason names; empty where it names none.
+pub(super) fn taint_of(reason: &str) -> &str {
+    let named = reason.split_once('{').and_then(|(_, rest)| rest.split('}').next());
+    named.unwrap_or_default().trim_end_matches([':', ' '])
+}
+
+/// A taint, and for those that Kubernetes sets itself, why.
+fn taint(reason: &str) -> Message {
+    let taint = taint_of(reason);
+    let key = taint.split(':').next().unwrap_or_default().trim();
+    if key.is_empty() {
+        return say("scheduling.taints");
+    }
+    let about = |key: &'static str, name: &str| Message::Sentence {
+        key,
+        values: vec![("taint", name.into())],
+    };
+    match kind_of_taint(key) {
+        Taint::Trouble(sentence) => about(sentence, key),
+        Taint::Cordon => say("scheduling.cordoned"),
+        Taint::Leaving => about("scheduling.taint-leaving", key),
+        Taint::ControlPlane => about("scheduling.taint-control-plane", key),
+        Taint::Reserved => about("scheduling.taint", taint),
     }
 }
 
@@ -158,6 +250,66 @@ mod tests {
         assert_eq!(told(without_class), told(message));
         let missing = "0/1 nodes are available: persistentvolumeclaim \"data\" not found. not found";
         assert!(meaning(&told(missing)[0].1).to_string().contains("data"));
+    }
+
+    #[test]
+    fn a_plugins_message_is_read_without_the_plugin() {
+        for (message, key) in [
+            (
+                "error while running \"VolumeBinding\" filter plugin for pod \"web-0\": pod has unbound immediate \
+                 PersistentVolumeClaims",
+                "scheduling.unbound",
+            ),
+            (
+                "pod has unbound immediate PersistentVolumeClaims (repeated 2 times)",
+                "scheduling.unbound",
+            ),
+            (
+                "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded",
+                "scheduling.binding-slow",
+            ),
+            (
+                "running \"VolumeBinding\" prebind plugin for pod \"web\": timed out waiting for the condition",
+                "scheduling.binding-slow",
+            ),
+            (
+                "running PreBind plugin \"VolumeBinding\": binding volumes: timed out waiting for the condition",
+                "scheduling.binding-slow",
+            ),
+            (
+                "running PreBind plugin \"VolumeBinding\": binding volumes: provisioning failed for PVC \"data\"",
+                "scheduling.provisioning-failed",
+            ),
+        ] {
+            let found = told(message);
+            assert_eq!(found.len(), 1, "{message}: {found:?}");
+            let Message::Sentence { key: found, .. } = meaning(&found[0].1) else {
+                panic!("{message}");
+            };
+            assert_eq!(found, key, "{message}");
+        }
+        assert!(told("running Bind plugin \"DefaultBinder\": pods \"web\" is forbidden").is_empty());
+    }
+
+    #[test]
+    fn a_taint_of_a_node_in_trouble_is_no_reservation() {
+        for key in [
+            "node.kubernetes.io/not-ready",
+            "node.kubernetes.io/disk-pressure",
+            "node.kubernetes.io/network-unavailable",
+            "node.cloudprovider.kubernetes.io/uninitialized",
+            "node.cilium.io/agent-not-ready",
+            "ebs.csi.aws.com/agent-not-ready",
+            "karpenter.sh/unregistered",
+        ] {
+            assert!(matches!(kind_of_taint(key), Taint::Trouble(_)), "{key}");
+        }
+        assert_eq!(kind_of_taint("karpenter.sh/disrupted"), Taint::Leaving);
+        assert_eq!(kind_of_taint("nvidia.com/gpu"), Taint::Reserved);
+        assert_eq!(
+            taint_of("node(s) had untolerated taint {dedicated: gpu}"),
+            "dedicated: gpu"
+        );
     }
 
     #[test]

@@ -54,6 +54,10 @@ pub fn verdict(facts: &Facts, findings: &[Finding]) -> Verdict {
             _ => Verdict::Healthy,
         };
     }
+    // What holds a deletion has to be looked at; a deletion that takes its course has not.
+    if worst == Some(Severity::Warning) && findings.iter().any(|finding| finding.topic == "Terminating") {
+        return Verdict::AtRisk;
+    }
     if findings.is_empty() && facts.termination.is_none() && is_stalled(facts) {
         return Verdict::Unknown;
     }

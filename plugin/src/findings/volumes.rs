@@ -1,18 +1,21 @@
-//! Volumes that cannot be had.
-
-use k8s_openapi::jiff::SignedDuration;
+//! Volumes that cannot be attached or mounted.
 
 use super::command::{describe_node, here, kubectl};
-use super::message::{Message, say};
+use super::message::say;
+use super::volume_error::{self, Look};
 use super::{Finding, Severity};
 use crate::pod::Facts;
 use crate::pod::container::State;
 use crate::pod::event::Event;
 
-/// The kubelet tries again within about two minutes: an older event tells of what is over.
-const RECENT: SignedDuration = SignedDuration::from_mins(5);
+/// The events of a volume that cannot be attached or mounted.
+const REASONS: [&str; 3] = ["FailedMount", "FailedAttachVolume", "FailedMapVolume"];
+/// What happens only once all volumes are mounted.
+const LATER: [&str; 4] = ["Pulling", "Pulled", "Created", "Started"];
 
-/// Finds volumes that keep containers from being created.
+/// Finds volumes that keep containers from being created. However old an event is, it holds until something newer
+/// contradicts it: a Multi-Attach error is told once, and the kubelet's client sends one event in five minutes after the
+/// first 25.
 pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
     let is_waiting = facts.containers.iter().any(|container| {
         matches!(&container.state, State::Waiting { reason, .. } if reason == "ContainerCreating" || reason == "PodInitializing")
@@ -28,18 +31,16 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
     let mut failed: Vec<&Event> = events
         .iter()
         .rev()
-        .filter(|event| {
-            matches!(
-                event.reason.as_str(),
-                "FailedMount" | "FailedAttachVolume" | "FailedMapVolume"
-            )
-        })
+        .filter(|event| REASONS.contains(&event.reason.as_str()) && !is_over(event, events))
         .collect();
-    // The summary of a time-out only repeats what a volume's own event tells better, however old that is.
-    failed.sort_by_key(|event| event.message.starts_with("Unable to attach or mount volumes"));
+    // The summary of a time-out only repeats what a volume's own event tells better, however old that is; and a mount waits
+    // for what is not attached.
+    failed.sort_by_key(|event| {
+        let is_summary = event.message.starts_with("Unable to attach or mount volumes");
+        (is_summary, event.reason != "FailedAttachVolume")
+    });
     failed
         .into_iter()
-        .filter(|event| event.last.is_none_or(|last| facts.now.duration_since(last) <= RECENT))
         .filter_map(|told| {
             let volume = volume(&told.message);
             // One volume's trouble is told in several events: the newest one is enough.
@@ -58,37 +59,56 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Vec<Finding> {
         .collect()
 }
 
+/// Whether something newer says that it worked after all.
+fn is_over(told: &Event, events: &[Event]) -> bool {
+    let own = volume(&told.message);
+    events.iter().filter(|event| event.last > told.last).any(|event| {
+        let is_success = matches!(
+            event.reason.as_str(),
+            "SuccessfulAttachVolume" | "SuccessfulMountVolume"
+        );
+        let is_of_same = volume(&event.message) == own
+            && (event.reason == "SuccessfulMountVolume" || told.reason == "FailedAttachVolume");
+        LATER.contains(&event.reason.as_str()) || is_success && is_of_same
+    })
+}
+
 fn finding(facts: &Facts, told: &Event, volume: &str) -> Finding {
-    let what = if volume.is_empty() {
-        say("volumes.fails")
-    } else {
-        say("volumes.fails-named").with("volume", volume)
+    let is_attach = told.reason == "FailedAttachVolume";
+    let what = match (volume.is_empty(), is_attach) {
+        (true, _) => say("volumes.fails"),
+        (false, true) => say("volumes.fails-attach").with("volume", volume),
+        (false, false) => say("volumes.fails-named").with("volume", volume),
     };
-    let cause = cause(&told.message);
-    // What the mount command itself said stands on a line of its own, behind all of its arguments.
-    let output = told.message.lines().find(|line| line.starts_with("Output:"));
-    let finding = Finding::new(Severity::Error, told.reason.as_str(), what)
-        .told_by(Some(told))
-        .seen(format!("event {}", told.reason), output.unwrap_or_default())
-        .because(cause.clone());
-    let finding = match referred(facts, volume) {
-        Some((path, kind, name)) => {
-            let finding = finding.seen(path, name.as_str());
-            finding.run(here(facts, &["get", kind, &name]))
+    let found = volume_error::diagnose(told);
+    let mut finding = Finding::new(Severity::Error, told.reason.as_str(), what)
+        .told_at(facts, Some(told))
+        .because(found.cause)
+        .advised(found.advice);
+    let source = referred(facts, volume);
+    if let Some((path, _, name)) = &source {
+        finding = finding.seen(path.as_str(), name.as_str());
+    }
+    // The attach controller and CSI name the PersistentVolume, not the pod's volume.
+    let is_persistent = !volume.is_empty() && !is_of_the_spec(facts, volume);
+    match found.look {
+        Look::Attachment => {
+            finding = finding.run("kubectl get volumeattachments");
+            if is_persistent {
+                finding = finding.run(kubectl(&["describe", "pv", volume]));
+            }
+            finding.run(here(facts, &["get", "pods", "-o", "wide"]))
         }
-        None if told.message.contains("serviceaccounts \"") => {
-            finding.run(here(facts, &["get", "serviceaccount", facts.service_account()]))
-        }
-        // The attach controller and CSI name the PersistentVolume, not the pod's volume.
-        None if !volume.is_empty() && !is_of_the_spec(facts, volume) => finding
-            .run(here(facts, &["get", "pvc"]))
-            .run(kubectl(&["describe", "pv", volume])),
-        None => finding.run(here(facts, &["get", "pvc,configmaps,secrets"])),
-    };
-    if cause == say("volumes.multi-attach") || cause == say("volumes.csi-driver") || cause == say("volumes.host-path") {
-        finding.maybe_run(describe_node(facts))
-    } else {
-        finding
+        Look::Account => finding.run(here(facts, &["get", "serviceaccount", facts.service_account()])),
+        Look::Object(kind) => finding.run(here(facts, &["get", kind])),
+        Look::Node => finding.maybe_run(describe_node(facts)),
+        Look::Source => match source {
+            Some((_, kind, name)) => finding.run(here(facts, &["get", kind, &name])),
+            None if is_persistent => finding
+                .run(here(facts, &["get", "pvc"]))
+                .run(kubectl(&["describe", "pv", volume])),
+            None => finding.run(here(facts, &["describe", "pod", &facts.name])),
+        },
     }
 }
 
@@ -128,78 +148,15 @@ fn volume(message: &str) -> String {
     quoted.or(listed).unwrap_or_default().to_owned()
 }
 
-/// The objects that are said to be missing: `configmap "a" not found`, several of them in a projected volume.
-fn missing(message: &str) -> Vec<&str> {
-    let found = message
-        .split("\" not found")
-        .map(|part| part.rsplit('"').next().unwrap_or_default());
-    let count = message.matches("\" not found").count();
-    match count {
-        0 => message.split('"').skip(3).take(1).collect(),
-        _ => found.take(count).collect(),
-    }
-}
-
-/// Why a volume cannot be set up, from the kubelet's and the attach controller's words.
-fn cause(message: &str) -> Message {
-    let lower = message.to_lowercase();
-    let says = |any: &[&str]| any.iter().any(|word| lower.contains(word));
-    if says(&[
-        "references non-existent config key",
-        "references non-existent secret key",
-    ]) {
-        let key = message.rsplit(": ").next().unwrap_or_default();
-        say("volumes.no-key").with("key", key.trim())
-    } else if says(&["multi-attach"]) {
-        say("volumes.multi-attach")
-    } else if says(&["not found in the list of registered csi drivers", "csi driver"]) {
-        say("volumes.csi-driver")
-    } else if says(&["nodeaffinity check failed", "no matching nodeselectorterms"]) {
-        say("scheduling.volume-zone")
-    } else if says(&["hostpath type check failed"]) {
-        say("volumes.host-path")
-    } else if says(&["mount.nfs", "wrong fs type", "bad superblock", "exit status 32"]) {
-        say("volumes.mount")
-    } else if says(&["permission denied", "access denied", "accessdenied", "forbidden"]) {
-        say("volumes.denied")
-    } else if says(&["fsck"]) {
-        say("volumes.file-system")
-    } else if says(&["is being deleted"]) {
-        say("volumes.claim-going")
-    } else if says(&["attachvolume", "code = notfound"]) && says(&["not found", "does not exist"]) {
-        say("volumes.storage-missing")
-    } else if says(&["not found", "does not exist"]) {
-        say("volumes.missing").with("name", missing(message).join(", "))
-    } else if says(&["not registered", "failed to sync"]) {
-        say("waiting.config.sync")
-    } else if says(&["unbound", "not bound"]) {
-        say("volumes.unbound")
-    } else if says(&["timed out", "deadline exceeded"]) {
-        say("volumes.timed-out")
-    } else {
-        say("volumes.other")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_volumes_trouble_is_told_apart() {
+    fn the_volume_of_an_event_is_read() {
         let message = "MountVolume.SetUp failed for volume \"config\" : configmap \"settings\" not found";
         assert_eq!(volume(message), "config");
-        assert!(cause(message).to_string().contains("settings"));
-        let key = "MountVolume.SetUp failed for volume \"c\" : configmap references non-existent config key: app.conf";
-        assert!(cause(key).to_string().contains("app.conf"));
-        let several = "MountVolume.SetUp failed for volume \"c\" : [configmap \"a\" not found, secret \"b\" not found]";
-        assert!(cause(several).to_string().contains("a, b"));
-        let storage = "AttachVolume.Attach failed for volume \"pvc-1\" : rpc error: code = NotFound desc = volume \"vol-1\" not found";
-        assert_eq!(cause(storage), say("volumes.storage-missing"));
-        let cache = "MountVolume.SetUp failed for volume \"c\" : failed to sync configmap cache: timed out waiting for the condition";
-        assert_eq!(cause(cache), say("waiting.config.sync"));
         let late = "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data]: timed out";
         assert_eq!(volume(late), "data");
-        assert_eq!(cause(late), say("volumes.timed-out"));
     }
 }

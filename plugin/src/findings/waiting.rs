@@ -1,6 +1,7 @@
 //! Containers that wait for something which does not come by itself.
 
-use super::command::{self, here, logs};
+use super::command::{here, logs};
+use super::ended;
 use super::exit;
 use super::image;
 use super::message::{Message, meaning, remedy, say};
@@ -55,24 +56,31 @@ pub(super) fn rule(facts: &Facts, container: &Container, events: &[Event]) -> Op
             .then(say("waiting.never-pull.next")),
         "InvalidImageName" => found(say("waiting.image-name").with("image", image))
             .because(say("waiting.image-name.cause"))
-            .run(here(
+            .then(say("pull.set-image").with("path", format!("{}.image", container.spec_path()))),
+        "ImageInspectError" if image::cause(message) == say("pull.short-name") => {
+            let what = say("waiting.pull").with("image", image.clone());
+            image::finding(facts, container, events, message, &image, found(what))
+        }
+        "CreateContainerConfigError" => {
+            let finding = found(say("waiting.config")).told_by(failed);
+            match start_error::path_on_node(facts, message) {
+                Some(diagnosis) => finding.diagnosed(facts, Some(container), diagnosis),
+                None => finding
+                    .because(config_cause(message))
+                    .advised(config_advice(message))
+                    .run(here(facts, &config_command(facts, message))),
+            }
+        }
+        "CreateContainerError" | "RunContainerError" | "StartError" => {
+            // An older kubelet's message is the reason alone: the event has the words.
+            let words = failed.map_or(message.as_str(), |event| event.message.as_str());
+            let words = if message.is_empty() { words } else { message };
+            found(say("waiting.start")).told_by(failed).diagnosed(
                 facts,
-                &["set", "image", &format!("pod/{}", facts.name), &format!("{name}=IMAGE")],
-            )),
-        "CreateContainerConfigError" => found(say("waiting.config"))
-            .told_by(failed)
-            .because(config_cause(message))
-            .advised(config_advice(message))
-            .run(here(facts, &config_command(facts, message))),
-        "CreateContainerError" | "RunContainerError" | "StartError" => found(say("waiting.start"))
-            .told_by(failed)
-            .because(start_error::cause(message))
-            .then(
-                say("advice.compare-with-image")
-                    .with("container", name)
-                    .with("image", image),
+                Some(container),
+                start_error::diagnose(facts, words),
             )
-            .run(command::show_command(facts, container)),
+        }
         "PostStartHookError" => found(say("waiting.post-start"))
             .told_by(event(events, "FailedPostStartHook", Some(name)))
             .because(say("exit.post-start"))
@@ -103,32 +111,39 @@ fn crash_loop(facts: &Facts, container: &Container, events: &[Event], found: imp
     };
     let finding = found(what);
     let finding = match &container.last {
-        None => finding.because(say("waiting.crash-loop.no-record")),
+        None => finding
+            .because(say("waiting.crash-loop.no-record"))
+            .run(logs(facts, name, true)),
         Some(last) => {
             let cause = exit::cause(facts, container, last, events);
-            if last.exit_code == 0 && !cause.is_restart_by_kubelet() {
+            let finding = finding.ending(container, last, true);
+            if last.exit_code == 0 && last.signal.is_none() && !cause.is_restart_by_kubelet() {
+                finding.ended_well(facts, container, last).run(logs(facts, name, true))
+            } else if cause.topic == "StartError" {
                 finding
-                    .seen(
-                        format!("{}.lastState.terminated", container.status_path()),
-                        "Completed (exit code 0)",
-                    )
-                    .because(say("ended.well.cause"))
-                    .then(say("advice.job"))
+                    .because(say("waiting.crash-loop.start"))
+                    .explained(facts, container, last, &cause, true, events)
             } else {
-                finding.because(
-                    say("waiting.crash-loop.cause")
-                        .with("code", last.exit_code.to_string())
-                        .with("short", cause.short),
-                )
+                finding
+                    .because(
+                        say("waiting.crash-loop.cause")
+                            .with("code", last.exit_code.to_string())
+                            .with("short", ended::in_short(&cause, last)),
+                    )
+                    .explained(facts, container, last, &cause, true, events)
             }
         }
     };
-    finding
-        .seen(
-            format!("{}.restartCount", container.status_path()),
-            container.restarts().to_string(),
-        )
-        .run(logs(facts, name, true))
+    let finding = finding.seen(
+        format!("{}.restartCount", container.status_path()),
+        container.restarts().to_string(),
+    );
+    let is_initialized = facts.true_condition("Initialized").is_some();
+    if matches!(container.role, Role::Init | Role::Sidecar) && !is_initialized {
+        finding.because(say("waiting.holds-up"))
+    } else {
+        finding
+    }
 }
 
 /// Which kind of object a message is about, by its own words and not by the object's name, which may be anything.
@@ -167,6 +182,12 @@ fn config_cause(message: &str) -> Message {
             .with("name", quoted.first().copied().unwrap_or_default())
     } else if is_about_root(&lower) {
         say("waiting.config.root")
+    } else if lower.contains("cannot find volume") {
+        say("waiting.config.volume")
+    } else if lower.contains("environment variable key") || lower.contains("env file") {
+        say("waiting.config.env-file")
+    } else if lower.contains("fieldpath") || lower.contains("resourcefieldref") || lower.contains("host ip unknown") {
+        say("waiting.config.field")
     } else if lower.contains("subpath") {
         say("waiting.config.sub-path")
     } else if lower.contains("services have not yet been read") {

@@ -7,6 +7,7 @@ pub mod effects;
 mod json;
 pub mod node;
 pub mod problem;
+pub mod related;
 pub mod saved_event;
 pub mod schema;
 pub mod source;
@@ -21,7 +22,9 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cluster::pods::PodAndEvents;
+use crate::pod::termination::Termination;
 use problem::Place;
+pub use related::{OwnerOfFile, Related};
 
 /// Kinds that may stand beside a pod: they are what it refers to.
 const COMPANIONS: [&str; 6] = [
@@ -40,6 +43,8 @@ pub struct Contents<'a> {
     pub pods: Vec<PodOfFile<'a>>,
     /// What stands beside them and is not read, a sentence each.
     pub passed_over: Vec<String>,
+    /// Other objects, and the events of any object.
+    pub related: Related,
 }
 
 /// A pod of a file, and where it stands there.
@@ -124,13 +129,27 @@ impl<'a> Found<'a> {
 /// # Errors
 /// The first thing that is wrong with a file, or that no source holds a pod.
 pub fn read(sources: &[Source]) -> Result<Contents<'_>, Problem> {
+    collect(sources, false)
+}
+
+/// Reads the same, and lets files pass that hold no pod, but events of an object that cannot make its pods.
+///
+/// # Errors
+/// The first thing that is wrong with a file, or that no source holds either.
+pub fn read_with_owners(sources: &[Source]) -> Result<Contents<'_>, Problem> {
+    collect(sources, true)
+}
+
+fn collect(sources: &[Source], allows_owners: bool) -> Result<Contents<'_>, Problem> {
     let mut pods: Vec<Found<'_>> = Vec::new();
     let mut saved_makers = Vec::new();
     let mut events: Vec<Event> = Vec::new();
     let mut passed_over = Vec::new();
-    let mut last: Option<(&Source, Document)> = None;
+    let mut related = Related::default();
+    let mut first: Option<(&Source, Document)> = None;
     for source in sources {
         for document in documents(source)? {
+            related.add(&document.kind, &document.value);
             match document.kind.as_str() {
                 "Pod" => pods.push(Found::of(source, document.clone())?),
                 "Event" => events.push(saved_event::of(&document, source)?),
@@ -148,7 +167,7 @@ pub fn read(sources: &[Source]) -> Result<Contents<'_>, Problem> {
                     document.name()
                 )),
             }
-            last = Some((source, document));
+            first.get_or_insert((source, document));
         }
     }
     if pods.is_empty() {
@@ -157,58 +176,64 @@ pub fn read(sources: &[Source]) -> Result<Contents<'_>, Problem> {
             .map(|(source, document)| Found::of(source, document))
             .collect::<Result<_, _>>()?;
     }
-    if pods.is_empty() {
-        return Err(match (last, sources.first()) {
+    events.iter().for_each(|event| related.add_event(event));
+    if pods.is_empty() && !(allows_owners && !related.failing_owners().is_empty()) {
+        return Err(match (first, sources.first()) {
             (Some((source, document)), _) => not_a_pod(source, &document),
-            (None, Some(source)) => Problem::new(source, "the file is empty")
-                .help("a pod's manifest begins with apiVersion: v1 and kind: Pod"),
+            (None, Some(source)) => no_object(source),
             (None, None) => Problem::elsewhere("no file was given"),
         });
     }
     Ok(Contents {
         pods: pods.into_iter().map(|found| found.with(&events)).collect(),
         passed_over,
+        related,
     })
 }
 
-/// The newest moment that a saved pod and its events speak of: nobody wrote down when they were saved, but it was
-/// then or later, and ages measured against it stay true for ever.
-pub fn saved_at(saved: &PodAndEvents) -> Option<Timestamp> {
-    let pod = serde_json::to_value(&saved.pod).ok()?;
-    let events = serde_json::to_value(&saved.events).ok()?;
-    let deadline = saved.pod.metadata.deletion_timestamp.as_ref().map(|time| time.0);
-    let mut newest = None;
-    collect_times(&pod, &mut newest, deadline);
-    collect_times(&events, &mut newest, deadline);
-    newest
+/// Says that a file holds no object: nothing at all, or a list without items, as kubectl prints it where it finds none.
+fn no_object(source: &Source) -> Problem {
+    let has_list = source.text.lines().any(|line| {
+        let line = line.trim_start_matches(['{', ' ', '"']);
+        line.starts_with("kind: List") || line.starts_with("kind\": \"List") || line.starts_with("items:")
+    });
+    if has_list {
+        return Problem::new(source, "no pods in the file: the list has no items")
+            .help("kubectl found nothing: check the namespace and the selector that the list was saved with");
+    }
+    Problem::new(source, "the file is empty").help("a pod's manifest begins with apiVersion: v1 and kind: Pod")
 }
 
-/// A deletion's deadline lies ahead: it says nothing of the present.
-fn collect_times(value: &serde_json::Value, newest: &mut Option<Timestamp>, ignored: Option<Timestamp>) {
-    match value {
-        serde_json::Value::String(text) => {
-            let time = text.parse::<Timestamp>().ok().filter(|time| Some(*time) != ignored);
-            *newest = (*newest).max(time);
-        }
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_times(item, newest, ignored)),
-        serde_json::Value::Object(members) => {
-            let members = members
-                .iter()
-                .filter(|(key, _)| *key != "annotations" && *key != "message");
-            members.for_each(|(_, member)| collect_times(member, newest, ignored));
-        }
-        _ => {}
-    }
+/// The newest time that a saved pod and its events tell of anything that has happened: nobody wrote down when they were
+/// saved, but it was then or later.
+pub fn newest(saved: &PodAndEvents) -> Option<Timestamp> {
+    let pod = serde_json::to_value(&saved.pod).ok()?;
+    let events = serde_json::to_value(&saved.events).ok()?;
+    let events = events.as_array().into_iter().flatten();
+    events
+        .map(|event| related::newest("Event", event))
+        .chain([related::newest("Pod", &pod)])
+        .max()
+        .flatten()
+}
+
+/// The time that a saved pod's ages are measured against: the newest one that is known, and not before deletion was asked for.
+pub fn saved_at(saved: &PodAndEvents, newest: Option<Timestamp>) -> Option<Timestamp> {
+    let requested = Termination::of(&saved.pod.metadata).and_then(|termination| termination.requested());
+    newest.max(requested)
 }
 
 /// Says what a document is, if not a pod.
 fn not_a_pod(source: &Source, document: &Document) -> Problem {
-    Problem::new(source, format!("this is of kind {}, not a Pod", document.kind))
-        .at(document.kind_at)
-        .field("kind")
-        .help(
-            "a pod's manifest has apiVersion: v1 and kind: Pod; of a Deployment, Job and the like the template is read",
-        )
+    let article = if document.kind.starts_with(['A', 'E', 'I', 'O', 'U']) {
+        "an"
+    } else {
+        "a"
+    };
+    let words = format!("no pods found (the first object is {article} {})", document.kind);
+    Problem::new(source, words).at(document.kind_at).field("kind").help(
+        "a pod's manifest has apiVersion: v1 and kind: Pod; of a Deployment, Job and the like the template is read",
+    )
 }
 
 /// Says that a document makes pods and does not say which.

@@ -50,6 +50,8 @@ pub struct Facts {
     pub now: Timestamp,
     /// Whether `now` is only the newest time that a file tells: the pod may have been saved long after that.
     pub is_saved: bool,
+    /// The newest time that a file tells of anything that has happened; nothing for a pod that was fetched.
+    pub newest: Option<Timestamp>,
     /// `metadata.name`.
     pub name: String,
     /// `metadata.namespace`; `default` where a file leaves it out.
@@ -88,6 +90,7 @@ impl Facts {
             pod,
             now,
             is_saved: false,
+            newest: None,
         }
     }
 
@@ -164,6 +167,29 @@ impl Facts {
         self.spec()
             .and_then(|spec| spec.termination_grace_period_seconds)
             .unwrap_or(30)
+    }
+
+    /// Whether the node has stopped reporting: the pod is marked as lost, or as not ready while its containers are ready.
+    pub fn is_node_silent(&self) -> bool {
+        let is_lost = self.status().and_then(|status| status.reason.as_deref()) == Some("NodeLost");
+        let has_unmet_gate = self
+            .spec()
+            .into_iter()
+            .flat_map(|spec| spec.readiness_gates.iter().flatten())
+            .any(|gate| self.true_condition(&gate.condition_type).is_none());
+        let containers_are_ready = self.true_condition("ContainersReady").is_some();
+        let ready = self.condition("Ready").map_or("", |ready| ready.status.as_str());
+        let is_marked = ready == "False" && containers_are_ready && !has_unmet_gate && self.phase == "Running";
+        is_lost || ready == "Unknown" || is_marked || self.phase == "Unknown"
+    }
+
+    /// Whether nobody knows how long ago deletion was asked for: the pod is of a file in which nothing is newer.
+    pub fn is_deletion_undated(&self) -> bool {
+        self.is_saved
+            && self.termination.as_ref().is_some_and(|termination| {
+                let requested = termination.requested().unwrap_or(termination.deadline);
+                self.newest.is_none_or(|newest| newest < requested)
+            })
     }
 
     /// Whether the pod has ended for good.

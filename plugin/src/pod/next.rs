@@ -25,7 +25,7 @@ pub struct Next {
 
 /// What is to be expected, with what the probes' failures tell.
 pub fn with_events(facts: &Facts, events: &[Event]) -> Vec<Next> {
-    let mut expected = due(facts);
+    let mut expected = due(facts, events);
     expected.extend(budget::failing(facts, events));
     // What has a time comes in its order, and before what has none.
     expected.sort_by_key(|next| (next.at.is_none(), next.at));
@@ -37,8 +37,8 @@ pub fn with_events(facts: &Facts, events: &[Event]) -> Vec<Next> {
 }
 
 /// What is to be expected, the certain before the conditional.
-pub fn of(facts: &Facts) -> Vec<Next> {
-    let mut expected = due(facts);
+pub fn of(facts: &Facts, events: &[Event]) -> Vec<Next> {
+    let mut expected = due(facts, events);
     if expected.is_empty() && !facts.is_manifest() {
         expected.push(steady(facts));
     }
@@ -46,26 +46,34 @@ pub fn of(facts: &Facts) -> Vec<Next> {
 }
 
 /// What is due, or waited for.
-fn due(facts: &Facts) -> Vec<Next> {
+fn due(facts: &Facts, events: &[Event]) -> Vec<Next> {
     let some_day = |what: Message| Next { at: None, what };
     if facts.is_manifest() {
         return Vec::new();
     }
     if let Some(termination) = &facts.termination {
         let running = |container: &Container| matches!(container.state, State::Running { .. });
+        if facts.is_node_silent() {
+            return vec![some_day(say("next.node-returns"))];
+        }
         let mut expected = Vec::new();
         // Once all has ended, nothing is left to be killed.
         if facts.containers.iter().any(running) || !has_run(facts) {
+            let what = if termination.finalizers.is_empty() {
+                say("next.grace")
+            } else {
+                say("next.grace-kills")
+            };
             expected.push(Next {
-                at: Some(termination.deadline),
-                what: say("next.grace"),
+                at: Some(termination.deadline).filter(|_| !facts.is_deletion_undated()),
+                what,
             });
         }
         expected.extend(
             facts
                 .containers
                 .iter()
-                .filter_map(|container| stop_signal(facts, container)),
+                .filter_map(|container| stop_signal(facts, container, events)),
         );
         if !termination.finalizers.is_empty() {
             let names = termination.finalizers.join(", ");
@@ -132,10 +140,17 @@ pub(super) fn title(facts: &Facts, container: &Container) -> Message {
 }
 
 /// A preStop hook delays the stop signal, within the same grace.
-fn stop_signal(facts: &Facts, container: &Container) -> Option<Next> {
+fn stop_signal(facts: &Facts, container: &Container, events: &[Event]) -> Option<Next> {
     let State::Running { .. } = &container.state else {
         return None;
     };
+    // Without its hook, it has got the signal.
+    let has_failed = events
+        .iter()
+        .any(|event| event.reason == "FailedPreStopHook" && event.container() == Some(container.name.as_str()));
+    if has_failed {
+        return None;
+    }
     let hook = container.spec.lifecycle.as_ref()?.pre_stop.as_ref()?;
     let requested = facts.termination.as_ref()?.requested();
     let sleeps_until = |seconds| requested.and_then(|at| at.checked_add(SignedDuration::from_secs(seconds)).ok());
@@ -166,13 +181,10 @@ fn container_next(facts: &Facts, container: &Container) -> Option<Next> {
     }
     let what = match &container.state {
         State::Waiting { reason, .. } => match reason.as_str() {
+            "" | "ContainerCreating" | "PodInitializing" => return None,
             "ImagePullBackOff" | "ErrImagePull" => say("next.pull"),
-            "CreateContainerConfigError"
-            | "CreateContainerError"
-            | "RunContainerError"
-            | "ErrImageNeverPull"
-            | "InvalidImageName" => say("next.try"),
-            _ => return None,
+            "CrashLoopBackOff" | "PostStartHookError" => say("next.restart-some-day"),
+            _ => say("next.try"),
         },
         State::Running { .. } if container.role == Role::Init => {
             let follower = facts
@@ -243,6 +255,31 @@ fn steady(facts: &Facts) -> Next {
         .map(|gate| gate.condition_type.as_str())
         .filter(|kind| !is_true(kind))
         .collect();
+    if facts.is_node_silent() {
+        return Next {
+            at: None,
+            what: say("next.node-returns"),
+        };
+    }
+    let of_role = |container: &&Container| matches!(container.role, Role::Regular);
+    let still_running: Vec<&str> = facts
+        .containers
+        .iter()
+        .filter(of_role)
+        .filter(|container| matches!(container.state, State::Running { .. }))
+        .map(|container| container.name.as_str())
+        .collect();
+    let has_ended = facts
+        .containers
+        .iter()
+        .filter(of_role)
+        .any(|container| matches!(container.state, State::Ended(_)));
+    if has_ended && !still_running.is_empty() && facts.restart_policy() != "Always" {
+        return Next {
+            at: None,
+            what: say("next.still-running").with("running", still_running.join(", ")),
+        };
+    }
     let what = match (facts.restart_policy(), is_true("Ready")) {
         ("Always", true) => say("next.runs-always"),
         ("OnFailure", true) => say("next.runs-on-failure"),
@@ -265,7 +302,7 @@ mod tests {
     fn told(pod: serde_json::Value) -> Vec<String> {
         let pod: Pod = serde_json::from_value(pod).unwrap();
         let facts = Facts::of(pod, "2026-01-01T00:01:00Z".parse().unwrap());
-        of(&facts).into_iter().map(|next| next.what.to_string()).collect()
+        of(&facts, &[]).into_iter().map(|next| next.what.to_string()).collect()
     }
 
     fn ended(role: &str, policy: &str, exit_code: i32) -> Vec<String> {
@@ -325,14 +362,14 @@ mod tests {
             ["the object stays until its finalizers are removed: example.com/hold"]
         );
         pod["status"]["containerStatuses"][0]["state"] = serde_json::json!({"running": {}});
-        assert!(told(pod)[0].starts_with("the grace runs out"));
+        assert!(told(pod)[0].starts_with("grace period ends"));
     }
 
     #[test]
     fn what_is_waited_for_is_named() {
         let told = |name| {
             let facts = saved::history(name).facts;
-            of(&facts).remove(0).what.to_string()
+            of(&facts, &[]).remove(0).what.to_string()
         };
         assert!(
             told("gated").starts_with("scheduling, once these gates are removed: "),

@@ -3,7 +3,7 @@
 use super::Facts;
 use super::event;
 use super::history::History;
-use crate::manifest::{Source, read, saved_at};
+use crate::manifest::{Source, newest, read, saved_at};
 
 /// What one look at a saved pod tells.
 pub(crate) fn history(name: &str) -> History {
@@ -14,7 +14,7 @@ pub(crate) fn history(name: &str) -> History {
     };
     let sources = [source];
     let saved = read(&sources).expect("it reads").pods.remove(0).pod;
-    let now = saved_at(&saved).expect("it has times");
+    let now = saved_at(&saved, newest(&saved)).expect("it has times");
     let facts = Facts::of(saved.pod, now);
     let events = event::about(&facts, &saved.events);
     History::of(facts, events)

@@ -1,6 +1,7 @@
 //! What stands around a pod, as far as it explains the pod's state and could be fetched.
 
 use super::condition::Condition;
+use super::event::Event;
 use super::reference::Reference;
 
 /// What was fetched from around a pod; nothing is there that was not needed or not permitted.
@@ -20,8 +21,31 @@ pub struct Surroundings {
     pub owner: Option<OwnerState>,
     /// What containers use now, where the cluster measures it.
     pub usage: Vec<Usage>,
+    /// Events about other objects than the pod.
+    pub events: Vec<RelatedEvent>,
     /// What could not be read, and why: `nodes "n1": forbidden`.
     pub unread: Vec<String>,
+}
+
+impl Surroundings {
+    /// The events about one object, in the order in which they happened.
+    pub fn events_of<'a>(&'a self, kind: &'a str, name: &'a str) -> impl DoubleEndedIterator<Item = &'a Event> {
+        self.events
+            .iter()
+            .filter(move |one| one.kind == kind && one.name == name)
+            .map(|one| &one.event)
+    }
+}
+
+/// An event about another object than the pod.
+#[derive(Clone, Debug)]
+pub struct RelatedEvent {
+    /// The object's kind.
+    pub kind: String,
+    /// The object's name.
+    pub name: String,
+    /// The event.
+    pub event: Event,
 }
 
 /// A node.

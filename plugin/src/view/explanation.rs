@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::describe::record::API_VERSION;
 use super::machine::without_empty;
 use crate::cluster::survey::Survey;
-use crate::findings::Severity;
+use crate::findings::{Severity, Verdict, failed_create};
 use crate::knowledge::Entry;
 use crate::knowledge::behaviour;
 use crate::knowledge::detail::Detail;
 use crate::knowledge::field::{Field, Member};
 use crate::knowledge::language::Language;
 use crate::lint;
-use crate::manifest::PodOfFile;
 use crate::manifest::effects;
+use crate::manifest::{OwnerOfFile, PodOfFile};
 use crate::pod::Facts;
 
 /// The kind of the list of what there is to explain.
@@ -91,6 +91,21 @@ struct LintRecord {
     column: usize,
     what: String,
     help: String,
+}
+
+/// An object whose pods cannot be created.
+pub fn owner(owner: &OwnerOfFile) -> Value {
+    let told = failed_create::newest(&owner.events);
+    let finding = told.map(|told| failed_create::finding(&owner.namespace, &owner.kind, &owner.name, told));
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "OwnerDescription",
+        "ownerKind": owner.kind,
+        "name": owner.name,
+        "namespace": owner.namespace,
+        "verdict": Verdict::Broken,
+        "findings": finding.into_iter().collect::<Vec<_>>(),
+    })
 }
 
 /// A manifest: what its lines do, what holds for what it leaves out, and what is odd in it.

@@ -80,11 +80,15 @@ fn finding_lines(finding: &Finding, language: Language, columns: Option<usize>) 
         Line::from("    ").plain(label).pad_to(11)
     };
     for evidence in &finding.evidence {
-        let quote = cut(evidence.quote.lines().next().unwrap_or_default());
+        let quote = cut(&evidence.quote);
+        let mut quoted = quote.lines();
         let seen = Line::new()
             .tone(Tone::Faint, format!("{}: ", evidence.place))
-            .plain(quote);
+            .plain(quoted.next().unwrap_or_default());
         lines.extend(hang(labelled("view.seen"), &seen, columns));
+        for more in quoted.filter(|line| !line.trim().is_empty()) {
+            lines.extend(hang(Line::new().pad_to(11), &more.into(), columns));
+        }
     }
     for cause in &finding.causes {
         lines.extend(hang(

@@ -1,13 +1,14 @@
 //! Many pods in a list: what is wrong, the worst first, and how many are well.
 
-use super::findings::{mark, verdict};
+use super::findings::{lines_in, mark, verdict};
 use super::sheet::table;
 use super::text::{Line, Tone};
 use crate::cluster::survey::Survey;
-use crate::findings::Verdict;
 use crate::findings::message::say;
 use crate::findings::reading::Reading;
+use crate::findings::{Verdict, failed_create};
 use crate::knowledge::language::Language;
+use crate::manifest::OwnerOfFile;
 
 /// Pods of one owner with the same trouble.
 struct Group<'a> {
@@ -44,6 +45,16 @@ pub fn lines(survey: &Survey, language: Language) -> Vec<Line> {
         .with("healthy", healthy.to_string())
         .with("done", done.to_string());
     lines.push(Line::new().tone(Tone::Faint, rest.in_language(language)));
+    lines
+}
+
+/// An object whose pods cannot be created, and why.
+pub fn owner_lines(owner: &OwnerOfFile, language: Language, columns: Option<usize>) -> Vec<Line> {
+    let told = failed_create::newest(&owner.events);
+    let finding = told.map(|told| failed_create::finding(&owner.namespace, &owner.kind, &owner.name, told));
+    let heading = format!("{}/{}  {}", owner.namespace, owner.name, owner.kind);
+    let mut lines = vec![Line::new().tone(Tone::Heading, heading)];
+    lines.extend(lines_in(language, Verdict::Broken, finding.as_slice(), &[], columns));
     lines
 }
 

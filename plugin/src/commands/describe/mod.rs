@@ -96,8 +96,9 @@ pub fn run(arguments: &Arguments, connection: &Connection, printer: &mut Printer
     match arguments.selection.choice()? {
         Choice::Files(names) => {
             let sources = manifest::source::read(&names, arguments.selection.recursive)?;
-            for read in from_files(&sources, printer)? {
-                told.take(Reading::of_saved(read.pod), printer)?;
+            let contents = from_files(&sources, printer)?;
+            for read in contents.pods {
+                told.take(Reading::of_file(read.pod, &contents.related), printer)?;
             }
         }
         choice => block_on(of_cluster(&choice, arguments, connection, &mut told, printer))?,

@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer
     let language = arguments.language();
     let mut records = arguments.records(FILE_LIST_KIND);
     let sources = manifest::source::read(names, arguments.recursive_files)?;
-    let contents = manifest::read(&sources)?;
+    let contents = manifest::read_with_owners(&sources)?;
     let mut saved = Vec::new();
     let mut is_first = true;
     let mut gap = |printer: &mut Printer| {
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer
         }
     };
     for pod in &contents.pods {
-        let reading = Reading::of_saved(pod.pod.clone());
+        let reading = Reading::of_file(pod.pod.clone(), &contents.related);
         match &mut records {
             Some(records) if reading.facts.is_manifest() => {
                 printer.document(&records.add(explanation::manifest(pod, &reading.facts, language)));
@@ -43,9 +43,16 @@ pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer
             None => saved.push(reading),
         }
     }
-    if let Some(records) = records {
+    let owners = contents.related.failing_owners();
+    if let Some(mut records) = records {
+        for owner in &owners {
+            printer.document(&records.add(explanation::owner(owner)));
+        }
         printer.document(&records.end(None)?);
-    } else if saved.len() > FEW {
+        contents.passed_over.iter().for_each(|words| printer.note(words));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if saved.len() > FEW {
         let mut survey = Survey::default();
         saved.into_iter().for_each(|reading| survey.add(reading));
         survey.rank();
@@ -58,6 +65,11 @@ pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer
             gap(printer);
             printer.lines(&pods::judged(reading, language, columns));
         }
+    }
+    let columns = view::width::columns(printer.is_terminal());
+    for owner in &owners {
+        gap(printer);
+        printer.lines(&view::survey::owner_lines(owner, language, columns));
     }
     contents.passed_over.iter().for_each(|words| printer.note(words));
     Ok(ExitCode::SUCCESS)

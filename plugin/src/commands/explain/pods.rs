@@ -137,7 +137,7 @@ pub(super) fn judged(reading: &Reading, language: Language, columns: Option<usiz
                 .tone(Tone::Faint, error.as_str()),
         );
     }
-    lines.extend(view::lifecycle::next_lines(facts, language, columns));
+    lines.extend(view::lifecycle::next_lines(facts, &reading.events, language, columns));
     lines
 }
 

@@ -169,9 +169,14 @@ fn from_files(names: &[String], is_recursive: bool, printer: &mut Printer) -> Re
         histories.extend(recording::replay(&recorded)?);
     }
     if !sources.is_empty() || histories.is_empty() {
-        for saved in super::from_files(&sources, printer)? {
-            let now = manifest::saved_at(&saved.pod).unwrap_or_else(Timestamp::now);
-            histories.push(read(saved.pod, now));
+        let contents = super::from_files(&sources, printer)?;
+        let newest = contents.related.newest();
+        for saved in contents.pods {
+            let now = manifest::saved_at(&saved.pod, newest).unwrap_or_else(Timestamp::now);
+            let mut history = read(saved.pod, now);
+            history.facts.is_saved = true;
+            history.facts.newest = newest;
+            histories.push(history);
         }
     }
     Ok(histories)

@@ -14,6 +14,7 @@ use super::moment;
 use super::text::{Line, Tone};
 use crate::findings::message::say;
 use crate::knowledge::language::Language;
+use crate::pod::event::Event;
 use crate::pod::history::History;
 use crate::pod::next::{self, Next};
 use crate::pod::timeline::{Entry, Mood};
@@ -74,6 +75,17 @@ pub fn headline(facts: &Facts) -> Line {
     line = line.plain(format!("  {}", computed.status));
     line = line.tone(Tone::Faint, format!("  {}/{} ready", computed.ready, computed.total));
     match facts.created() {
+        // In a file where nothing is newer, nobody knows how old the pod was.
+        Some(created) if facts.is_saved && created >= facts.now => {
+            line.tone(Tone::Faint, format!(", created {}", moment::date(created)))
+        }
+        Some(created) if facts.is_saved => {
+            let ago = age::between(created, facts.now);
+            line.tone(
+                Tone::Faint,
+                format!(", created {} ({ago} before this snapshot)", moment::date(created)),
+            )
+        }
         Some(created) => {
             let ago = age::between(created, facts.now);
             line.tone(
@@ -177,9 +189,9 @@ fn tone(mood: Mood) -> Tone {
 }
 
 /// What comes next.
-pub fn next_lines(facts: &Facts, language: Language, columns: Option<usize>) -> Vec<Line> {
+pub fn next_lines(facts: &Facts, events: &[Event], language: Language, columns: Option<usize>) -> Vec<Line> {
     let heading = Line::new().tone(Tone::Heading, say("next.heading").in_language(language));
-    let next = next::of(facts);
+    let next = next::of(facts, events);
     let told = next
         .iter()
         .flat_map(|next| next_line(next, facts.now, columns, language));

@@ -108,7 +108,7 @@ fn out_of(resource: &str, message: &str) -> Message {
 pub(super) fn unexplained(facts: &Facts, found: &[Finding]) -> Option<Finding> {
     let is_explained = found.iter().any(|finding| finding.severity == Severity::Error);
     // A pod that is deleted fails with the containers that are stopped for it.
-    if is_explained || facts.termination.is_some() {
+    if is_explained || facts.phase == "Failed" && facts.termination.is_some() {
         return None;
     }
     match facts.phase.as_str() {

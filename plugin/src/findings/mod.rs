@@ -380,7 +380,8 @@ mod tests {
         let probe = topics("liveness-http");
         assert!(!probe.contains(&"OOMKilled".to_owned()), "{probe:?}");
         assert!(probe.contains(&"livenessProbe".to_owned()), "{probe:?}");
-        let hook = topics("poststart-fails");
-        assert!(hook.contains(&"FailedPostStartHook".to_owned()), "{hook:?}");
+        let hook = judged("poststart-fails").1;
+        let is_of_hook = |finding: &Finding| finding.causes.iter().any(|cause| cause.is_one_of(&["exit.post-start"]));
+        assert!(hook.iter().any(is_of_hook), "{hook:?}");
     }
 }

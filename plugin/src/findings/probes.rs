@@ -268,7 +268,9 @@ mod tests {
 
     /// A probe of the kind that such a message comes from.
     fn probe(message: &str) -> Probe {
-        let is_network = message.contains("http") || message.contains("HTTP");
+        let is_network = ["http", "HTTP", "Client.Timeout"]
+            .iter()
+            .any(|word| message.contains(word));
         let action = match is_network {
             true => serde_json::json!({"httpGet": {"port": 80}}),
             false => serde_json::json!({"exec": {}}),

@@ -201,7 +201,7 @@ mod tests {
             "2026-01-01T00:01:05Z",
         );
         assert_eq!(at, None);
-        assert!(what.contains("within 16s of going bad"), "{what}");
+        assert!(what.contains("within 16s of becoming unhealthy"), "{what}");
     }
 
     #[test]

@@ -162,3 +162,27 @@ async fn an_older_version_can_not_be_replaced() {
     assert_eq!(list.items.len(), 1);
     assert!(list.metadata.continue_.is_some());
 }
+
+/// A field of a protobuf message, shorter than 128 bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let head = [number << 3 | 2, u8::try_from(content.len()).unwrap()];
+    [&head, content].concat()
+}
+
+/// The body as clients written in Go before 1.25 send it: `clusterName`, field 15 of the metadata, is always in it.
+#[tokio::test]
+async fn protobuf_of_older_clients_creates_objects() {
+    let world = World::new().await;
+    let metadata = [field(1, b"old"), field(3, b""), field(15, b"")].concat();
+    let data = [field(1, b"colour"), field(2, b"blue")].concat();
+    let map = [field(1, &metadata), field(2, &data)].concat();
+    let kind = [field(1, b"v1"), field(2, b"ConfigMap")].concat();
+    let body = [b"k8s\0".to_vec(), field(1, &kind), field(2, &map)].concat();
+    let request = http::Request::post("/api/v1/namespaces/default/configmaps")
+        .header("Content-Type", "application/vnd.kubernetes.protobuf")
+        .body(body)
+        .unwrap();
+    let created: ConfigMap = world.client.request(request).await.unwrap();
+    assert_eq!(created.metadata.name.as_deref(), Some("old"));
+    assert_eq!(created.data.unwrap()["colour"], "blue");
+}

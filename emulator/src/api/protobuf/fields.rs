@@ -120,6 +120,41 @@ mod tests {
     }
 
     #[test]
+    fn every_field_of_the_served_kinds_has_a_number() {
+        let names = |message: &'static str| -> Vec<&'static str> {
+            let (mut names, mut left) = (Vec::new(), vec![message]);
+            while let Some(message) = left.pop() {
+                for field in &messages()[message] {
+                    match (field.shape, field.kind) {
+                        (Shape::Inline, Kind::Message(inner)) => left.push(inner),
+                        _ => names.push(field.name),
+                    }
+                }
+            }
+            names
+        };
+        let mut missing = Vec::new();
+        for document in ["api/v1", "apis/coordination.k8s.io/v1", "apis/scheduling.k8s.io/v1"] {
+            let document = crate::api::openapi::v3_document(document).unwrap();
+            for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+                let name = name.rsplit('.').next().unwrap();
+                let Some(message) = name_of(name).filter(|_| schema["properties"].is_object()) else {
+                    continue;
+                };
+                let known = names(message);
+                let fields = schema["properties"].as_object().unwrap().keys();
+                let fields = fields.filter(|field| !matches!(field.as_str(), "apiVersion" | "kind"));
+                missing.extend(
+                    fields
+                        .filter(|field| !known.contains(&field.as_str()))
+                        .map(|field| format!("{name}.{field}")),
+                );
+            }
+        }
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+
+    #[test]
     fn a_pods_fields_are_found() {
         assert_eq!(field("Pod", 2).unwrap().name, "spec");
         assert_eq!(field("PodSpec", 7).unwrap().shape, Shape::Map);

@@ -20,15 +20,12 @@ pub(super) enum ProtobufError {
     /// It breaks off, or is of the wrong kind.
     #[error("the body is no valid protobuf of {0}")]
     Broken(String),
-    /// A field of a newer Kubernetes, whose name nobody here knows.
-    #[error("the body has field number {number} of {message}, which is not known here: send the object as JSON")]
-    Unknown { message: &'static str, number: u64 },
 }
 
 /// The object in a body; nothing where it is not protobuf, or of a kind that is not served.
 ///
 /// # Errors
-/// Where it can't be read, or not all of it.
+/// Where it is no valid protobuf.
 pub(super) fn to_json(body: &[u8]) -> Result<Option<Value>, ProtobufError> {
     let Some(envelope) = body.strip_prefix(MAGIC) else {
         return Ok(None);
@@ -76,12 +73,14 @@ fn pair(mut bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((one, two))
 }
 
-/// Reads a message's fields into `object`.
+/// Reads a message's fields into `object`; fields that are not known are skipped, as protobuf requires.
 fn message(mut bytes: &[u8], name: &'static str, object: &mut Map<String, Value>) -> Result<(), ProtobufError> {
     let broken = || ProtobufError::Broken(name.to_owned());
     while !bytes.is_empty() {
         let (number, wire) = next(&mut bytes).ok_or_else(broken)?;
-        let field = fields::field(name, number).ok_or(ProtobufError::Unknown { message: name, number })?;
+        let Some(field) = fields::field(name, number) else {
+            continue;
+        };
         match (field.shape, field.kind) {
             (Shape::Inline, Kind::Message(inner)) => {
                 let Wire::Bytes(bytes) = wire else { return Err(broken()) };
@@ -98,6 +97,12 @@ fn message(mut bytes: &[u8], name: &'static str, object: &mut Map<String, Value>
                 let value = value(wire, kind)?.ok_or_else(broken)?;
                 let list = object.entry(field.name).or_insert_with(|| json!([]));
                 list.as_array_mut().ok_or_else(broken)?.push(value);
+            }
+            // A message that comes in several pieces is the union of them.
+            (_, Kind::Message(inner)) => {
+                let Wire::Bytes(bytes) = wire else { return Err(broken()) };
+                let part = object.entry(field.name).or_insert_with(|| json!({}));
+                message(bytes, inner, part.as_object_mut().ok_or_else(broken)?)?;
             }
             (_, kind) => match value(wire, kind)?.ok_or_else(broken)? {
                 Value::Null => {}
@@ -212,18 +217,44 @@ mod tests {
     }
 
     #[test]
-    fn broken_bodies_and_unknown_fields_are_said() {
+    fn unknown_fields_are_skipped_at_every_depth() {
+        // Clients in Go up to 1.24 write the field 15 of ObjectMeta, clusterName. The others have every type of the wire.
+        let old = field(15, b"");
+        let numbers = [
+            &[0x98, 6, 1][..],
+            &[0x99, 6, 1, 2, 3, 4, 5, 6, 7, 8],
+            &[0x9d, 6, 1, 2, 3, 4],
+        ]
+        .concat();
+        let group = [&[0x9b, 6][..], &[0x13, 0x08, 1, 0x14], &[0x9c, 6]].concat();
+        let metadata = field(1, &[field(1, b"p"), old.clone()].concat());
+        let container = field(2, &[group.clone(), field(1, b"c")].concat());
+        let raw = [old, numbers, group, metadata, field(2, &container)].concat();
+        let expected = json!({
+            "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}, "apiVersion": "v1", "kind": "Pod",
+        });
+        assert_eq!(to_json(&body("Pod", &raw)), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn message_in_pieces_is_merged() {
+        let raw = [field(1, &field(1, b"p")), field(1, &field(3, b"n"))].concat();
+        let object = to_json(&body("Pod", &raw)).unwrap().unwrap();
+        assert_eq!(object["metadata"], json!({"name": "p", "namespace": "n"}));
+    }
+
+    #[test]
+    fn broken_body_is_refused() {
         for bytes in [
             &b"k8s\0\x0a\xff"[..],
             b"k8s\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
         ] {
             assert!(matches!(to_json(bytes), Err(ProtobufError::Broken(_))), "{bytes:?}");
         }
-        let error = to_json(&body("Pod", &field(15, b"x"))).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the body has field number 15 of Pod, which is not known here: send the object as JSON"
-        );
+        // Field number 0, a group without its end, an end without its group.
+        for raw in [&[0x02, 1, b'x'][..], &[0xfb, 6, 8, 1], &[0xfc, 6]] {
+            assert!(to_json(&body("Pod", raw)).is_err(), "{raw:?}");
+        }
         for bytes in [&b""[..], b"{}", b"k8s\0"] {
             assert!(matches!(to_json(bytes), Ok(None)), "{bytes:?}");
         }

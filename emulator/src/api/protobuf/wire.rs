@@ -1,16 +1,35 @@
 //! Protobuf on the wire: fields of numbers and of bytes, one after the other.
 
+/// The wire types that begin and end a group: deprecated, and in none of Kubernetes' messages.
+const GROUP: (u64, u64) = (3, 4);
+
 /// A value as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wire<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
+    /// A group, which has been skipped with all that is in it.
+    Group,
 }
 
 /// The next field: its number and value.
 pub(super) fn next<'a>(bytes: &mut &'a [u8]) -> Option<(u64, Wire<'a>)> {
+    let (number, kind) = tag(bytes)?;
+    if kind == GROUP.0 {
+        skip_group(bytes)?;
+        return Some((number, Wire::Group));
+    }
+    Some((number, value(bytes, kind)?))
+}
+
+/// A field's number and wire type.
+fn tag(bytes: &mut &[u8]) -> Option<(u64, u64)> {
     let tag = varint(bytes)?;
-    let value = match tag & 7 {
+    (tag >> 3 != 0).then_some((tag >> 3, tag & 7))
+}
+
+fn value<'a>(bytes: &mut &'a [u8], kind: u64) -> Option<Wire<'a>> {
+    Some(match kind {
         0 => Wire::Varint(varint(bytes)?),
         1 => Wire::Bytes(take(bytes, 8)?),
         2 => {
@@ -19,8 +38,20 @@ pub(super) fn next<'a>(bytes: &mut &'a [u8]) -> Option<(u64, Wire<'a>)> {
         }
         5 => Wire::Bytes(take(bytes, 4)?),
         _ => return None,
-    };
-    Some((tag >> 3, value))
+    })
+}
+
+/// Skips what is left of a group, with the groups inside.
+fn skip_group(bytes: &mut &[u8]) -> Option<()> {
+    let mut depth = 1_usize;
+    while depth > 0 {
+        match tag(bytes)? {
+            (_, kind) if kind == GROUP.0 => depth += 1,
+            (_, kind) if kind == GROUP.1 => depth -= 1,
+            (_, kind) => drop(value(bytes, kind)?),
+        }
+    }
+    Some(())
 }
 
 fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {

@@ -39,6 +39,8 @@ mod scoped_open;
 pub mod simulation;
 pub mod static_pods;
 pub mod store;
+mod token_objects;
+mod token_request;
 pub mod tokens;
 pub mod uid;
 pub mod volumes;

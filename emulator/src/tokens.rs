@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 /// Who issues the tokens, and whom they are for unless somebody else is named (`--service-account-issuer`).
 pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
-/// Shorter-lived tokens are not given out (`TokenRequest`: 10 minutes).
-pub const MIN_EXPIRATION: SignedDuration = SignedDuration::from_mins(10);
+/// How far the clocks of whoever made a token and whoever checks it may be apart (`jwt.DefaultLeeway`).
+pub(crate) const LEEWAY: SignedDuration = SignedDuration::from_mins(1);
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -27,23 +27,54 @@ pub enum KeyError {
     Damaged,
 }
 
-/// Whom a token is for.
+/// The name and the UID of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectReference {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`; empty for a node that does not exist.
+    pub uid: String,
+}
+
+impl ObjectReference {
+    /// Returns the claim that names the object.
+    fn claim(&self) -> Value {
+        let mut claim = json!({"name": self.name});
+        if !self.uid.is_empty() {
+            claim["uid"] = self.uid.as_str().into();
+        }
+        claim
+    }
+
+    fn parse(claim: &Value) -> Option<Self> {
+        Some(Self {
+            name: claim["name"].as_str()?.to_owned(),
+            uid: claim["uid"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// The service account that a token is for, and the objects that it is bound to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// `metadata.namespace` of the service account.
     pub namespace: String,
-    /// `metadata.name` of the service account.
-    pub service_account: String,
-    /// `metadata.uid` of the service account.
-    pub service_account_uid: String,
-    /// Name and UID of the pod that the token is bound to.
-    pub pod: Option<(String, String)>,
+    /// The service account.
+    pub service_account: ObjectReference,
+    /// The pod that the token is bound to.
+    pub pod: Option<ObjectReference>,
+    /// The Secret that the token is bound to.
+    pub secret: Option<ObjectReference>,
+    /// The node of that pod, or else the node that the token is bound to.
+    pub node: Option<ObjectReference>,
+    /// The token's own ID (`jti`).
+    pub token_id: String,
 }
 
 impl Subject {
     /// `system:serviceaccount:NAMESPACE:NAME`.
     pub fn user_name(&self) -> String {
-        format!("system:serviceaccount:{}:{}", self.namespace, self.service_account)
+        format!("system:serviceaccount:{}:{}", self.namespace, self.service_account.name)
     }
 }
 
@@ -75,7 +106,8 @@ impl Signer {
         Ok(Self { key, random })
     }
 
-    /// A token for `subject`, valid from `now` for `lifetime`, and when it expires.
+    /// Returns a token for `subject` that is valid from `now` for `lifetime`. After `warn_after` its use is outdated, though
+    /// it is still valid.
     ///
     /// # Errors
     /// Where the system gives no random numbers.
@@ -85,86 +117,74 @@ impl Signer {
         audiences: &[String],
         now: Timestamp,
         lifetime: SignedDuration,
-    ) -> io::Result<(String, Timestamp)> {
-        self.mint_again(None, subject, audiences, now, lifetime)
-    }
-
-    /// The same, but `previous` once more where it says the same: signatures differ each time.
-    ///
-    /// # Errors
-    /// As `mint`.
-    pub fn mint_again(
-        &self,
-        previous: Option<&str>,
-        subject: &Subject,
-        audiences: &[String],
-        now: Timestamp,
-        lifetime: SignedDuration,
-    ) -> io::Result<(String, Timestamp)> {
-        let lifetime = lifetime.max(MIN_EXPIRATION);
-        let expires = now.checked_add(lifetime).unwrap_or(Timestamp::MAX);
+        warn_after: Option<SignedDuration>,
+    ) -> io::Result<String> {
+        let after = |duration| now.checked_add(duration).unwrap_or(Timestamp::MAX).as_second();
         let issuer = vec![ISSUER.to_owned()];
         let audiences = if audiences.is_empty() { &issuer } else { audiences };
-        let mut bound = json!({
-            "namespace": subject.namespace,
-            "serviceaccount": {"name": subject.service_account, "uid": subject.service_account_uid},
-        });
-        if let Some((name, uid)) = &subject.pod {
-            bound["pod"] = json!({"name": name, "uid": uid});
+        let mut bound = json!({"namespace": subject.namespace});
+        for (name, object) in [
+            ("node", &subject.node),
+            ("pod", &subject.pod),
+            ("secret", &subject.secret),
+        ] {
+            if let Some(object) = object {
+                bound[name] = object.claim();
+            }
+        }
+        bound["serviceaccount"] = subject.service_account.claim();
+        if let Some(warn_after) = warn_after {
+            bound["warnafter"] = after(warn_after).into();
         }
         let claims = json!({
             "aud": audiences,
-            "exp": expires.as_second(),
+            "exp": after(lifetime),
             "iat": now.as_second(),
             "iss": ISSUER,
+            "jti": subject.token_id,
             "kubernetes.io": bound,
             "nbf": now.as_second(),
             "sub": subject.user_name(),
         });
         let signed = format!("{}.{}", encode(&json!({"alg": "ES256", "typ": "JWT"})), encode(&claims));
-        if let Some(previous) = previous.filter(|token| self.is_signed(token, &signed)) {
-            return Ok((previous.to_owned(), expires));
-        }
         let signature = self
             .key
             .sign(&self.random, signed.as_bytes())
             .map_err(|_| io::Error::other("the system gives no random numbers"))?;
-        Ok((
-            format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)),
-            expires,
-        ))
+        Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    fn is_signed(&self, token: &str, signed: &str) -> bool {
-        token.rsplit_once('.').is_some_and(|(found, signature)| {
-            let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
-            let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref());
-            found == signed && public.verify(signed.as_bytes(), &signature).is_ok()
-        })
-    }
-
-    /// Whom the token is for, if this signer made it for this API server and it is valid at `now`.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Option<Subject> {
-        let (signed, _) = token.rsplit_once('.')?;
-        if !self.is_signed(token, signed) {
-            return None;
-        }
+    /// Returns the claims of a token that this signer has made.
+    fn claims(&self, token: &str) -> Option<Value> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref());
+        public.verify(signed.as_bytes(), &signature).ok()?;
         let (_, claims) = signed.split_once('.')?;
-        let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+    }
+
+    /// Returns whom the token is for, if this signer made it for this API server and it is valid at `now`. It does not look
+    /// for the objects that the token is bound to: `token_objects` does.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Option<Subject> {
+        let claims = self.claims(token)?;
         let audience = claims["aud"]
             .as_array()
             .is_some_and(|all| all.iter().any(|one| one == ISSUER));
-        let valid = claims["nbf"].as_i64()? <= now.as_second() && now.as_second() < claims["exp"].as_i64()?;
+        let leeway = LEEWAY.as_secs();
+        let valid = claims["nbf"].as_i64()? <= now.as_second() + leeway
+            && now.as_second() - leeway <= claims["exp"].as_i64()?;
         if !audience || !valid {
             return None;
         }
         let bound = &claims["kubernetes.io"];
-        let text = |value: &Value| value.as_str().map(str::to_owned);
         Some(Subject {
-            namespace: text(&bound["namespace"])?,
-            service_account: text(&bound["serviceaccount"]["name"])?,
-            service_account_uid: text(&bound["serviceaccount"]["uid"])?,
-            pod: text(&bound["pod"]["name"]).zip(text(&bound["pod"]["uid"])),
+            namespace: bound["namespace"].as_str()?.to_owned(),
+            service_account: ObjectReference::parse(&bound["serviceaccount"])?,
+            pod: ObjectReference::parse(&bound["pod"]),
+            secret: ObjectReference::parse(&bound["secret"]),
+            node: ObjectReference::parse(&bound["node"]),
+            token_id: claims["jti"].as_str().unwrap_or_default().to_owned(),
         })
     }
 }
@@ -185,50 +205,69 @@ fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
     fn subject() -> Subject {
+        let object = |name: &str| ObjectReference {
+            name: name.to_owned(),
+            uid: format!("uid of {name}"),
+        };
         Subject {
             namespace: "shop".to_owned(),
-            service_account: "default".to_owned(),
-            service_account_uid: "u1".to_owned(),
-            pod: Some(("web".to_owned(), "u2".to_owned())),
+            service_account: object("default"),
+            pod: Some(object("web")),
+            secret: None,
+            node: Some(object("emulator")),
+            token_id: "id".to_owned(),
         }
     }
 
     #[test]
-    fn a_token_names_whom_it_was_made_for_until_it_expires() {
+    fn token_names_its_subject_until_it_expires() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let signer = Signer::load_or_create(&path).unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        let (token, expires) = signer
-            .mint(&subject(), &[], now, SignedDuration::from_hours(1))
-            .unwrap();
-        assert_eq!(
-            Signer::load_or_create(&path).unwrap().verify(&token, now),
-            Some(subject())
-        );
-        assert_eq!(signer.verify(&token, expires), None);
-        let again = |now| {
-            signer
-                .mint_again(Some(&token), &subject(), &[], now, SignedDuration::from_hours(1))
-                .unwrap()
-                .0
-        };
-        assert_eq!(again(now), token);
-        assert_ne!(again(expires), token);
+        let token = signer.mint(&subject(), &[], now, HOUR, None).unwrap();
+        let later = Signer::load_or_create(&path).unwrap();
+        let at = |passed: SignedDuration| later.verify(&token, now + passed);
+        assert_eq!(at(SignedDuration::ZERO), Some(subject()));
+        assert_eq!(at(HOUR + LEEWAY), Some(subject()));
+        assert_eq!(at(HOUR + LEEWAY + SignedDuration::from_secs(1)), None);
+        assert_eq!(at(-LEEWAY), Some(subject()));
+        assert_eq!(at(-LEEWAY - SignedDuration::from_secs(1)), None);
     }
 
     #[test]
-    fn a_changed_or_foreign_token_is_nobody() {
+    fn token_has_the_claims_of_an_api_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = Signer::load_or_create(&folder.path().join("key")).unwrap();
+        let now = Timestamp::from_second(1000).unwrap();
+        let token = signer.mint(&subject(), &[], now, HOUR, Some(HOUR / 2)).unwrap();
+        let claims = signer.claims(&token).unwrap();
+        let expected = json!({
+            "aud": [ISSUER], "exp": 4600, "iat": 1000, "iss": ISSUER, "jti": "id", "nbf": 1000,
+            "kubernetes.io": {
+                "namespace": "shop",
+                "node": {"name": "emulator", "uid": "uid of emulator"},
+                "pod": {"name": "web", "uid": "uid of web"},
+                "serviceaccount": {"name": "default", "uid": "uid of default"},
+                "warnafter": 2800,
+            },
+            "sub": "system:serviceaccount:shop:default",
+        });
+        assert_eq!(claims, expected);
+    }
+
+    #[test]
+    fn changed_or_foreign_token_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::load_or_create(&folder.path().join("key")).unwrap();
         let other = Signer::load_or_create(&folder.path().join("other")).unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        let (token, _) = other.mint(&subject(), &[], now, SignedDuration::from_hours(1)).unwrap();
+        let token = other.mint(&subject(), &[], now, HOUR, None).unwrap();
         assert_eq!(signer.verify(&token, now), None);
-        let (token, _) = signer
-            .mint(&subject(), &["vault".to_owned()], now, SignedDuration::from_hours(1))
-            .unwrap();
+        let token = signer.mint(&subject(), &["vault".to_owned()], now, HOUR, None).unwrap();
         assert_eq!(signer.verify(&token, now), None);
         for garbage in ["", ".", "a.b", "a.b.c", &token.replace('.', "")] {
             assert_eq!(signer.verify(garbage, now), None);

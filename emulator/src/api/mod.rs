@@ -31,6 +31,7 @@ pub mod query;
 mod read;
 mod request;
 mod reviews;
+mod rules;
 mod selector;
 mod server;
 mod shape;
@@ -41,6 +42,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 pub(crate) mod time;
+mod token;
 mod user;
 mod watch;
 mod write;
@@ -97,7 +99,13 @@ impl Api {
         request: Request<Body>,
         has_certificate: bool,
     ) -> Result<Response<Body>, Status> {
-        let user = User::of(has_certificate, request.headers(), &self.signer, self.clock.now())?;
+        let user = User::of(
+            has_certificate,
+            request.headers(),
+            &self.signer,
+            &self.store,
+            self.clock.now(),
+        )?;
         let path = request.uri().path().to_owned();
         // A part of no namespace, though its path looks so.
         if let Some(namespace) = binding::collection(&path) {
@@ -134,7 +142,7 @@ impl Api {
             if user == User::Anonymous {
                 return Err(no_path(&user, "post", &path));
             }
-            return Ok(reviews::review(kind, &user, &Asked::read(request).await?));
+            return reviews::review(kind, &user, &Asked::read(request).await?);
         }
         if !user.may_read(&path) {
             return Err(no_path(&user, &request.method().as_str().to_lowercase(), &path));
@@ -199,7 +207,7 @@ impl Api {
         let asked = Asked::read(request).await?;
         let part = target.subresource.as_deref();
         match (asked.method.as_str(), &target.name, part) {
-            ("POST", Some(name), Some("token")) => reviews::token(self, target, name, &asked),
+            ("POST", Some(name), Some("token")) => token::create(self, target, name, &asked),
             ("POST", Some(name), Some("eviction")) => eviction::evict(self, target, name, &asked).await,
             ("POST", Some(name), Some("binding")) => binding::bind(self, target, name, &asked),
             (_, _, Some("token" | "eviction" | "binding")) => Err(Status::method_not_allowed()),

@@ -1,4 +1,4 @@
-//! Bodies that ask something of an object and are never stored: evictions, bindings.
+//! Bodies that ask something of an object and are never stored: evictions, bindings, requests for tokens.
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -19,6 +19,10 @@ impl Part {
     pub(super) const EVICTION: Self = Self {
         kind: "Eviction",
         versions: &["policy/v1", "policy/v1beta1"],
+    };
+    pub(super) const TOKEN_REQUEST: Self = Self {
+        kind: "TokenRequest",
+        versions: &["authentication.k8s.io/v1"],
     };
     pub(super) const BINDING: Self = Self {
         kind: "Binding",

@@ -260,15 +260,177 @@ async fn strangers_get_the_version_and_no_objects() {
     assert_eq!(code("/api/v1/pods", None).await, 403);
     assert_eq!(code("/api", None).await, 403);
     assert_eq!(code("/api/v1/pods", Some("no.such.token")).await, 401);
-    let subject = crate::tokens::Subject {
-        namespace: "default".to_owned(),
-        service_account: "default".to_owned(),
-        ..Default::default()
-    };
-    let hour = jiff::SignedDuration::from_hours(1);
-    let (token, _) = api.signer.mint(&subject, &[], api.clock.now(), hour).unwrap();
+    let key = Key::new(Resource::ServiceAccounts, "default", "default");
+    let account = json!({"metadata": {"name": "default", "uid": "sa"}});
+    api.store.create(key.clone(), account).unwrap();
+    let path = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    let (_, answer) = ask(&api, "POST", path, json!({"spec": {}})).await;
+    let token = answer["status"]["token"].as_str().unwrap().to_owned();
     assert_eq!(code("/api/v1", Some(&token)).await, 200);
     assert_eq!(code("/api/v1/pods", Some(&token)).await, 403);
+    api.store.delete(&key, None).unwrap();
+    assert_eq!(code("/api/v1", Some(&token)).await, 401);
+}
+
+/// Adds a service account, a pod that runs as it on the node, and a Secret.
+fn add_bound_objects(api: &Api) {
+    let add = |resource, namespace, name: &str, spec: Value| {
+        let meta = json!({"name": name, "namespace": namespace, "uid": format!("uid-of-{name}")});
+        let object = json!({"metadata": meta, "spec": spec});
+        api.store.create(Key::new(resource, namespace, name), object).unwrap();
+    };
+    add(Resource::ServiceAccounts, "default", "robot", json!({}));
+    add(Resource::Secrets, "default", "bound", json!({}));
+    add(Resource::Nodes, "", "emulator", json!({}));
+    let spec = json!({"serviceAccountName": "robot", "nodeName": "emulator"});
+    add(Resource::Pods, "default", "web", spec);
+}
+
+const ROBOT: &str = "/api/v1/namespaces/default/serviceaccounts/robot/token";
+
+/// A request for a token that is bound to an object.
+fn bound_to(kind: &str, name: &str) -> Value {
+    json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+        "spec": {"boundObjectRef": {"apiVersion": "v1", "kind": kind, "name": name}}})
+}
+
+#[tokio::test]
+async fn token_request_is_answered_as_by_an_api_server() {
+    let (api, _folder) = api();
+    add_bound_objects(&api);
+    let (code, answer) = ask(&api, "POST", ROBOT, bound_to("Pod", "web")).await;
+    assert_eq!(code, 201, "{answer}");
+    assert_eq!(answer["spec"]["audiences"], json!([crate::tokens::ISSUER]));
+    assert_eq!(answer["spec"]["expirationSeconds"], 3600);
+    assert_eq!(answer["metadata"]["name"], "robot");
+    assert_eq!(answer["metadata"]["namespace"], "default");
+    let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let created = time(&answer["metadata"]["creationTimestamp"]);
+    let lifetime = time(&answer["status"]["expirationTimestamp"]).duration_since(created);
+    assert_eq!(lifetime.as_secs(), 3600);
+}
+
+#[tokio::test]
+async fn token_request_that_does_not_fit_is_refused() {
+    let (api, _folder) = api();
+    add_bound_objects(&api);
+    let lifetime = |seconds: i64| json!({"spec": {"expirationSeconds": seconds}});
+    let named = json!({"metadata": {"name": "other"}, "spec": {}});
+    let mut old = bound_to("Secret", "bound");
+    old["spec"]["boundObjectRef"]["uid"] = json!("old");
+    for (path, body, code, message) in [
+        (
+            ROBOT,
+            lifetime(599),
+            422,
+            "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes",
+        ),
+        (
+            ROBOT,
+            lifetime((1 << 32) + 1),
+            422,
+            "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32 seconds",
+        ),
+        (
+            ROBOT,
+            named,
+            422,
+            "TokenRequest.authentication.k8s.io \"robot\" is invalid: metadata.name: Invalid value: \"other\": must match the service account name if specified",
+        ),
+        (
+            ROBOT,
+            bound_to("ConfigMap", "bound"),
+            400,
+            "cannot bind token to object of type /v1, Kind=ConfigMap",
+        ),
+        (ROBOT, bound_to("Secret", "none"), 404, "secrets \"none\" not found"),
+        (
+            ROBOT,
+            old,
+            409,
+            "Operation cannot be fulfilled on Secret \"bound\": the UID in the bound object reference (old) does not match the UID in record. The object might have been deleted and then recreated",
+        ),
+        (
+            "/api/v1/namespaces/default/serviceaccounts/none/token",
+            lifetime(600),
+            404,
+            "serviceaccounts \"none\" not found",
+        ),
+    ] {
+        let (found, status) = ask(&api, "POST", path, body).await;
+        assert_eq!((found, status["message"].as_str()), (code, Some(message)));
+    }
+}
+
+/// What the holder of a token for `robot` that is bound to an object is answered.
+async fn ask_with_token(api: &Arc<Api>, token: &str, path: &str, body: Value) -> (u16, Value) {
+    let mut request = request("POST", path, "*/*", &body);
+    let value = format!("Bearer {token}").parse().unwrap();
+    request.headers_mut().insert(header::AUTHORIZATION, value);
+    let response = api.answer(request, false).await;
+    let code = response.status().as_u16();
+    (code, serde_json::from_str(&text(response).await).unwrap())
+}
+
+const WHO: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+
+#[tokio::test]
+async fn token_of_an_object_that_is_gone_is_unauthorized() {
+    for (kind, resource, namespace, name) in [
+        ("Pod", Resource::Pods, "default", "web"),
+        ("Secret", Resource::Secrets, "default", "bound"),
+        ("Node", Resource::Nodes, "", "emulator"),
+    ] {
+        let (api, _folder) = api();
+        add_bound_objects(&api);
+        let (_, answer) = ask(&api, "POST", ROBOT, bound_to(kind, name)).await;
+        let token = answer["status"]["token"].as_str().unwrap().to_owned();
+        assert_eq!(ask_with_token(&api, &token, WHO, json!({})).await.0, 201, "{kind}");
+        api.store.delete(&Key::new(resource, namespace, name), None).unwrap();
+        assert_eq!(ask_with_token(&api, &token, WHO, json!({})).await.0, 401, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn review_of_oneself_carries_uid_extra_and_rules() {
+    let (api, _folder) = api();
+    add_bound_objects(&api);
+    let (_, answer) = ask(&api, "POST", ROBOT, bound_to("Pod", "web")).await;
+    let token = answer["status"]["token"].as_str().unwrap().to_owned();
+    let (_, review) = ask_with_token(&api, &token, WHO, json!({})).await;
+    let user = &review["status"]["userInfo"];
+    assert_eq!(user["username"], "system:serviceaccount:default:robot");
+    assert_eq!(user["uid"], "uid-of-robot");
+    let of = |key: &str| user["extra"][format!("authentication.kubernetes.io/{key}")].clone();
+    assert_eq!(of("pod-name"), json!(["web"]));
+    assert_eq!(of("pod-uid"), json!(["uid-of-web"]));
+    assert_eq!(of("node-name"), json!(["emulator"]));
+    assert_eq!(of("node-uid"), json!(["uid-of-emulator"]));
+    assert!(of("credential-id")[0].as_str().unwrap().starts_with("JTI="));
+
+    let rules = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let (_, review) = ask_with_token(&api, &token, rules, json!({"spec": {"namespace": "default"}})).await;
+    let resources = review["status"]["resourceRules"].as_array().unwrap();
+    let expected =
+        json!({"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]});
+    assert!(resources.contains(&expected), "{review}");
+    assert!(
+        !review["status"]["nonResourceRules"].as_array().unwrap().is_empty(),
+        "{review}"
+    );
+    let (code, status) = ask_with_token(&api, &token, rules, json!({"spec": {}})).await;
+    assert_eq!(
+        (code, status["message"].as_str()),
+        (400, Some("no namespace on request"))
+    );
+
+    let access = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let may = async |attributes: Value| {
+        let (_, review) = ask_with_token(&api, &token, access, json!({"spec": attributes})).await;
+        review["status"]["allowed"].as_bool().unwrap()
+    };
+    assert!(may(json!({"nonResourceAttributes": {"verb": "get", "path": "/apis/metrics.k8s.io"}})).await);
+    assert!(!may(json!({"resourceAttributes": {"verb": "get", "resource": "pods"}})).await);
 }
 
 #[tokio::test]

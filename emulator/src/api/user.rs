@@ -1,9 +1,13 @@
 //! Who asks, and what they may do.
 
 use axum::http::{HeaderMap, header};
+use serde_json::{Value, json};
 
+use super::rules;
 use super::status::Status;
 use super::target::Target;
+use crate::store::Store;
+use crate::token_objects;
 use crate::tokens::{Signer, Subject};
 
 /// The name in the administrator's certificate.
@@ -24,11 +28,12 @@ impl User {
     /// The user of a request.
     ///
     /// # Errors
-    /// Unauthorized for a token that is not valid.
+    /// Unauthorized for a token that is not valid, or whose pod or service account is gone.
     pub(super) fn of(
         has_certificate: bool,
         headers: &HeaderMap,
         signer: &Signer,
+        store: &Store,
         now: jiff::Timestamp,
     ) -> Result<Self, Status> {
         if has_certificate {
@@ -39,6 +44,7 @@ impl User {
         };
         let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let subject = token.and_then(|token| signer.verify(token.trim(), now));
+        let subject = subject.filter(|subject| token_objects::all_exist(store, subject, now));
         subject.map(Self::ServiceAccount).ok_or_else(Status::unauthorized)
     }
 
@@ -68,6 +74,38 @@ impl User {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    /// Returns the UID of the service account.
+    pub(super) fn uid(&self) -> Option<&str> {
+        match self {
+            Self::ServiceAccount(subject) => Some(&subject.service_account.uid),
+            _ => None,
+        }
+    }
+
+    /// Returns what else is known of the user: of a service account, what its token is bound to
+    /// (`apiserver/pkg/authentication/serviceaccount/util.go`, `UserInfo`).
+    pub(super) fn extra(&self) -> Value {
+        let mut extra = json!({});
+        let Self::ServiceAccount(subject) = self else {
+            return extra;
+        };
+        let mut add = |key: &str, value: &str| {
+            if !value.is_empty() {
+                extra[format!("authentication.kubernetes.io/{key}")] = json!([value]);
+            }
+        };
+        if !subject.token_id.is_empty() {
+            add("credential-id", &format!("JTI={}", subject.token_id));
+        }
+        for (kind, object) in [("node", &subject.node), ("pod", &subject.pod)] {
+            if let Some(object) = object {
+                add(&format!("{kind}-name"), &object.name);
+                add(&format!("{kind}-uid"), &object.uid);
+            }
+        }
+        extra
+    }
+
     /// Whether it may do anything: nobody grants roles here, so it is the administrator or it is not.
     pub(super) fn may(&self) -> bool {
         *self == Self::Administrator
@@ -75,9 +113,7 @@ impl User {
 
     /// Whether it may read a path that is about no object: what every cluster tells everybody.
     pub(super) fn may_read(&self, path: &str) -> bool {
-        let public = matches!(path, "/healthz" | "/livez" | "/readyz" | "/version");
-        let discovery = path == "/api" || path == "/apis" || path == "/api/v1" || path.starts_with("/openapi");
-        self.may() || public || (*self != Self::Anonymous && (discovery || path.starts_with("/apis/")))
+        rules::of(self).any(|rule| rule.allows_path("get", path))
     }
 
     /// The refusal of a request for objects.

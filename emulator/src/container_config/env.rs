@@ -141,10 +141,7 @@ fn lookup(
     name: &str,
     optional: bool,
 ) -> Result<Option<std::sync::Arc<Value>>, StartFailure> {
-    let found = subject
-        .node
-        .store
-        .get(&Key::new(resource, &subject.pod.namespace, name));
+    let found = subject.node.object(subject.pod, resource, name);
     if found.is_none() && !optional {
         let kind = resource.kind().to_lowercase();
         return Err(config_error(format!("{kind} {name:?} not found")));

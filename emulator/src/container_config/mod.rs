@@ -9,6 +9,7 @@ pub mod expansion;
 pub mod field_ref;
 pub mod files;
 mod image_volume;
+pub mod immutable_objects;
 mod inside;
 pub mod mounts;
 mod quoted;
@@ -20,8 +21,11 @@ pub mod security;
 pub mod sub_path;
 pub mod user;
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 
+use serde_json::Value;
+
+use self::immutable_objects::ImmutableObjects;
 use crate::{
     image::Image,
     kubelet::{
@@ -31,7 +35,7 @@ use crate::{
     },
     pod_ids::PodIds,
     runtime::{ContainerConfig, ContainerId},
-    store::Store,
+    store::{Key, Resource, Store},
 };
 
 /// What the node adds to every container.
@@ -43,6 +47,8 @@ pub struct Node {
     pub ips: Vec<IpAddr>,
     /// Where the ConfigMaps and Secrets are, and the node object.
     pub store: Store,
+    /// Which of those pods have that can't change.
+    pub immutable: ImmutableObjects,
     /// Where pods' logs go: `DATA/pods`.
     pub logs: PathBuf,
     /// Where pods' volumes and files are: `DATA/volumes`.
@@ -50,6 +56,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// Returns a ConfigMap or Secret of the pod's namespace as the pod gets it.
+    pub fn object(&self, pod: &Pod, resource: Resource, name: &str) -> Option<Arc<Value>> {
+        let key = Key::new(resource, pod.namespace.as_str(), name);
+        self.immutable.get(&self.store, &pod.uid, &key)
+    }
+
     /// The folder of one pod's logs, named as on every node: `NAMESPACE_NAME_UID`.
     pub fn pod_logs(&self, pod: &Pod) -> PathBuf {
         self.logs.join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid))

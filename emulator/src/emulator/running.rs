@@ -17,7 +17,7 @@ use super::{Connection, EmulatorError, KUBERNETES_VERSION, NODE, Options};
 use crate::{
     api,
     clock::Clock,
-    container_config::Node,
+    container_config::{Node, immutable_objects::ImmutableObjects},
     controllers,
     data_dir::{DataDir, Running},
     events::Recorder,
@@ -101,6 +101,7 @@ impl Emulator {
             name: NODE.to_owned(),
             ips: host_ips.clone(),
             store: store.clone(),
+            immutable: ImmutableObjects::default(),
             logs: data_dir.folder("pods")?,
             volumes: data_dir.folder("volumes")?,
         };

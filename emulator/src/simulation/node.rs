@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::{edges::SimulatedEdges, objects::text, scenario::Scenario};
 use crate::{
     clock::Clock,
-    container_config::Node,
+    container_config::{Node, immutable_objects::ImmutableObjects},
     controllers,
     events::Recorder,
     features::Features,
@@ -36,6 +36,7 @@ pub(super) fn start_node(scenario: &Arc<Scenario>, store: &Store, clock: &Clock,
             name: node.to_owned(),
             ips: host_ips.clone(),
             store: store.clone(),
+            immutable: ImmutableObjects::default(),
             logs: PathBuf::new(),
             volumes: PathBuf::new(),
         },

@@ -53,9 +53,15 @@ fn make_version(folder: &Path, payload: &Payload, group: Option<i64>) -> io::Res
     let fraction = now.subsec_nanosecond();
     let name = PathBuf::from(format!("{}.{fraction:09}", now.strftime("..%Y_%m_%d_%H_%M_%S")));
     let version = folder.join(&name);
-    make_folder(&version, group)?;
-    for (path, file) in payload {
-        write_file(&version, path, file, group)?;
+    let written = make_folder(&version, group).and_then(|()| {
+        payload
+            .iter()
+            .try_for_each(|(path, file)| write_file(&version, path, file, group))
+    });
+    if written.is_err() {
+        // Half of a version is not to take the room that the next attempt needs.
+        drop(fs::remove_dir_all(&version));
+        written?;
     }
     let new = folder.join(NEW_DATA);
     drop(fs::remove_file(&new)); // Left by a crash.
@@ -129,7 +135,9 @@ fn link_files(folder: &Path, payload: &Payload) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with("..") && !tops.contains(&name.as_str()) {
+        // A folder is a place for another volume.
+        let is_link = entry.file_type()?.is_symlink();
+        if is_link && !name.starts_with("..") && !tops.contains(&name.as_str()) {
             fs::remove_file(entry.path())?;
         }
     }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::EmptyDirVolumeSource;
 /// Only the owner of a file may remove it.
 const STICKY: u32 = 0o1000;
 
-/// Makes it where it is missing; what containers have put into it stays. `memory` is the pod's memory limit: a folder of
+/// Makes it where it is missing; what containers have put into it stays. `memory` is what the pod may use: a folder of
 /// memory can't take more.
 ///
 /// # Errors
@@ -15,7 +15,7 @@ const STICKY: u32 = 0o1000;
 pub(super) fn make(
     folder: &Path,
     source: &EmptyDirVolumeSource,
-    memory: Option<i64>,
+    memory: Option<i128>,
     group: Option<i64>,
 ) -> io::Result<()> {
     let in_memory = match source.medium.as_deref() {
@@ -41,8 +41,8 @@ pub(super) fn make(
             .and_then(|limit| crate::quantity::milli(&limit.0))
             .map(|milli| milli / 1000)
             .filter(|size| *size > 0);
-        let size = [limit, memory.map(i128::from)].into_iter().flatten().min();
-        if mount_memory(folder, size)? {
+        let size = [limit, memory].into_iter().flatten().min();
+        if super::memory::mount(folder, size)? {
             // As the system makes a folder of memory.
             open_to_all(folder, STICKY, group)?;
         }
@@ -67,40 +67,6 @@ fn open_to_all(folder: &Path, more: u32, group: Option<i64>) -> io::Result<()> {
 #[cfg(not(unix))]
 fn open_to_all(_: &Path, _: u32, _: Option<i64>) -> io::Result<()> {
     Ok(())
-}
-
-/// Mounts a tmpfs where there is none; tells whether there was none.
-#[cfg(target_os = "linux")]
-fn mount_memory(folder: &Path, size: Option<i128>) -> io::Result<bool> {
-    use nix::{
-        mount::{MsFlags, mount},
-        sys::statfs::{TMPFS_MAGIC, statfs},
-    };
-    if statfs(folder)?.filesystem_type() == TMPFS_MAGIC && is_mount(folder)? {
-        return Ok(false);
-    }
-    let options = size.map(|size| format!("size={size}")).unwrap_or_default();
-    mount(
-        Some("tmpfs"),
-        folder,
-        Some("tmpfs"),
-        MsFlags::empty(),
-        Some(options.as_str()),
-    )?;
-    Ok(true)
-}
-
-/// A folder on another device than the one that it is in.
-#[cfg(target_os = "linux")]
-fn is_mount(folder: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let parent = folder.parent().unwrap_or(folder);
-    Ok(fs::metadata(folder)?.dev() != fs::metadata(parent)?.dev())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn mount_memory(_: &Path, _: Option<i128>) -> io::Result<bool> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(all(test, unix))]

@@ -6,10 +6,13 @@
 mod atomic_writer;
 mod empty_dir;
 mod host_path;
+mod memory;
 mod mount_table;
+mod nested_mounts;
 #[cfg(unix)]
 mod owner;
 mod payload;
+mod pod_tokens;
 
 use std::{
     fs, io,
@@ -17,10 +20,12 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Volume;
 
 #[cfg(target_os = "linux")]
 pub(crate) use self::mount_table::is_mounted;
+use self::pod_tokens::PodTokens;
 use crate::{
     clock::Clock,
     container_config::{Node, resources},
@@ -28,6 +33,8 @@ use crate::{
         edges::{VolumeFailure, VolumePaths},
         pod::Pod,
     },
+    quantity::milli,
+    store::{Key, Resource},
     tokens::Signer,
 };
 
@@ -36,6 +43,9 @@ pub struct Volumes {
     node: Node,
     clock: Clock,
     signer: Arc<Signer>,
+    tokens: PodTokens,
+    /// Whether what is secret is kept in memory alone.
+    has_mounts: bool,
 }
 
 impl Volumes {
@@ -47,16 +57,28 @@ impl Volumes {
     pub fn open(node: Node, clock: Clock, signer: Arc<Signer>) -> io::Result<Self> {
         fs::create_dir_all(&node.volumes)?;
         mount_table::share(&node.volumes)?;
-        Ok(Self { node, clock, signer })
+        Ok(Self {
+            node,
+            clock,
+            signer,
+            tokens: PodTokens::default(),
+            has_mounts: true,
+        })
     }
 
     /// Volumes that need no mount, of a node that is played.
     #[cfg(test)]
     pub(crate) fn unshared(node: Node, clock: Clock, signer: Arc<Signer>) -> Self {
-        Self { node, clock, signer }
+        Self {
+            node,
+            clock,
+            signer,
+            tokens: PodTokens::default(),
+            has_mounts: false,
+        }
     }
 
-    /// Makes the volumes of a pod, or brings them up to date: doing it again changes only what has changed.
+    /// Makes the volumes of a pod; what is there already is kept.
     ///
     /// # Errors
     /// All volumes that can't be made.
@@ -71,11 +93,27 @@ impl Volumes {
         VolumeFailure::all_or_paths(folders.map(|volume| (volume, self.volume(pod, volume))))
     }
 
+    /// Brings the content of a running pod's volumes up to date: what comes from ConfigMaps, Secrets, the pod itself and its
+    /// service account. Returns the volumes that can't be; they keep what they have.
+    pub fn refresh(&self, pod: &Pod) -> Vec<VolumeFailure> {
+        let volumes = pod.spec.volumes.iter().flatten();
+        let outdated = volumes.filter(|volume| payload::is_source(volume));
+        VolumeFailure::all_or_paths(outdated.map(|volume| (volume, self.volume(pod, volume))))
+            .err()
+            .unwrap_or_default()
+    }
+
+    /// Returns when the first of the tokens in a pod's volumes is to be renewed.
+    pub fn next_renewal(&self, uid: &str) -> Option<Timestamp> {
+        self.tokens.next_renewal(uid, self.clock.now())
+    }
+
     /// Removes everything of a pod. Does nothing where nothing is left.
     ///
     /// # Errors
     /// What could not be unmounted or removed.
     pub fn tear_down(&self, uid: &str) -> io::Result<()> {
+        self.tokens.forget(uid);
         remove(&self.node.pod_files(uid))
     }
 
@@ -100,8 +138,7 @@ impl Volumes {
         let folder = self.node.pod_files(&pod.uid).join("volumes").join(&volume.name);
         let group = pod.spec.security_context.as_ref().and_then(|context| context.fs_group);
         if let Some(source) = &volume.empty_dir {
-            let memory = resources::of_pod(pod).memory_limit;
-            empty_dir::make(&folder, source, memory, group).map_err(|error| error.to_string())?;
+            empty_dir::make(&folder, source, self.memory_of(pod), group).map_err(|error| error.to_string())?;
             return Ok(folder);
         }
         let context = payload::Context {
@@ -109,16 +146,36 @@ impl Volumes {
             node: &self.node,
             clock: &self.clock,
             signer: &self.signer,
-            folder: &folder,
+            tokens: &self.tokens,
         };
         let payload = payload::of(&context, volume)?;
         let Some(payload) = payload else {
             return Err(unsupported(volume));
         };
-        // All but ConfigMaps are memory on a node, and have the mode of a folder of memory.
-        let mode = if volume.config_map.is_some() { 0o777 } else { 0o1777 };
-        atomic_writer::write(&folder, &payload, mode, group).map_err(|error| error.to_string())?;
+        let write = || -> io::Result<()> {
+            // All but ConfigMaps are memory on a node, and have the mode of a folder of memory.
+            let in_memory = volume.config_map.is_none();
+            if in_memory && self.has_mounts {
+                memory::mount(&folder, self.memory_of(pod))?;
+            }
+            nested_mounts::make(&folder, &volume.name, &pod.spec)?;
+            let mode = if in_memory { 0o1777 } else { 0o777 };
+            atomic_writer::write(&folder, &payload, mode, group)
+        };
+        write().map_err(|error| error.to_string())?;
         Ok(folder)
+    }
+
+    /// Returns how much memory the volumes of a pod may take each: no more than the pod, or the pods of the node
+    /// (`pkg/volume/emptydir/empty_dir.go`, `calculateEmptyDirMemorySize`).
+    fn memory_of(&self, pod: &Pod) -> Option<i128> {
+        let node = self.node.store.get(&Key::new(Resource::Nodes, "", &self.node.name));
+        let allocatable = node.and_then(|node| milli(node["status"]["allocatable"]["memory"].as_str()?));
+        let of_pod = resources::of_pod(pod).memory_limit.map(i128::from);
+        [of_pod, allocatable.map(|milli| milli / 1000)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -151,4 +208,164 @@ fn unsupported(volume: &Volume) -> String {
         "volumes of type {} are not supported by the emulator",
         kind.as_deref().unwrap_or("unknown")
     )
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{container_config::immutable_objects::ImmutableObjects, store::Store};
+
+    /// A pod with one volume, what its volume is filled from, and where it lies.
+    struct Fixture {
+        _folder: tempfile::TempDir,
+        volumes: Volumes,
+        store: Store,
+        pod: Pod,
+        path: PathBuf,
+    }
+
+    impl Fixture {
+        fn new(volume: &Value) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::in_memory();
+            let node = Node {
+                name: "emulator".to_owned(),
+                ips: Vec::new(),
+                store: store.clone(),
+                immutable: ImmutableObjects::default(),
+                logs: folder.path().join("logs"),
+                volumes: folder.path().join("volumes"),
+            };
+            let signer = Arc::new(Signer::load_or_create(&folder.path().join("key")).unwrap());
+            let pod = json!({"metadata": {"name": "p", "namespace": "shop", "uid": "u", "labels": {"a": "b"}},
+                "spec": {"containers": [], "volumes": [volume]}});
+            Self {
+                path: node.pod_files("u").join("volumes").join("v"),
+                volumes: Volumes::unshared(node, Clock::system(), signer),
+                store,
+                pod: Pod::read(&pod).unwrap(),
+                _folder: folder,
+            }
+        }
+
+        fn put(&self, resource: Resource, name: &str, object: Value) {
+            let key = Key::new(resource, "shop", name);
+            drop(self.store.delete(&key, None));
+            self.store.create(key, object).unwrap();
+        }
+
+        fn read(&self, file: &str) -> Option<String> {
+            fs::read_to_string(self.path.join(file)).ok()
+        }
+
+        /// Refreshes the volume; what goes wrong.
+        fn refresh(&self) -> Vec<String> {
+            let failures = self.volumes.refresh(&self.pod);
+            failures.iter().map(ToString::to_string).collect()
+        }
+    }
+
+    #[test]
+    fn refresh_follows_a_config_map_with_the_modes_of_the_volume() {
+        let volume = json!({"name": "v", "configMap": {"name": "settings", "defaultMode": 0o400}});
+        let pod = Fixture::new(&volume);
+        pod.put(Resource::ConfigMaps, "settings", json!({"data": {"a": "1", "b": "2"}}));
+        pod.volumes.set_up(&pod.pod).unwrap();
+        let version = || fs::read_link(pod.path.join("..data")).unwrap();
+        let first = version();
+        assert_eq!(pod.refresh(), Vec::<String>::new());
+        assert_eq!(version(), first, "nothing has changed");
+        pod.put(
+            Resource::ConfigMaps,
+            "settings",
+            json!({"data": {"a": "new", "c": "3"}}),
+        );
+        assert_eq!(pod.refresh(), Vec::<String>::new());
+        assert_eq!(pod.read("a").as_deref(), Some("new"));
+        assert_eq!((pod.read("b"), pod.read("c").as_deref()), (None, Some("3")));
+        let mode = fs::metadata(pod.path.join("c")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o400);
+    }
+
+    #[test]
+    fn optional_source_appears_and_disappears() {
+        let source = json!({"configMap": {"name": "settings", "optional": true}});
+        let pod = Fixture::new(&json!({"name": "v", "projected": {"sources": [source]}}));
+        pod.volumes.set_up(&pod.pod).unwrap();
+        assert_eq!(pod.read("a"), None);
+        pod.put(Resource::ConfigMaps, "settings", json!({"data": {"a": "1"}}));
+        assert_eq!((pod.refresh(), pod.read("a").as_deref()), (Vec::new(), Some("1")));
+        let key = Key::new(Resource::ConfigMaps, "shop", "settings");
+        pod.store.delete(&key, None).unwrap();
+        assert_eq!((pod.refresh(), pod.read("a")), (Vec::new(), None));
+    }
+
+    #[test]
+    fn volume_whose_source_is_gone_keeps_its_content() {
+        let pod = Fixture::new(&json!({"name": "v", "secret": {"secretName": "keys"}}));
+        pod.put(Resource::Secrets, "keys", json!({"data": {"a": "MQ=="}}));
+        pod.volumes.set_up(&pod.pod).unwrap();
+        let key = Key::new(Resource::Secrets, "shop", "keys");
+        pod.store.delete(&key, None).unwrap();
+        let failure = "MountVolume.SetUp failed for volume \"v\" : secret \"keys\" not found";
+        assert_eq!(pod.refresh(), [failure]);
+        assert_eq!(pod.read("a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn immutable_source_is_kept_while_the_pod_is_there() {
+        let pod = Fixture::new(&json!({"name": "v", "configMap": {"name": "settings"}}));
+        pod.put(
+            Resource::ConfigMaps,
+            "settings",
+            json!({"data": {"a": "1"}, "immutable": true}),
+        );
+        pod.volumes.set_up(&pod.pod).unwrap();
+        pod.put(Resource::ConfigMaps, "settings", json!({"data": {"a": "2"}}));
+        assert_eq!((pod.refresh(), pod.read("a").as_deref()), (Vec::new(), Some("1")));
+    }
+
+    #[test]
+    fn refresh_leaves_paths_of_the_node_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        fs::create_dir(&path).unwrap();
+        let pod = Fixture::new(&json!({"name": "v", "hostPath": {"path": path, "type": "Directory"}}));
+        pod.volumes.set_up(&pod.pod).unwrap();
+        fs::remove_dir(&path).unwrap();
+        assert_eq!(pod.refresh(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn labels_reach_the_downward_api() {
+        let item = json!({"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}});
+        let mut pod = Fixture::new(&json!({"name": "v", "downwardAPI": {"items": [item]}}));
+        pod.volumes.set_up(&pod.pod).unwrap();
+        assert_eq!(pod.read("labels").as_deref(), Some("a=\"b\""));
+        let mut object = Value::clone(&pod.pod.object);
+        object["metadata"]["labels"]["a"] = json!("new");
+        pod.pod = Pod::read(&object).unwrap();
+        assert_eq!(
+            (pod.refresh(), pod.read("labels").as_deref()),
+            (Vec::new(), Some("a=\"new\""))
+        );
+    }
+
+    #[test]
+    fn place_of_a_nested_mount_outlives_a_refresh() {
+        let mut pod = Fixture::new(&json!({"name": "v", "configMap": {"name": "settings"}}));
+        let mounts = json!([{"name": "v", "mountPath": "/etc/app"}, {"name": "w", "mountPath": "/etc/app/certs"}]);
+        let mut object = Value::clone(&pod.pod.object);
+        object["spec"]["containers"] = json!([{"name": "c", "volumeMounts": mounts}]);
+        pod.pod = Pod::read(&object).unwrap();
+        pod.put(Resource::ConfigMaps, "settings", json!({"data": {"a": "1"}}));
+        pod.volumes.set_up(&pod.pod).unwrap();
+        pod.put(Resource::ConfigMaps, "settings", json!({"data": {"a": "2"}}));
+        assert_eq!((pod.refresh(), pod.read("a").as_deref()), (Vec::new(), Some("2")));
+        assert!(pod.path.join("certs").is_dir());
+    }
 }

@@ -1,19 +1,21 @@
 //! What is in the files of configMap, secret, downwardAPI and projected volumes.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection, Volume, VolumeProjection,
 };
 use serde_json::Value;
 
-use super::atomic_writer::{File, Payload};
+use super::{
+    atomic_writer::{File, Payload},
+    pod_tokens::{PodTokens, Wanted},
+};
 use crate::{
     clock::Clock,
     container_config::{Node, field_ref, resource_field},
     kubelet::pod::Pod,
     store::{Key, Resource},
-    tokens::{Signer, Subject},
+    tokens::Signer,
 };
 
 /// The mode of files whose volume says none.
@@ -25,8 +27,16 @@ pub(super) struct Context<'a> {
     pub(super) node: &'a Node,
     pub(super) clock: &'a Clock,
     pub(super) signer: &'a Signer,
-    /// Where the volume's files are, if they have been made before.
-    pub(super) folder: &'a std::path::Path,
+    /// The tokens that pods have.
+    pub(super) tokens: &'a PodTokens,
+}
+
+/// Returns whether a volume's content comes from elsewhere and can change.
+pub(super) fn is_source(volume: &Volume) -> bool {
+    volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.downward_api.is_some()
+        || volume.projected.is_some()
 }
 
 /// The files of a volume; `None` where its kind has no such content.
@@ -125,8 +135,7 @@ struct Keys<'a> {
 impl Keys<'_> {
     fn add(&self, context: &Context<'_>, resource: Resource, name: &str, payload: &mut Payload) -> Result<(), String> {
         let optional = self.optional == Some(true);
-        let key = Key::new(resource, &context.pod.namespace, name);
-        let Some(object) = context.node.store.get(&key) else {
+        let Some(object) = context.node.object(context.pod, resource, name) else {
             return if optional {
                 Ok(())
             } else {
@@ -218,34 +227,12 @@ fn token(
     payload: &mut Payload,
 ) -> Result<(), String> {
     let pod = context.pod;
-    let account = pod.spec.service_account_name.as_deref().unwrap_or("default");
-    let found = context
-        .node
-        .store
-        .get(&Key::new(Resource::ServiceAccounts, &pod.namespace, account));
-    let found = found.ok_or_else(|| format!("failed to fetch token: serviceaccounts {account:?} not found"))?;
-    let subject = Subject {
-        namespace: pod.namespace.clone(),
-        service_account: account.to_owned(),
-        service_account_uid: found["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
-        pod: Some((pod.name.clone(), pod.uid.clone())),
+    let wanted = Wanted {
+        audience: source.audience.clone().filter(|audience| !audience.is_empty()),
+        seconds: source.expiration_seconds.unwrap_or(3600),
     };
-    let lifetime = SignedDuration::from_secs(source.expiration_seconds.unwrap_or(3600));
-    let audiences: Vec<String> = source
-        .audience
-        .iter()
-        .filter(|audience| !audience.is_empty())
-        .cloned()
-        .collect();
-    // A token is replaced when half of its life is over, and not at every look at the volume.
-    let previous = std::fs::read_to_string(context.folder.join(&source.path)).ok();
-    let half = (lifetime.as_secs() / 2).max(1);
-    let now = context.clock.now();
-    let start = jiff::Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(half)).unwrap_or(now);
-    let (token, _) = context
-        .signer
-        .mint_again(previous.as_deref(), &subject, &audiences, start, lifetime)
-        .map_err(|error| format!("failed to fetch token: {error}"))?;
+    let (store, now) = (&context.node.store, context.clock.now());
+    let token = context.tokens.get(store, context.signer, pod, &wanted, now)?;
     let owner = user_of_all(pod);
     let group = pod.spec.security_context.as_ref().and_then(|context| context.fs_group);
     // Whoever it belongs to may read it, nobody else.

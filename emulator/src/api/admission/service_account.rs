@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{names::random_suffix, tree};
+use crate::token_request::POD_TOKEN;
 
 /// Where a container finds its token.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const VOLUME_PREFIX: &str = "kube-api-access-";
-/// An hour and seven seconds: tells these tokens apart from those that somebody asked for.
-const TOKEN_SECONDS: i64 = 3607;
 
 /// Whether a pod was made by the kubelet for a static pod.
 pub(super) fn is_mirror(pod: &Value) -> bool {
@@ -103,7 +102,7 @@ fn token_volume(name: &str) -> Value {
         "name": name,
         "projected": {
             "sources": [
-                {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
+                {"serviceAccountToken": {"expirationSeconds": POD_TOKEN.as_secs(), "path": "token"}},
                 {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
                 {"downwardAPI": {"items": [
                     {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use crate::{
     api::{Api, metrics},
     clock::Clock,
-    container_config::{Node, files},
+    container_config::{Node, files, immutable_objects::ImmutableObjects},
     controllers::{namespaces, priority_classes},
     events::Recorder,
     features::Features,
@@ -84,6 +84,7 @@ impl PlayedNode {
                 name: NODE.to_owned(),
                 ips: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
                 store: store.clone(),
+                immutable: ImmutableObjects::default(),
                 logs: folder.path().join("pods"),
                 volumes: folder.path().join("volumes"),
             },

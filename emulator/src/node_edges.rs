@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 
 use crate::{
@@ -98,6 +99,14 @@ impl Edges for NodeEdges {
         self.volumes.set_up(pod)
     }
 
+    async fn refresh_volumes(&self, pod: &Pod) -> Vec<VolumeFailure> {
+        self.volumes.refresh(pod)
+    }
+
+    fn next_renewal(&self, pod: &Pod) -> Option<Timestamp> {
+        self.volumes.next_renewal(&pod.uid)
+    }
+
     async fn tear_down(&self, pod: &PodRef) {
         // What could not be removed now is removed with the next pod that ends, or at the next start.
         drop(self.volumes.tear_down(&pod.uid));
@@ -109,6 +118,7 @@ impl Edges for NodeEdges {
             .logs
             .join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid));
         drop(fs::remove_dir_all(folder));
+        self.node.immutable.forget(&pod.uid);
     }
 
     async fn storage(&self, pod: &Pod, status: &PodStatus) -> StorageUsed {

@@ -5,7 +5,7 @@ mod elsewhere;
 #[cfg(target_os = "linux")]
 mod running;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub struct Options {
     pub features: Features,
     /// What must be left of the machine's memory and disk; nothing unless it is asked for.
     pub eviction_hard: Thresholds,
+    /// How often pods without anything to do are synced, which then is when their volumes are refreshed. Where it is absent,
+    /// volumes are refreshed as soon as their sources change.
+    pub sync_frequency: Option<Duration>,
 }
 
 /// What a client needs in order to connect.

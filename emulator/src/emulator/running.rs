@@ -163,6 +163,7 @@ impl Emulator {
             stretch: STRETCH,
             features: options.features.clone(),
             eviction_hard: options.eviction_hard,
+            sync_frequency: options.sync_frequency,
             static_pods,
         });
         let node_shutdown = kubelet.node_shutdown();

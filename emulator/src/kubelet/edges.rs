@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LifecycleHandler, Probe, Volume};
 
 use super::{
@@ -121,8 +122,18 @@ pub trait Edges: Send + Sync + 'static {
     /// What a container is made from.
     async fn container_config(&self, start: Start<'_>) -> Result<ContainerConfig, StartFailure>;
 
-    /// Makes the pod's volumes, or brings them up to date; one that fails does not keep the others from being made.
+    /// Makes the pod's volumes; one that fails does not keep the others from being made.
     async fn set_up_volumes(&self, pod: &Pod) -> Result<VolumePaths, Vec<VolumeFailure>>;
+
+    /// Brings the content of the pod's volumes up to date. Returns the volumes that can't be; they keep what they have.
+    async fn refresh_volumes(&self, _: &Pod) -> Vec<VolumeFailure> {
+        Vec::new()
+    }
+
+    /// Returns when something in the pod's volumes expires and is to be renewed, if anything does.
+    fn next_renewal(&self, _: &Pod) -> Option<Timestamp> {
+        None
+    }
 
     /// Removes the volumes of a pod that is over.
     async fn tear_down(&self, pod: &PodRef);

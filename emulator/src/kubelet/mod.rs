@@ -33,6 +33,7 @@ pub mod probe_state;
 mod probers;
 mod publish;
 pub mod qos;
+mod refreshing;
 mod resize;
 mod resizing;
 pub mod restart;
@@ -44,6 +45,7 @@ pub mod start_failure;
 mod sync;
 mod sysctls;
 pub mod thresholds;
+mod volume_sources;
 mod waiting;
 mod worker;
 
@@ -68,6 +70,7 @@ use self::{
     node::{Node, RoomFor},
     pod::Pod,
     thresholds::Thresholds,
+    volume_sources::SourceWatch,
     worker::{Calls, Worker},
 };
 use crate::{
@@ -76,7 +79,7 @@ use crate::{
     features::Features,
     image::Images,
     runtime::{PodRef, SharedRuntime},
-    store::{Change, Resource, Store},
+    store::{Change, Key, Resource, Store},
 };
 
 /// What a kubelet is made from.
@@ -103,6 +106,9 @@ pub struct KubeletConfig {
     pub features: Features,
     /// What must be left of the node's resources, or a pod makes room.
     pub eviction_hard: Thresholds,
+    /// How often a pod without anything to do is synced, and the only occasion to refresh its volumes, as on a real node; the
+    /// pod comes up to half as long again later. Where it is absent, volumes are refreshed when their sources change.
+    pub sync_frequency: Option<Duration>,
     /// The static pods, each time they change: all of them.
     pub static_pods: Option<mpsc::Receiver<Vec<Value>>>,
 }
@@ -111,6 +117,8 @@ pub struct KubeletConfig {
 pub struct Kubelet {
     node: Arc<Node>,
     static_pods: Option<mpsc::Receiver<Vec<Value>>>,
+    /// What the volumes of pods are filled from, where they are refreshed when that changes.
+    sources: Option<SourceWatch>,
     /// Pods that have to make room, by UID, and for what.
     evictions: mpsc::UnboundedReceiver<(String, RoomFor)>,
     /// What must be left of the node's resources.
@@ -124,6 +132,8 @@ pub struct Kubelet {
 struct Handle {
     desired: watch::Sender<Desired>,
     calls: Calls,
+    /// What its volumes are filled from.
+    sources: HashSet<Key>,
     namespace: String,
     name: String,
     is_static: bool,
@@ -133,7 +143,9 @@ impl Kubelet {
     /// A kubelet that does nothing yet.
     pub fn new(config: KubeletConfig) -> Self {
         let (make_room, evictions) = mpsc::unbounded_channel();
+        let watches_sources = config.sync_frequency.is_none();
         Self {
+            sources: watches_sources.then(|| SourceWatch::new(config.store.clone())),
             evictions,
             eviction_hard: config.eviction_hard,
             node: Arc::new(Node {
@@ -147,6 +159,8 @@ impl Kubelet {
                 host_ips: config.host_ips,
                 stretch: config.stretch,
                 features: config.features,
+                resync: resync(config.sync_frequency),
+                renews_in_time: watches_sources,
                 make_room,
                 is_shutting_down: AtomicBool::new(false),
             }),
@@ -169,6 +183,7 @@ impl Kubelet {
         let mut runtime_events = self.node.runtime.subscribe();
         let mut version = self.take_all();
         let mut static_pods = self.static_pods.take();
+        let mut sources = self.sources.take();
         if let Some(first) = &mut static_pods
             && let Some(pods) = first.recv().await
         {
@@ -194,6 +209,7 @@ impl Kubelet {
                         Err(RecvError::Closed) => tokio::time::sleep(Duration::from_secs(1)).await,
                     },
                     pods = receive(&mut static_pods) => self.take_static(pods),
+                    changed = next_source(&mut sources) => self.refresh_volumes(changed.as_ref()),
                     () = &mut pressure => {}
                     Some((uid, room)) = self.evictions.recv() => self.make_room(&uid, room),
                     Some(done) = self.tasks.join_next() => {
@@ -271,6 +287,7 @@ impl Kubelet {
             Handle {
                 desired,
                 calls: calls.clone(),
+                sources: volume_sources::of(&pod),
                 namespace: pod.namespace.clone(),
                 name: pod.name.clone(),
                 is_static: pod.is_static,
@@ -328,13 +345,22 @@ impl Kubelet {
 
     fn remove_stray_mirror(&self, namespace: &str, name: &str) {
         // Its static pod's file went away while no kubelet ran.
-        let key = crate::store::Key::new(Resource::Pods, namespace, name);
+        let key = Key::new(Resource::Pods, namespace, name);
         drop(self.node.store.delete(&key, None));
     }
 
     fn tell(&self, pod: &PodRef) {
         if let Some(worker) = self.workers.get(&pod.uid) {
             worker.calls.runtime.notify_one();
+        }
+    }
+
+    /// Has the volumes refreshed that are filled from an object, or all.
+    fn refresh_volumes(&self, changed: Option<&Key>) {
+        for worker in self.workers.values() {
+            if changed.is_none_or(|changed| worker.sources.contains(changed)) {
+                worker.calls.volumes.notify_one();
+            }
         }
     }
 
@@ -355,6 +381,19 @@ impl Kubelet {
             self.node.edges.tear_down(&pod).await;
             self.node.edges.forget(&pod).await;
         }
+    }
+}
+
+/// Returns how long a pod without anything to do waits for its next sync: a real kubelet waits 1 to 1.5 times its frequency
+/// (`pkg/kubelet/pod_workers.go`, `workerResyncIntervalJitterFactor`), of a minute as it is shipped.
+fn resync(frequency: Option<Duration>) -> Duration {
+    frequency.unwrap_or(Duration::from_secs(60)).mul_f64(1.25)
+}
+
+async fn next_source(sources: &mut Option<SourceWatch>) -> Option<Key> {
+    match sources {
+        Some(sources) => sources.next().await,
+        None => std::future::pending().await,
     }
 }
 

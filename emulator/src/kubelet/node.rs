@@ -3,6 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -35,6 +36,10 @@ pub(super) struct Node {
     pub(super) stretch: f64,
     /// Which features are on.
     pub(super) features: Features,
+    /// A pod without anything to do is synced again after this time.
+    pub(super) resync: Duration,
+    /// Whether what expires in volumes is renewed on time, and not only when the pod is synced.
+    pub(super) renews_in_time: bool,
     /// Takes the UIDs of pods that have to make room, and for what.
     pub(super) make_room: UnboundedSender<(String, RoomFor)>,
     /// The node is going down: it admits no pod.

@@ -93,9 +93,8 @@ impl Worker {
             return Synced::End;
         }
         let Some(volumes) = self.set_up_volumes().await else {
-            let wait = Duration::from_millis(500).saturating_mul(1 << self.volume_failures.min(8));
             return Synced::Failed {
-                retry: wait.min(Duration::from_secs(122)),
+                retry: self.volume_backoff(),
                 more,
             };
         };
@@ -154,8 +153,9 @@ impl Worker {
     }
 
     async fn set_up_volumes(&mut self) -> Option<VolumePaths> {
-        if let Some(volumes) = &self.volumes {
-            return Some(volumes.clone());
+        if let Some(volumes) = self.volumes.clone() {
+            self.refresh_volumes().await;
+            return Some(volumes);
         }
         match self.node.edges.set_up_volumes(&self.pod).await {
             Ok(volumes) => {
@@ -165,12 +165,7 @@ impl Worker {
                 Some(volumes)
             }
             Err(failures) => {
-                self.volume_failures += 1;
-                // Each volume is mounted by itself (`pkg/volume/util/operationexecutor`).
-                for failure in &failures {
-                    self.node
-                        .pod_event(&self.pod, EventType::Warning, "FailedMount", &failure.to_string());
-                }
+                self.volumes_have_failed(&failures);
                 let mut missing: Vec<&str> = failures.iter().map(|failure| failure.volume.as_str()).collect();
                 missing.sort_unstable();
                 self.wait_for_volumes(&missing.join(" "));

@@ -40,8 +40,7 @@ impl Worker {
         let mut wake = Instant::now() + wait;
         let mut at_deadline = None;
         if let Some(deadline) = self.deadline() {
-            let left = deadline.duration_since(self.node.clock.now());
-            at_deadline = Some(Instant::now() + Duration::try_from(left).unwrap_or_default());
+            at_deadline = Some(Instant::now() + self.until(deadline));
         }
         if let Some(deadline) = at_deadline {
             wake = wake.min(deadline);
@@ -52,6 +51,7 @@ impl Worker {
         loop {
             let calls = self.calls.clone();
             let defers = self.resize_is_deferred();
+            let (has_volumes, refresh) = (self.volumes.is_some(), self.next_refresh());
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => return,
                 () = tokio::time::sleep(RETRY_RESIZE), if defers => {
@@ -66,6 +66,13 @@ impl Worker {
                     }
                 }
                 () = calls.sync.notified() => return,
+                () = calls.volumes.notified(), if has_volumes => {
+                    self.refresh_after = None;
+                    self.refresh_volumes().await;
+                }
+                () = tokio::time::sleep_until(refresh.unwrap_or(wake)), if refresh.is_some() => {
+                    self.refresh_volumes().await;
+                }
                 () = calls.runtime.notified() => {
                     if self.runtime_has_changed().await {
                         return;
@@ -128,8 +135,6 @@ impl Worker {
             };
             self.allocate(&mut pod);
             self.pod = Arc::new(pod);
-            // Volumes of the downward API show labels and annotations.
-            self.volumes = None;
         }
         let gates = self
             .publisher

@@ -34,9 +34,6 @@ use crate::{
 /// As long as a sync waits for volumes (`podAttachAndMountTimeout` of the kubelet).
 pub(super) const MOUNT: SignedDuration = SignedDuration::from_secs(123);
 
-/// A pod without anything to do is looked at again after this time.
-const RESYNC: Duration = Duration::from_secs(75);
-
 /// What a full disk did not take is written again after this time.
 pub(super) const REWRITE: Duration = Duration::from_secs(1);
 
@@ -47,6 +44,8 @@ pub(super) struct Calls {
     pub(super) runtime: Arc<Notify>,
     /// A probe has, or something else that needs a sync.
     pub(super) sync: Arc<Notify>,
+    /// Something that its volumes are filled from has changed.
+    pub(super) volumes: Arc<Notify>,
 }
 
 /// What a sync came to.
@@ -90,6 +89,8 @@ pub(super) struct Worker {
     pub(super) pulls: Pulls,
     pub(super) volumes: Option<VolumePaths>,
     pub(super) volume_failures: u32,
+    /// The moment before which volumes that could not be refreshed are not tried again.
+    pub(super) refresh_after: Option<Timestamp>,
     /// Since when the pod's volumes are waited for.
     pub(super) mounting_since: Option<Timestamp>,
     /// What each running container was made from, as far as it can change.
@@ -129,6 +130,7 @@ impl Worker {
             pulls: Pulls::default(),
             volumes: None,
             volume_failures: 0,
+            refresh_after: None,
             mounting_since: None,
             made_from: HashMap::new(),
             fresh: None,
@@ -154,7 +156,7 @@ impl Worker {
             match self.sync().await {
                 Synced::Again => {}
                 Synced::End => break,
-                Synced::Done { more } => self.pause(self.at_most(RESYNC), more).await,
+                Synced::Done { more } => self.pause(self.at_most(self.node.resync), more).await,
                 Synced::Failed { retry, more } => {
                     let wait = self.at_most(retry.mul_f64(self.node.stretch));
                     self.pause(wait, more).await;

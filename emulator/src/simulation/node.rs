@@ -58,6 +58,7 @@ pub(super) fn start_node(scenario: &Arc<Scenario>, store: &Store, clock: &Clock,
         static_pods: None,
         features: Features::default(),
         eviction_hard: crate::kubelet::thresholds::Thresholds::default(),
+        sync_frequency: None,
     });
     tasks.spawn(kubelet.run(std::future::pending()));
     let scheduler = Scheduler::new(store.clone(), clock.clone(), recorder, node);

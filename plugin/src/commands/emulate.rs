@@ -63,6 +63,7 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
         map_images,
         features: Features::default(),
         eviction_hard: Thresholds::default(),
+        sync_frequency: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -191,6 +191,7 @@ impl PlayedNode {
             static_pods: None,
             features: Features::default(),
             eviction_hard: crate::kubelet::thresholds::Thresholds::default(),
+            sync_frequency: None,
         });
         tasks.spawn(kubelet.run(std::future::pending()));
         tasks.spawn(Scheduler::new(store, clock, recorder, NODE).run(std::future::pending()));

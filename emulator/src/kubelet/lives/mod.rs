@@ -6,6 +6,7 @@ mod image_volumes;
 mod initializing;
 mod probing;
 mod random;
+mod refreshing;
 mod restarting;
 mod starting;
 
@@ -43,6 +44,7 @@ struct Life {
     clock: Clock,
     static_pod: Option<Value>,
     node_shutdown: Option<NodeShutdown>,
+    sync_frequency: Option<Duration>,
     began: Instant,
     seen: Seen,
     invariants: Arc<std::sync::Mutex<Invariants>>,
@@ -60,6 +62,17 @@ impl Life {
 
     /// One with a static pod.
     fn beside(script: Script, images: ScriptedImages, edges: ScriptedEdges, static_pod: Option<Value>) -> Self {
+        Self::synced_every(None, script, images, edges, static_pod)
+    }
+
+    /// One whose kubelet has a sync frequency of its own.
+    fn synced_every(
+        sync_frequency: Option<Duration>,
+        script: Script,
+        images: ScriptedImages,
+        edges: ScriptedEdges,
+        static_pod: Option<Value>,
+    ) -> Self {
         let store = Store::in_memory();
         let clock = Clock::scripted(Timestamp::from_second(1_800_000_000).unwrap());
         let runtime = ScriptedRuntime::new(script, clock.clone());
@@ -78,6 +91,7 @@ impl Life {
             clock: clock.clone(),
             static_pod,
             node_shutdown: None,
+            sync_frequency,
             recorder: Recorder::new(store.clone(), clock.clone(), "emulator"),
             store,
             runtime,
@@ -102,6 +116,7 @@ impl Life {
             stretch: 1.0,
             features: Features::default(),
             eviction_hard: Thresholds::parse("memory.available<100Mi,nodefs.available<10%").unwrap(),
+            sync_frequency: self.sync_frequency,
             static_pods: self.static_pod.clone().map(|pod| {
                 let (sender, pods) = mpsc::channel(1);
                 sender.try_send(vec![pod]).unwrap();

@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LifecycleHandler, Probe};
 use tokio::time::Instant;
 
@@ -26,12 +27,18 @@ use crate::{
 /// When a probe's answer changes: from `Duration` after the start of the run on, it is this.
 type Answers = Vec<(Duration, Outcome)>;
 
+/// When volumes were refreshed, since the start of the run.
+pub type Refreshes = Arc<Mutex<Vec<Duration>>>;
+
 /// Answers as it was told to.
 pub struct ScriptedEdges {
     began: Instant,
     probes: HashMap<String, Answers>,
     hooks: HashMap<String, (Duration, Result<(), String>)>,
     volume_failures: Mutex<VecDeque<VolumeFailure>>,
+    refresh_failures: Mutex<VecDeque<VolumeFailure>>,
+    refreshes: Refreshes,
+    renewals: Mutex<VecDeque<Timestamp>>,
     bad_configs: HashMap<String, StartFailure>,
     storage: Vec<(Duration, StorageUsed)>,
     memory: HashMap<String, u64>,
@@ -45,6 +52,9 @@ impl Default for ScriptedEdges {
             probes: HashMap::new(),
             hooks: HashMap::new(),
             volume_failures: Mutex::default(),
+            refresh_failures: Mutex::default(),
+            refreshes: Refreshes::default(),
+            renewals: Mutex::default(),
             bad_configs: HashMap::new(),
             storage: Vec::new(),
             memory: HashMap::new(),
@@ -81,6 +91,29 @@ impl ScriptedEdges {
         }
     }
 
+    /// The next attempts to refresh volumes fail like this.
+    #[must_use]
+    pub fn refresh_failures(self, failures: impl IntoIterator<Item = VolumeFailure>) -> Self {
+        Self {
+            refresh_failures: Mutex::new(failures.into_iter().collect()),
+            ..self
+        }
+    }
+
+    /// A token is to be renewed at each of these moments, each by one refresh.
+    #[must_use]
+    pub fn renewals(self, moments: impl IntoIterator<Item = Timestamp>) -> Self {
+        Self {
+            renewals: Mutex::new(moments.into_iter().collect()),
+            ..self
+        }
+    }
+
+    /// Returns where the refreshes are recorded.
+    pub fn refreshes(&self) -> Refreshes {
+        self.refreshes.clone()
+    }
+
     /// From that second on the pod has this on the disk.
     #[must_use]
     pub fn storage(mut self, second: u64, used: StorageUsed) -> Self {
@@ -108,6 +141,10 @@ impl ScriptedEdges {
         self.bad_configs.insert(container.to_owned(), failure);
         self
     }
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
@@ -147,15 +184,20 @@ impl Edges for ScriptedEdges {
     }
 
     async fn set_up_volumes(&self, _: &Pod) -> Result<VolumePaths, Vec<VolumeFailure>> {
-        match self
-            .volume_failures
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-        {
+        match locked(&self.volume_failures).pop_front() {
             Some(failure) => Err(vec![failure]),
             None => Ok(VolumePaths::new()),
         }
+    }
+
+    async fn refresh_volumes(&self, _: &Pod) -> Vec<VolumeFailure> {
+        locked(&self.refreshes).push(self.began.elapsed());
+        locked(&self.renewals).pop_front();
+        locked(&self.refresh_failures).pop_front().into_iter().collect()
+    }
+
+    fn next_renewal(&self, _: &Pod) -> Option<Timestamp> {
+        locked(&self.renewals).front().copied()
     }
 
     async fn tear_down(&self, _: &PodRef) {}

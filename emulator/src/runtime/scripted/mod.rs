@@ -22,7 +22,7 @@ use tokio::sync::{broadcast, watch};
 
 pub(crate) use self::played::played;
 pub use self::{
-    edges::ScriptedEdges,
+    edges::{Refreshes, ScriptedEdges},
     images::ScriptedImages,
     script::{Play, Script, Termination},
 };

@@ -13,10 +13,14 @@ use emulator::kubelet::thresholds::Thresholds;
 
 use super::DataDirFlag;
 use crate::cli::connection::Connection;
+use crate::cli::duration;
 use crate::daemon::{context, kubeconfig, process};
 use crate::failure::Failure;
 use crate::view::printer::Printer;
 use crate::view::text::Line;
+
+/// Pods that are synced more often than this keep the machine busy.
+const SHORTEST_FREQUENCY: Duration = Duration::from_secs(1);
 
 /// What `start` takes.
 #[derive(Debug, Args)]
@@ -42,6 +46,17 @@ pub(super) struct Arguments {
     /// without it only what pods limit themselves to is watched
     #[arg(long, value_name = "SIGNAL<QUANTITY,…", value_parser = eviction_hard)]
     eviction_hard: Vec<String>,
+    /// Refresh volumes at pod syncs alone, this far apart (a kubelet as shipped: 1m)
+    #[arg(long, value_name = "DURATION", value_parser = frequency)]
+    kubelet_sync_frequency: Option<Duration>,
+}
+
+fn frequency(text: &str) -> Result<Duration, String> {
+    let frequency = duration::parse(text)?;
+    if frequency < SHORTEST_FREQUENCY {
+        return Err("it must be at least 1s".to_owned());
+    }
+    Ok(frequency)
 }
 
 fn eviction_hard(text: &str) -> Result<String, String> {
@@ -77,6 +92,7 @@ impl Arguments {
             // Each has been read once already.
             features: Features::parse(&self.feature_gates.join(",")).unwrap_or_default(),
             eviction_hard: Thresholds::parse(&self.eviction_hard.join(",")).unwrap_or_default(),
+            sync_frequency: self.kubelet_sync_frequency,
         }
     }
 
@@ -99,6 +115,10 @@ impl Arguments {
         }
         if !self.eviction_hard.is_empty() {
             words.extend(["--eviction-hard".into(), self.eviction_hard.join(",").into()]);
+        }
+        if let Some(frequency) = self.kubelet_sync_frequency {
+            let frequency = format!("{}ms", frequency.as_millis());
+            words.extend(["--kubelet-sync-frequency".into(), frequency.into()]);
         }
         words
     }

@@ -20,6 +20,7 @@ mod running;
 mod serving;
 mod static_pods;
 mod user_namespaces;
+mod volumes;
 mod watching;
 
 use tests::emulator::Emulator;

@@ -41,11 +41,18 @@ pub fn of(node: &Node, pod: &Pod, container: &Container) -> Resources {
 pub fn of_pod(pod: &Pod) -> Resources {
     let cpu = quantity::requests(&pod.spec).get("cpu").copied().unwrap_or(0);
     let (_, limits) = quantity::of_pod(&pod.spec);
+    let overhead = |resource: &str| {
+        let overhead = pod.spec.overhead.as_ref();
+        overhead
+            .and_then(|amounts| milli(&amounts.get(resource)?.0))
+            .unwrap_or(0)
+    };
     let limit = |resource: &str| {
         limits
             .get(resource)
             .and_then(|text| milli(text))
             .filter(|amount| *amount > 0)
+            .map(|amount| amount + overhead(resource))
     };
     Resources {
         cpu_shares: Some(shares(cpu)),
@@ -120,5 +127,19 @@ mod tests {
         assert_eq!(quota(500), 50_000);
         assert_eq!(quota(1), MIN_QUOTA);
         assert_eq!(units(64 * 1024 * 1024 * 1000), 64 * 1024 * 1024);
+    }
+
+    #[test]
+    fn overhead_is_added_to_what_a_pod_may_use() {
+        let pod = |overhead: serde_json::Value| {
+            let pod = serde_json::json!({"metadata": {"name": "p"}, "spec": {"overhead": overhead, "containers": [
+                {"name": "a", "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "10Mi"}}}]}});
+            of_pod(&Pod::read(&pod).unwrap())
+        };
+        let mib = 1024 * 1024;
+        assert_eq!(pod(serde_json::Value::Null).memory_limit, Some(10 * mib));
+        let with = pod(serde_json::json!({"cpu": "500m", "memory": "2Mi"}));
+        assert_eq!((with.memory_limit, with.cpu_quota), (Some(12 * mib), None));
+        assert_eq!(with.cpu_shares, Some(1536));
     }
 }

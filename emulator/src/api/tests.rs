@@ -1,5 +1,7 @@
 //! The API server as its clients see it, without the network.
 
+mod policies;
+
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};

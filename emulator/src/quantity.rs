@@ -77,15 +77,19 @@ fn add(sum: &mut Amounts, more: &Amounts) {
     }
 }
 
-/// What a pod requests of the node: containers and sidecars together, or its greediest init container if that is more.
+/// Whether a pod as a whole can ask for the resource (`component-helpers/resource`, `IsSupportedPodLevelResource`).
+pub fn is_pod_level(name: &str) -> bool {
+    matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
+}
+
+/// Replaces the sums of the containers by what the pod as a whole has.
+fn override_with(sum: &mut Amounts, pod_level: Option<&BTreeMap<String, Quantity>>) {
+    sum.extend(amounts(pod_level).into_iter().filter(|(name, _)| is_pod_level(name)));
+}
+
+/// Returns what a pod requests of the node: its own requests, and of all other resources those of containers and sidecars
+/// together, or of its greediest init container if that is more.
 pub fn requests(spec: &PodSpec) -> Amounts {
-    if let Some(pod_level) = spec
-        .resources
-        .as_ref()
-        .and_then(|resources| resources.requests.as_ref())
-    {
-        return amounts(Some(pod_level));
-    }
     let of = |container: &k8s_openapi::api::core::v1::Container| {
         amounts(
             container
@@ -117,6 +121,7 @@ pub fn requests(spec: &PodSpec) -> Amounts {
         let total = sum.entry(name).or_default();
         *total = (*total).max(amount);
     }
+    override_with(&mut sum, spec.resources.as_ref().and_then(|own| own.requests.as_ref()));
     add(&mut sum, &amounts(spec.overhead.as_ref()));
     sum
 }
@@ -166,9 +171,7 @@ pub fn of_pod(spec: &PodSpec) -> (BTreeMap<String, String>, BTreeMap<String, Str
             }
         }
     }
-    if let Some(pod_level) = spec.resources.as_ref().and_then(|resources| resources.limits.as_ref()) {
-        limits = amounts(Some(pod_level));
-    }
+    override_with(&mut limits, spec.resources.as_ref().and_then(|own| own.limits.as_ref()));
     (written(requests(spec)), written(limits))
 }
 
@@ -193,6 +196,25 @@ mod tests {
         }
         assert_eq!(milli("lots"), None);
         assert_eq!(milli(""), None);
+    }
+
+    #[test]
+    fn pod_level_requests_replace_only_their_own_resources() {
+        let spec: PodSpec = serde_json::from_value(serde_json::json!({
+            "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "3"}},
+            "overhead": {"cpu": "100m"},
+            "containers": [{"name": "a", "resources": {
+                "requests": {"cpu": "1", "memory": "1k", "example.com/gpu": "1"}, "limits": {"cpu": "1", "example.com/gpu": "1"}}}],
+        }))
+        .unwrap();
+        let text = |name: &str| requests(&spec).get(name).copied();
+        assert_eq!(text("cpu"), Some(2100));
+        assert_eq!(text("memory"), Some(1_000_000));
+        assert_eq!(text("example.com/gpu"), Some(1000));
+        assert_eq!(
+            of_pod(&spec).1,
+            BTreeMap::from([("cpu".into(), "3".into()), ("example.com/gpu".into(), "1".into())])
+        );
     }
 
     #[test]

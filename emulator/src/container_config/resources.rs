@@ -1,6 +1,6 @@
 //! Requests and limits as the kernel takes them (`pkg/kubelet/cm/helpers_linux.go`, `pkg/kubelet/qos/policy.go`).
 
-use k8s_openapi::api::core::v1::{Container, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 
 use super::{Node, Subject};
 use crate::{
@@ -27,11 +27,13 @@ pub fn of_container(subject: &Subject<'_>) -> Resources {
 pub fn of(node: &Node, pod: &Pod, container: &Container) -> Resources {
     let own = container.resources.as_ref();
     let cpu = request(own, "cpu").or_else(|| limit(own, "cpu")).unwrap_or(0);
+    // A container without a limit of its own may use what the pod as a whole may (`kuberuntime_container_linux.go`).
+    let limit = |name| limit(own, name).or_else(|| limit(pod.spec.resources.as_ref(), name));
     Resources {
         cpu_shares: Some(shares(cpu)),
-        cpu_quota: limit(own, "cpu").map(quota),
-        cpu_period: limit(own, "cpu").map(|_| PERIOD),
-        memory_limit: limit(own, "memory").map(units),
+        cpu_quota: limit("cpu").map(quota),
+        cpu_period: limit("cpu").map(|_| PERIOD),
+        memory_limit: limit("memory").map(units),
         pids_limit: None,
         oom_score_adj: Some(oom_score_adj(pod, container, memory_capacity(node))),
     }
@@ -104,7 +106,7 @@ fn oom_score_adj(pod: &Pod, container: &Container, capacity: i128) -> i32 {
     match pod.object["status"]["qosClass"].as_str() {
         Some("Guaranteed") => -997,
         Some("Burstable") => {
-            let asked = request(container.resources.as_ref(), "memory").unwrap_or(0);
+            let asked = request(container.resources.as_ref(), "memory").unwrap_or(0) + share_of_pod(pod);
             let share = if capacity > 0 {
                 1000 - 1000 * asked / capacity
             } else {
@@ -116,9 +118,37 @@ fn oom_score_adj(pod: &Pod, container: &Container, capacity: i128) -> i32 {
     }
 }
 
+/// What a pod asks for as a whole and none of its containers does, in equal shares (`pkg/kubelet/qos/policy.go`).
+fn share_of_pod(pod: &Pod) -> i128 {
+    let Some(whole) = request(pod.spec.resources.as_ref(), "memory") else {
+        return 0;
+    };
+    let containers = PodSpec {
+        resources: None,
+        overhead: None,
+        ..pod.spec.clone()
+    };
+    let asked = quantity::requests(&containers).get("memory").copied().unwrap_or(0);
+    let sidecars = pod.spec.init_containers.iter().flatten();
+    let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
+    let running = pod.spec.containers.len() + sidecars.count();
+    (whole - asked).max(0) / i128::try_from(running.max(1)).unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn memory_of_the_pod_is_shared_by_its_containers() {
+        let pod = Pod::read(
+            &json!({"metadata": {}, "spec": {"resources": {"requests": {"memory": "100"}}, "containers": [
+            {"name": "a", "resources": {"requests": {"memory": "40"}}}, {"name": "b"}]}}),
+        );
+        assert_eq!(share_of_pod(&pod.unwrap()), 30_000);
+    }
 
     #[test]
     fn cpu_becomes_shares_and_quota() {

@@ -1,34 +1,11 @@
 //! The quality-of-service class of a pod.
 
-use super::pod::{Kind, Pod};
-use crate::quantity;
+use super::pod::Pod;
+use crate::api::admission;
 
-/// `Guaranteed`, `Burstable` or `BestEffort`, from the requests and limits of all containers.
+/// `Guaranteed`, `Burstable` or `BestEffort`, by the same rule as on the API server.
 pub fn qos_class(pod: &Pod) -> &'static str {
-    let (mut any, mut guaranteed) = (false, true);
-    for declared in pod.of(&[Kind::Init, Kind::Sidecar, Kind::Regular]) {
-        let resources = declared.container.resources.clone().unwrap_or_default();
-        let (requests, limits) = (
-            resources.requests.unwrap_or_default(),
-            resources.limits.unwrap_or_default(),
-        );
-        for name in ["cpu", "memory"] {
-            let value =
-                |map: &std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>| {
-                    map.get(name)
-                        .and_then(|quantity| quantity::milli(&quantity.0))
-                        .filter(|value| *value != 0)
-                };
-            let (request, limit) = (value(&requests), value(&limits));
-            any |= request.is_some() || limit.is_some();
-            guaranteed &= limit.is_some() && request.unwrap_or_default() == limit.unwrap_or_default();
-        }
-    }
-    match (any, guaranteed) {
-        (false, _) => "BestEffort",
-        (true, true) => "Guaranteed",
-        (true, false) => "Burstable",
-    }
+    admission::qos_class(&pod.object["spec"])
 }
 
 #[cfg(test)]
@@ -40,6 +17,14 @@ mod tests {
     fn class(resources: Value) -> &'static str {
         let spec = json!({"containers": [{"name": "a", "resources": resources}]});
         qos_class(&Pod::read(&json!({"metadata": {}, "spec": spec})).unwrap())
+    }
+
+    #[test]
+    fn pod_level_resources_decide() {
+        let both = json!({"cpu": "1", "memory": "1Gi"});
+        let spec = json!({"resources": {"requests": both, "limits": both}, "containers": [{"name": "a"}]});
+        let pod = Pod::read(&json!({"metadata": {}, "spec": spec})).unwrap();
+        assert_eq!(qos_class(&pod), "Guaranteed");
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::api::admission::{quantity::Quantity, tree};
+use crate::{
+    api::admission::{quantity::Quantity, tree},
+    quantity::is_pod_level,
+};
 
 /// Amounts by the name of the resource.
 pub(in crate::api::admission) type Amounts = BTreeMap<String, Quantity>;
@@ -43,11 +46,6 @@ pub(super) fn pod_level(spec: &mut Value) {
             tree::default(requests, &name, amount);
         }
     }
-}
-
-/// The resources that a pod as a whole can ask for.
-fn is_pod_level(name: &str) -> bool {
-    matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
 }
 
 /// What the containers of a pod need at once: all regular ones and sidecars together, or an init container with

@@ -11,6 +11,7 @@ use crate::api::admission::{
     names,
     quantity::Quantity,
 };
+use crate::quantity;
 
 /// Checks a pod but for its metadata.
 pub(super) fn check(pod: &Pod, errors: &mut Errors) {
@@ -86,7 +87,11 @@ fn pod_resources(spec: &PodSpec, path: &Path, errors: &mut Errors) {
             .and_then(|text| text.0.parse::<Quantity>().ok())
     };
     let tree = serde_json::to_value(spec).unwrap_or_default();
-    for (name, needed) in aggregate_requests(&tree) {
+    // The pod as a whole can't ask for what is left out here: its containers do.
+    let compared = aggregate_requests(&tree)
+        .into_iter()
+        .filter(|(name, _)| quantity::is_pod_level(name));
+    for (name, needed) in compared {
         let given = amount(own.requests.as_ref(), &name).unwrap_or(Quantity::ZERO);
         if needed > given {
             errors.invalid(

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::PodStatus;
 use serde_json::{Value, json};
 
 use super::{
+    conditions::is_owned,
     container_status::seconds,
     node::Node,
     phase::Phase,
@@ -93,7 +94,15 @@ impl Publisher {
 
     /// Takes over conditions that others have set; whether a readiness gate is among them.
     pub(super) fn take_conditions(&mut self, pod: &Pod, conditions: &Value) -> bool {
-        if pod.is_static || self.status["conditions"] == *conditions {
+        // What comes from the watch may be older than what was written last: the kubelet's own conditions stay.
+        let of = |all: &Value, owned: bool| -> Vec<Value> {
+            let all = all.as_array().into_iter().flatten();
+            all.filter(|condition| is_owned(condition["type"].as_str().unwrap_or_default()) == owned)
+                .cloned()
+                .collect()
+        };
+        let others = of(conditions, false);
+        if pod.is_static || of(&self.status["conditions"], false) == others {
             return false;
         }
         let gates = |status: &PodStatus| -> Vec<(String, String)> {
@@ -104,7 +113,9 @@ impl Publisher {
                 .collect()
         };
         let before = gates(&self.published);
-        self.status["conditions"] = conditions.clone();
+        let mut all = of(&self.status["conditions"], true);
+        all.extend(others);
+        self.status["conditions"] = all.into();
         self.read_back();
         before != gates(&self.published)
     }

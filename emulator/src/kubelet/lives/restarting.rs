@@ -199,6 +199,31 @@ async fn a_rule_can_start_all_containers_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sidecars_rule_starts_all_containers_anew() {
+    let script = Script::default()
+        .with("side", [fails(2, 42), Play::forever()])
+        .with("app", [Play::stubborn()]);
+    let life = Life::run(
+        script,
+        json!({"initContainers": [{"name": "side", "restartPolicy": "Always", "image": "i", "restartPolicyRules":
+                [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]}],
+            "containers": [{"name": "app"}]}),
+        30,
+    )
+    .await;
+    for name in ["side", "app"] {
+        assert_eq!(
+            life.flag(name, "restartCount"),
+            ["0", "1"],
+            "{name}: {:?}",
+            life.events()
+        );
+        assert_eq!(life.states(name).last().unwrap(), "running", "{name}");
+    }
+    assert_eq!(life.phases().last().unwrap(), "Running");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_whose_sandbox_is_lost_starts_from_its_beginning() {
     let script = Script::default().with("setup", [fails(2, 0)]);
     let life = Life::run(

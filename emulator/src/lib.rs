@@ -44,3 +44,4 @@ mod token_request;
 pub mod tokens;
 pub mod uid;
 pub mod volumes;
+pub mod yaml;

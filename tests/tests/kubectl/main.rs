@@ -10,6 +10,7 @@ mod deletion;
 mod discovery;
 mod editing;
 mod image_volumes;
+mod manifests;
 mod measuring;
 mod networks;
 mod node;

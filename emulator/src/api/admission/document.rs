@@ -5,6 +5,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::yaml;
+
+/// The most duplicates that are kept.
+const MAX_DUPLICATES: usize = 100;
+
 /// A body that was read.
 #[derive(Debug)]
 pub struct Document {
@@ -52,31 +57,20 @@ impl Document {
     /// What is wrong with the text.
     pub fn from_yaml(body: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
-        // Duplicates come through to the visitor, which reports them by path as for JSON.
-        let options = serde_saphyr::options! {
-            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
-            // `defaultMode: 0400` is octal to Kubernetes.
-            legacy_octal_numbers: true,
-            with_snippet: false,
-        };
-        let read: Read = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
-        Ok(read.0)
-    }
-}
-
-/// Carries a [`Document`] through `Deserialize`, for readers that take no seed.
-struct Read(Document);
-
-impl<'de> serde::Deserialize<'de> for Read {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut duplicates = Vec::new();
-        let mut path = String::new();
-        let value = Tree {
-            path: &mut path,
-            duplicates: &mut duplicates,
-        }
-        .deserialize(deserializer)?;
-        Ok(Self(Document { value, duplicates }))
+        let parsed = yaml::document(text).map_err(|error| match error.place {
+            Some(place) => format!("yaml: line {}: {error}", place.line),
+            None => format!("yaml: {error}"),
+        })?;
+        Ok(Self {
+            value: parsed.node.value(),
+            // A body of duplicates alone must not cost more memory than its size.
+            duplicates: parsed
+                .duplicates
+                .into_iter()
+                .take(MAX_DUPLICATES)
+                .map(|one| one.path)
+                .collect(),
+        })
     }
 }
 
@@ -163,15 +157,14 @@ impl<'de> Visitor<'de> for Tree<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some(key) = entries.next_key::<Key>()? {
-            let Key(key) = key;
+        while let Some(key) = entries.next_key::<String>()? {
             let length = self.path.len();
             if length > 0 {
                 self.path.push('.');
             }
             self.path.push_str(&key);
             // A body of duplicates alone must not cost more memory than its size.
-            if map.contains_key(&key) && self.duplicates.len() < 100 {
+            if map.contains_key(&key) && self.duplicates.len() < MAX_DUPLICATES {
                 self.duplicates.push(self.path.clone());
             }
             let value = entries
@@ -184,15 +177,6 @@ impl<'de> Visitor<'de> for Tree<'_> {
             map.insert(key, value);
         }
         Ok(Value::Object(map))
-    }
-}
-
-/// A key: YAML's may be a number or a boolean, which Kubernetes reads as text.
-struct Key(String);
-
-impl<'de> serde::Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self)
     }
 }
 

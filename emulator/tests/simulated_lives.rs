@@ -34,14 +34,17 @@ struct Life {
 impl Life {
     fn of(scenario: Scenario) -> Self {
         let mut versions = Vec::new();
-        let end = simulate(scenario, |moment| {
+        let ended = simulate(scenario, |moment| {
             if !moment.is_event && !moment.is_gone {
                 versions.push(Value::clone(&moment.object));
             }
             false
         })
         .unwrap();
-        Self { versions, end }
+        Self {
+            versions,
+            end: ended.at,
+        }
     }
 
     fn last(&self) -> Pod {

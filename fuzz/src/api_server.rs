@@ -41,6 +41,12 @@ static SERVER: LazyLock<Arc<Api>> = LazyLock::new(|| {
 
 /// Asks as the administrator; returns the code and the answer, which is JSON whatever was asked.
 pub(crate) fn ask(method: &str, path: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
+    let (code, answer, _) = ask_for_warnings(method, path, content_type, body);
+    (code, answer)
+}
+
+/// The same, with the texts of the warnings.
+pub(crate) fn ask_for_warnings(method: &str, path: &str, content_type: &str, body: &[u8]) -> (u16, Value, Vec<String>) {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -50,12 +56,20 @@ pub(crate) fn ask(method: &str, path: &str, content_type: &str, body: &[u8]) -> 
     let answered = async {
         let response = SERVER.answer(request, true).await;
         let code = response.status().as_u16();
-        (code, to_bytes(response.into_body(), usize::MAX).await)
+        let warnings = response.headers().get_all(header::WARNING).iter();
+        let warnings: Vec<String> = warnings
+            .filter_map(|value| {
+                let text = std::str::from_utf8(value.as_bytes()).ok()?;
+                let text = text.strip_prefix("299 - \"")?.strip_suffix('"')?;
+                Some(text.replace("\\\"", "\"").replace("\\\\", "\\"))
+            })
+            .collect();
+        (code, to_bytes(response.into_body(), usize::MAX).await, warnings)
     };
-    let (code, body) = answered.now_or_never().expect("what is in memory is there at once");
+    let (code, body, warnings) = answered.now_or_never().expect("what is in memory is there at once");
     let answer = serde_json::from_slice(&body.expect("a whole answer")).expect("an answer in JSON");
     assert!(code < 500, "{method} {path}: {answer}");
-    (code, answer)
+    (code, answer, warnings)
 }
 
 /// The pod of that name in the store.

@@ -4,14 +4,16 @@ use k8s_openapi::api::core::v1::Pod;
 use kubectl_pod::failure::Failure;
 use kubectl_pod::findings::reading::Reading;
 use kubectl_pod::knowledge::language::Language;
-use kubectl_pod::manifest::{self, Problem, Source};
+use kubectl_pod::lint;
+use kubectl_pod::manifest::{self, PodOfFile, Problem, Source};
+use kubectl_pod::pod::Facts;
 use kubectl_pod::pod::history::History;
 use kubectl_pod::view::describe::{self, record};
 use kubectl_pod::view::lifecycle::{self, record::LifecycleRecord, svg};
 use kubectl_pod::view::{explanation, findings, machine, manifest as explained};
 use serde_json::{Value, json};
 
-use crate::api_server::{JSON, PODS, YAML, ask};
+use crate::api_server::{JSON, PODS, YAML, ask, ask_for_warnings};
 use crate::screen;
 
 /// Nothing that is printed of a file commands the terminal; a pod that was accepted is accepted again, as it is; and
@@ -36,6 +38,9 @@ fn explain(text: &str) -> Result<(), Problem> {
     let mut printer = screen::printer();
     for pod in &manifest::read(&sources)?.pods {
         let reading = Reading::of_saved(pod.pod.clone());
+        if reading.facts.is_manifest() {
+            same_verdict(pod, &reading.facts);
+        }
         for language in [Language::English, Language::Korean] {
             printer.lines(&explained::lines(pod, &reading.facts, language));
             printer.lines(&findings::lines_in(
@@ -61,6 +66,55 @@ fn explain(text: &str) -> Result<(), Problem> {
         assert!(!picture.to_lowercase().contains("<script"), "a script in {picture}");
     }
     Ok(())
+}
+
+/// What the API server refuses, `explain -f` refuses with the same field, and it refuses nothing else; what the server warns
+/// of is told at its field.
+fn same_verdict(pod: &PodOfFile<'_>, facts: &Facts) {
+    let spec = facts.spec().cloned().unwrap_or_default();
+    let value = &pod.document.value;
+    // `explain -f` takes what the pod names in the cluster to exist; this server has nothing.
+    let is_elsewhere = !matches!(value["metadata"]["namespace"].as_str(), None | Some("" | "default"));
+    let named = [
+        "serviceAccountName",
+        "serviceAccount",
+        "priorityClassName",
+        "runtimeClassName",
+        "overhead",
+    ];
+    if is_elsewhere || named.iter().any(|field| !value["spec"][*field].is_null()) {
+        return;
+    }
+    let lints = lint::of_manifest(pod, &spec);
+    let refused: Vec<&str> = lints
+        .iter()
+        .filter(|lint| lint.is_refusal)
+        .map(|lint| lint.path.as_str())
+        .collect();
+    let path = format!("{PODS}?dryRun=All&fieldValidation=Strict");
+    let (code, answer, warnings) = ask_for_warnings("POST", &path, JSON, value.to_string().as_bytes());
+    match code {
+        201 => assert!(refused.is_empty(), "{refused:?} of a pod that is taken: {value}"),
+        422 => {
+            for cause in answer["details"]["causes"].as_array().into_iter().flatten() {
+                let field = cause["field"].as_str().unwrap_or_default();
+                assert!(
+                    refused.contains(&field),
+                    "{field} is refused, told are {refused:?}: {value}"
+                );
+            }
+        }
+        400 => assert!(!refused.is_empty(), "{answer} is not told: {value}"),
+        _ => {}
+    }
+    for warning in warnings {
+        let field = warning.split(": ").next().unwrap_or_default();
+        let is_told = |lint: &lint::Lint| {
+            let plain = |path: &str| path.replace('[', ".").replace(']', "");
+            plain(&lint.path).starts_with(&plain(field)) || plain(field).starts_with(&plain(&lint.path))
+        };
+        assert!(lints.iter().any(is_told), "{warning} is not told: {value}");
+    }
 }
 
 fn is_json(text: &str) {

@@ -37,6 +37,25 @@ fn manifests() {
     replay("manifests");
 }
 
+/// The manifests of the examples and of other tests, each document by itself.
+#[test]
+fn manifests_of_repository_have_servers_verdict() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (_, target) = fuzz::TARGETS.iter().find(|(known, _)| *known == "manifests").unwrap();
+    let folders = ["examples", "tests/conformance/cases", "emulator/src/api/pod_fields"];
+    let files = folders.iter().flat_map(|folder| files(&root.join(folder)));
+    let manifests: Vec<PathBuf> = files
+        .filter(|file| file.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    assert!(manifests.len() > 40);
+    for file in manifests {
+        println!("{}", file.display());
+        for document in std::fs::read_to_string(&file).unwrap().split("\n---\n") {
+            target(document.as_bytes());
+        }
+    }
+}
+
 #[test]
 fn patches() {
     replay("patches");

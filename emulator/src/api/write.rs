@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::admission::{
-    self, AdmissionContext, Decoded, Document, FieldValidation, Rejection, Resizing, admit_create,
-    admit_ephemeral_containers, admit_resize, admit_status, admit_update,
+    self, AdmissionContext, Decoded, Document, FieldValidation, Rejection, Resizing, admit_ephemeral_containers,
+    admit_resize, admit_status, admit_update,
 };
 use super::answer::json as answer;
 use super::ephemeral_containers;
@@ -192,7 +192,7 @@ fn validation(asked: &Asked) -> Result<FieldValidation, Status> {
 fn store_new(
     api: &Api,
     target: &Target,
-    mut object: Value,
+    object: Value,
     dry_run: bool,
     warnings: &mut Vec<String>,
 ) -> Result<Value, Status> {
@@ -217,9 +217,6 @@ fn store_new(
     let lookup = |key: &Key| api.store.get(key);
     let classes = priority_classes(api, target.resource);
     let limit_ranges = limit_ranges(api, target);
-    if target.resource == Resource::Pods {
-        warnings.extend(api.features.drop_disabled(&mut object));
-    }
     for attempt in 1.. {
         let now = api.clock.now();
         let context = AdmissionContext {
@@ -232,20 +229,10 @@ fn store_new(
         let mut object = object.clone();
         let generated = name.is_empty() && object["metadata"]["generateName"].is_string();
         let managers = object["metadata"]["managedFields"].clone();
-        let admitted = admit_create(target.resource, &mut object, &context);
-        admitted
-            .and_then(|()| admission::check_features(target.resource, &object, None, &api.features))
+        let told = admission::admit_new(target.resource, &mut object, &context, &api.features)
             .map_err(|rejection| Status::rejected(&rejection, target.resource, &name))?;
         if attempt == 1 {
-            warnings.extend(admission::warnings(target.resource, &object));
-            let own = lookup(&Key::new(Resource::Namespaces, "", namespace));
-            warnings.extend(admission::policy_warnings(
-                target.resource,
-                None,
-                &object,
-                own.as_deref(),
-                &[],
-            ));
+            warnings.extend(told);
         }
         let metadata = &mut object["metadata"];
         metadata["uid"] = crate::uid::new().into();

@@ -4,8 +4,11 @@
 //! Nothing is started, so it works on any operating system, and hours pass in milliseconds.
 
 mod edges;
+mod granted;
+mod labels;
 mod node;
 mod objects;
+mod review;
 mod scenario;
 
 use std::{sync::Arc, time::Duration};
@@ -15,10 +18,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 
-pub use self::scenario::{Behaviour, Deed, Run, Scenario};
 use self::{
     node::{create_node, node_name, provide_named, provide_namespace, start_node},
     objects::{admit, carry_out, text},
+};
+pub use self::{
+    review::{Fault, Review, review},
+    scenario::{Behaviour, Deed, Run, Scenario},
 };
 pub use crate::runtime::scripted::Termination;
 use crate::{
@@ -28,6 +34,21 @@ use crate::{
 
 /// How long after its end a life is still looked at: the last events are written then.
 const AFTERWARDS: Duration = Duration::from_secs(2);
+
+/// The changes and events that a simulation follows at most: what repeats without a back-off has no end.
+pub const MAX_STEPS: usize = 5000;
+
+/// The most of them in one moment: where nothing takes any time, no time passes.
+const MAX_STEPS_AT_ONCE: usize = 500;
+
+/// The end of a simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The moment up to which it went.
+    pub at: Timestamp,
+    /// It would have gone on, and was ended by [`MAX_STEPS`].
+    pub is_cut_short: bool,
+}
 
 /// One thing that is seen of a simulated life.
 #[derive(Clone, Debug)]
@@ -53,12 +74,12 @@ pub enum SimulationError {
     Runtime(#[from] std::io::Error),
 }
 
-/// Lives the life, from the creation to the horizon, or until nothing more can happen, or `is_enough` says so.
-/// Returns the moment at which it stopped looking.
+/// Lives the life, from the creation to the horizon, or until nothing more can happen, or `is_enough` says so; in no more
+/// than [`MAX_STEPS`].
 ///
 /// # Errors
 /// The API would refuse the manifest or what stands beside it.
-pub fn simulate(scenario: Scenario, is_enough: impl FnMut(&Moment) -> bool) -> Result<Timestamp, SimulationError> {
+pub fn simulate(scenario: Scenario, is_enough: impl FnMut(&Moment) -> bool) -> Result<Ended, SimulationError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -66,10 +87,7 @@ pub fn simulate(scenario: Scenario, is_enough: impl FnMut(&Moment) -> bool) -> R
     runtime.block_on(live(Arc::new(scenario), is_enough))
 }
 
-async fn live(
-    scenario: Arc<Scenario>,
-    mut is_enough: impl FnMut(&Moment) -> bool,
-) -> Result<Timestamp, SimulationError> {
+async fn live(scenario: Arc<Scenario>, mut is_enough: impl FnMut(&Moment) -> bool) -> Result<Ended, SimulationError> {
     let clock = Clock::scripted(scenario.start);
     let store = Store::in_memory();
     let node = node_name(&scenario.pod).to_owned();
@@ -78,19 +96,21 @@ async fn live(
     provide_namespace(&store, &namespace, scenario.start);
     provide_named(&store, &scenario.pod, &namespace, scenario.start);
     for companion in &scenario.companions {
-        admit(&store, companion, &namespace, scenario.start)?;
+        admit(&store, companion, &namespace, scenario.start, |_| {})?;
     }
     let mut pods = store.watch(Resource::Pods, None, store.version());
     let mut events = store.watch(Resource::Events, None, store.version());
     let mut tasks = JoinSet::new();
     start_node(&scenario, &store, &clock, &node, &mut tasks);
-    let key = admit(&store, &scenario.pod, &namespace, scenario.start)?;
+    let key = admit(&store, &scenario.pod, &namespace, scenario.start, granted::grant)?;
 
     let began = Instant::now();
     let mut end = began + scenario.horizon;
     let mut deeds: Vec<(Duration, Deed)> = scenario.deeds.clone();
     deeds.sort_by_key(|(at, _)| *at);
     deeds.reverse();
+    let (mut steps, mut steps_at_once, mut last) = (0, 0, clock.now());
+    let mut is_cut_short = false;
     'life: loop {
         let next_deed = deeds.last().map(|(at, _)| began + *at);
         let first = tokio::select! {
@@ -117,6 +137,13 @@ async fn live(
         together.sort_by_key(|event| event.version);
         for event in together {
             let moment = moment(&event, clock.now());
+            steps += 1;
+            steps_at_once = if moment.at == last { steps_at_once + 1 } else { 1 };
+            last = moment.at;
+            if steps > MAX_STEPS || steps_at_once > MAX_STEPS_AT_ONCE {
+                is_cut_short = true;
+                break 'life;
+            }
             if is_enough(&moment) {
                 break 'life;
             }
@@ -127,7 +154,10 @@ async fn live(
         }
     }
     tasks.shutdown().await;
-    Ok(clock.now())
+    Ok(Ended {
+        at: clock.now(),
+        is_cut_short,
+    })
 }
 
 fn moment(event: &WatchEvent, at: Timestamp) -> Moment {

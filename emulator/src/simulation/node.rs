@@ -6,7 +6,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{edges::SimulatedEdges, objects::text, scenario::Scenario};
+use super::{
+    edges::SimulatedEdges,
+    labels::{self, terms},
+    objects::text,
+    scenario::Scenario,
+};
 use crate::{
     clock::Clock,
     container_config::{Node, immutable_objects::ImmutableObjects},
@@ -86,22 +91,23 @@ fn images(scenario: &Scenario) -> ScriptedImages {
     images
 }
 
+/// The name of the node that the pod asks for, or of any.
 pub(super) fn node_name(pod: &Value) -> &str {
-    text(&pod["spec"]["nodeName"], NODE)
+    let fields = &terms(&pod["spec"])[0]["matchFields"];
+    let mut fields = fields.as_array().into_iter().flatten();
+    let wanted = fields.find(|field| field["key"] == "metadata.name" && field["operator"] == "In");
+    let wanted = wanted.map_or("", |field| text(&field["values"][0], ""));
+    text(&pod["spec"]["nodeName"], text_or(wanted, NODE))
+}
+
+fn text_or<'a>(text: &'a str, default: &'a str) -> &'a str {
+    if text.is_empty() { default } else { text }
 }
 
 /// A node that the pod fits on: whether a real one is there is no question of the manifest. Only where the scenario says
 /// what the node has, it may be too little.
 pub(super) fn create_node(store: &Store, scenario: &Scenario, name: &str) {
     let spec = &scenario.pod["spec"];
-    let mut labels =
-        json!({"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"});
-    for (label, value) in wanted_labels(&spec["affinity"]["nodeAffinity"]) {
-        labels[label] = value;
-    }
-    for (label, value) in spec["nodeSelector"].as_object().into_iter().flatten() {
-        labels[label] = value.clone();
-    }
     let mut room = json!({"cpu": "1000", "memory": "10Ti", "ephemeral-storage": "100Ti", "pods": "110"});
     for resource in asked_for(spec) {
         if room[resource].is_null() {
@@ -111,8 +117,8 @@ pub(super) fn create_node(store: &Store, scenario: &Scenario, name: &str) {
     for (resource, quantity) in &scenario.room {
         room[resource] = quantity.as_str().into();
     }
-    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": "node", "labels": labels},
-        "spec": {}, "status": {"allocatable": room, "capacity": room}});
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": "node", "labels":
+        labels::of_node(spec, name)}, "spec": {}, "status": {"allocatable": room, "capacity": room}});
     // The store is empty: nothing is in the way.
     drop(store.create(Key::new(Resource::Nodes, "", name), node));
 }
@@ -126,26 +132,6 @@ fn asked_for(spec: &Value) -> impl Iterator<Item = &String> {
         .flat_map(|owner| ["requests", "limits"].map(|kind| owner["resources"][kind].as_object()))
         .flatten()
         .flat_map(|amounts| amounts.keys())
-}
-
-/// Labels that satisfy the first term of a required node affinity: one of the terms is enough.
-fn wanted_labels(affinity: &Value) -> Vec<(&str, Value)> {
-    let term = &affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0];
-    let wanted = term["matchExpressions"].as_array().into_iter().flatten();
-    wanted
-        .filter_map(|expression| {
-            let first = text(&expression["values"][0], "");
-            let beside = |step: i64| first.parse::<i64>().ok().map(|bound| (bound + step).to_string());
-            let value = match text(&expression["operator"], "") {
-                "In" => first.to_owned(),
-                "Exists" => String::new(),
-                "Gt" => beside(1)?,
-                "Lt" => beside(-1)?,
-                _ => return None,
-            };
-            Some((expression["key"].as_str()?, value.into()))
-        })
-        .collect()
 }
 
 pub(super) fn provide_namespace(store: &Store, namespace: &str, now: Timestamp) {

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::{SimulationError, scenario::Deed};
 use crate::{
-    api::admission::{AdmissionContext, Rejection, admit_create},
+    api::admission::{self, AdmissionContext, Document, FieldValidation},
     api::deletion::{self, Outcome},
+    features::Features,
     store::{Key, Resource, Store, StoreError},
 };
 
@@ -15,16 +16,31 @@ pub(super) fn text<'a>(value: &'a Value, default: &'a str) -> &'a str {
     value.as_str().filter(|text| !text.is_empty()).unwrap_or(default)
 }
 
-/// Does what the API does to a new object, and stores it.
-pub(super) fn admit(store: &Store, object: &Value, namespace: &str, now: Timestamp) -> Result<Key, SimulationError> {
+/// Does what the API does to a new object, and stores it with the last changes that are made to it.
+pub(super) fn admit(
+    store: &Store,
+    object: &Value,
+    namespace: &str,
+    now: Timestamp,
+    change: impl FnOnce(&mut Value),
+) -> Result<Key, SimulationError> {
     let kind = text(&object["kind"], "");
     let refused = |why: String| SimulationError::Refused(why);
     let resource = Resource::ALL
         .into_iter()
         .find(|resource| resource.kind() == kind)
         .ok_or_else(|| refused(format!("a {kind} can't stand beside a simulated pod")))?;
-    let namespace = text(&object["metadata"]["namespace"], namespace).to_owned();
-    let mut object = object.clone();
+    let namespace = match resource.namespaced() {
+        true => text(&object["metadata"]["namespace"], namespace).to_owned(),
+        false => String::new(),
+    };
+    let document = Document {
+        value: object.clone(),
+        duplicates: Vec::new(),
+    };
+    let decoded = admission::decode_document(resource, document, FieldValidation::Strict).map_err(refused)?;
+    let mut object = decoded.object;
+    without_runtime_class(&mut object);
     let lookup = |key: &Key| store.get(key);
     let context = AdmissionContext {
         namespace: &namespace,
@@ -33,7 +49,9 @@ pub(super) fn admit(store: &Store, object: &Value, namespace: &str, now: Timesta
         priority_classes: &store.list(Resource::PriorityClasses, None).0,
         limit_ranges: &store.list(Resource::LimitRanges, Some(&namespace)).0,
     };
-    admit_create(resource, &mut object, &context).map_err(|rejection| refused(words(&rejection)))?;
+    admission::admit_new(resource, &mut object, &context, &Features::default())
+        .map_err(|rejection| refused(rejection.to_string()))?;
+    change(&mut object);
     let name = text(&object["metadata"]["name"], "").to_owned();
     object["metadata"]["uid"] = crate::uid::new().into();
     object["metadata"]["creationTimestamp"] = json!(crate::api::time::seconds(now));
@@ -52,17 +70,13 @@ pub(super) fn admit(store: &Store, object: &Value, namespace: &str, now: Timesta
     }
 }
 
-fn words(rejection: &Rejection) -> String {
-    match rejection {
-        Rejection::BadRequest(why) | Rejection::NotFound(why) | Rejection::Internal(why) => why.clone(),
-        Rejection::Forbidden { name, why, .. } => format!("pods {name:?} is forbidden: {why}"),
-        Rejection::Invalid { kind, name, errors } => {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            match errors.as_slice() {
-                [error] => format!("{kind} {name:?} is invalid: {error}"),
-                several => format!("{kind} {name:?} is invalid: [{}]", several.join(", ")),
-            }
-        }
+/// Takes away the name of a RuntimeClass, and the overhead that comes with it: it exists in the cluster that the manifest
+/// is for, and changes nothing of the verdict or the life.
+pub(super) fn without_runtime_class(object: &mut Value) {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+        && spec.shift_remove("runtimeClassName").is_some()
+    {
+        spec.shift_remove("overhead");
     }
 }
 

@@ -134,3 +134,59 @@ fn a_node_fits_the_pod_unless_it_is_said_what_it_has() {
     small.room = BTreeMap::from([("cpu".to_owned(), "2".to_owned())]);
     assert!(!is_placed(small));
 }
+
+#[test]
+fn what_the_pod_asks_of_the_cluster_is_there() {
+    let scenario = scenario(json!({
+        "runtimeClassName": "gvisor",
+        "securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}},
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {}}],
+        "affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+            [{"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "other"}}}]}},
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "c"}}, {"name": "env", "emptyDir": {}}],
+        "containers": [{"name": "a", "image": "i:1", "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            "env": [{"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": "env", "path": "f", "key": "A"}}}]}],
+    }));
+    assert_eq!(lived(scenario).last().unwrap().1["status"]["phase"], "Running");
+}
+
+#[test]
+fn name_that_is_no_image_reference_is_never_pulled() {
+    let seen = lived(scenario(
+        json!({"containers": [{"name": "a", "image": "<your-image>"}]}),
+    ));
+    let status = &seen.last().unwrap().1["status"];
+    assert_eq!(
+        status["containerStatuses"][0]["state"]["waiting"]["reason"],
+        "InvalidImageName"
+    );
+}
+
+#[test]
+fn restarts_without_back_off_end_in_a_bounded_number_of_steps() {
+    let rule = json!([{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]);
+    let mut scenario = scenario(
+        json!({"restartPolicy": "Never", "initContainers": [{"name": "setup", "image": "i:1"}],
+        "containers": [{"name": "a", "image": "i:1", "restartPolicy": "Never", "restartPolicyRules": rule}]}),
+    );
+    for (name, code) in [("setup", 0), ("a", 42)] {
+        let run = Run {
+            lasts: Some(Duration::ZERO),
+            ends: Termination::exit(code),
+            ..Run::default()
+        };
+        let behaviour = Behaviour {
+            runs: vec![run],
+            ..Behaviour::default()
+        };
+        scenario.containers.insert(name.into(), behaviour);
+    }
+    let mut steps = 0;
+    let ended = simulate(scenario, |_| {
+        steps += 1;
+        false
+    });
+    assert!(ended.unwrap().is_cut_short);
+    assert!(steps <= MAX_STEPS, "{steps}");
+}

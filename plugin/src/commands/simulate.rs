@@ -2,15 +2,19 @@
 
 use std::process::ExitCode;
 
+use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::jiff::Timestamp;
 
 use super::emulate;
 use super::lifecycle::{Arguments, Form, print};
 use crate::failure::Failure;
-use crate::manifest::{self, Maker};
+use crate::lint;
+use crate::manifest::{self, Maker, Problem, Source};
+use crate::pod::Facts;
 use crate::pod::outcome::Progress;
 use crate::simulation::assume::Assumption;
-use crate::simulation::{self, HORIZON, Simulated, scenario};
+use crate::simulation::scenario::{self, START};
+use crate::simulation::{self, HORIZON, Simulated};
 use crate::view::lifecycle::html::{self, Chapter};
 use crate::view::lifecycle::record::{LIST_KIND, LifecycleRecord};
 use crate::view::lifecycle::{self, answer_lines};
@@ -22,7 +26,14 @@ use crate::view::text::{Line, Tone};
 use crate::view::width;
 
 /// What may stand beside the pod and matters to its life.
-const COMPANIONS: [&str; 3] = ["ConfigMap", "Secret", "ServiceAccount"];
+const COMPANIONS: [&str; 6] = [
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+    "PriorityClass",
+    "LimitRange",
+    "Namespace",
+];
 
 /// Runs it.
 ///
@@ -36,6 +47,7 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
         .collect::<Result<Vec<_>, _>>()?;
     let sources = manifest::source::read(names, arguments.selection.recursive)?;
     let play = emulate::read(&sources)?;
+    check(&sources)?;
     let mut left_out = Vec::new();
     let mut companions = Vec::new();
     for document in play.companions {
@@ -55,6 +67,30 @@ pub fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Re
     let simulated = simulation::run(plan, arguments.until)?;
     tell(arguments, &simulated, printer)?;
     Ok(ended(arguments, &simulated, printer))
+}
+
+/// Says of a manifest that the API server would refuse what `explain -f` says of it.
+fn check(sources: &[Source]) -> Result<(), Problem> {
+    let mut problems = Vec::new();
+    for pod in &manifest::read(sources)?.pods {
+        let facts = Facts::of(pod.pod.pod.clone(), START);
+        if !facts.is_manifest() {
+            continue;
+        }
+        let none = PodSpec::default();
+        let lints = lint::of_manifest(pod, facts.spec().unwrap_or(&none));
+        problems.extend(lints.iter().filter(|lint| lint.is_refusal).map(|lint| {
+            Problem::new(pod.source, lint.what.to_string())
+                .at(pod.place_of(&lint.at))
+                .field(pod.path(&lint.path))
+                .help(lint.help.to_string())
+        }));
+    }
+    let mut problems = problems.into_iter();
+    match problems.next() {
+        Some(first) => Err(first.and(problems)),
+        None => Ok(()),
+    }
 }
 
 fn tell(arguments: &Arguments, simulated: &Simulated, printer: &mut Printer) -> Result<(), Unfilled> {

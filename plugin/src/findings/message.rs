@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use serde::{Serialize, Serializer};
 
+use crate::knowledge::behaviour;
 use crate::knowledge::language::Language;
 use crate::knowledge::{Catalogue, Entry};
 
@@ -26,6 +27,8 @@ pub enum Message {
         /// Whether what mends it is meant, instead of what it means.
         is_fix: bool,
     },
+    /// What the field at this path may hold, where the catalogue knows it.
+    ValuesOf(String),
     /// The same in every language: names, numbers, quotations.
     Plain(String),
 }
@@ -75,6 +78,12 @@ impl Message {
     pub fn in_language(&self, language: Language) -> String {
         match self {
             Self::Plain(text) => text.clone(),
+            Self::ValuesOf(path) => {
+                let values = behaviour::of(path).and_then(|known| known.values.as_ref());
+                values
+                    .map(|values| values.told(language).to_owned())
+                    .unwrap_or_default()
+            }
             Self::Known { topic, is_fix } => {
                 let catalogue = Catalogue::of(language);
                 let english = Catalogue::of(Language::English);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::{Lints, places};
 use crate::findings::message::say;
@@ -24,8 +24,7 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
                 say("lint.command-with-blanks.help"),
             );
         }
-        let has_shell = command.iter().chain(args).any(|word| is_shell(word));
-        if !has_shell && !command.is_empty() {
+        if !has_shell(container) && !command.is_empty() {
             let words = command
                 .iter()
                 .enumerate()
@@ -51,11 +50,42 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
 }
 
 fn is_shell(word: &str) -> bool {
-    let name = word.rsplit('/').next().unwrap_or(word);
+    let name = word.rsplit(['/', '\\']).next().unwrap_or(word);
     matches!(
-        name,
-        "sh" | "bash" | "ash" | "dash" | "zsh" | "busybox" | "cmd" | "pwsh"
+        name.strip_suffix(".exe").unwrap_or(name),
+        "sh" | "bash"
+            | "ash"
+            | "dash"
+            | "zsh"
+            | "ksh"
+            | "mksh"
+            | "fish"
+            | "csh"
+            | "tcsh"
+            | "busybox"
+            | "cmd"
+            | "pwsh"
+            | "powershell"
     )
+}
+
+/// Whether a shell reads the container's words: one of them names it, or the image's own program is one.
+fn has_shell(container: &Container) -> bool {
+    let words = container.command.iter().chain(&container.args).flatten();
+    if words.into_iter().any(|word| is_shell(word)) {
+        return true;
+    }
+    if container.command.as_ref().is_some_and(|command| !command.is_empty()) {
+        return false;
+    }
+    let image = container.image.as_deref().unwrap_or_default();
+    let repository = image.split(['@']).next().unwrap_or(image);
+    let name = repository.rsplit('/').next().unwrap_or(repository);
+    let takes_script = |word: &String| {
+        let flags = word.strip_prefix('-').unwrap_or_default();
+        flags.len() <= 4 && flags.ends_with('c') && flags.bytes().all(|flag| flag.is_ascii_lowercase())
+    };
+    is_shell(name.split(':').next().unwrap_or(name)) || container.args.iter().flatten().next().is_some_and(takes_script)
 }
 
 /// `$(NAME)` where no variable of this name is set: it stays as it is.
@@ -70,9 +100,8 @@ fn references(place: &super::Place<'_>, lints: &mut Lints) {
         .flatten()
         .map(|variable| variable.name.as_str())
         .collect();
-    let is_shell = container.command.iter().flatten().any(|word| is_shell(word));
     // A shell has a use of its own for these.
-    if is_shell {
+    if has_shell(container) {
         return;
     }
     let lists = [("command", &container.command), ("args", &container.args)];
@@ -107,6 +136,33 @@ fn references_in(word: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn substitution_of_a_shell_is_no_missing_variable() {
+        let found = |container: serde_json::Value| {
+            let mut container = container;
+            container["name"] = "a".into();
+            let spec = serde_json::json!({"containers": [container]});
+            let mut lints = Lints::default();
+            rules(&serde_json::from_value(spec).unwrap(), &mut lints);
+            lints.0.len()
+        };
+        let line = "echo $(date)";
+        for shell in [
+            serde_json::json!({"image": "i", "args": ["/bin/sh", "-c", line]}),
+            serde_json::json!({"image": "i", "command": ["/bin/bash"], "args": ["-c", line]}),
+            serde_json::json!({"image": "i", "args": ["-ec", line]}),
+            serde_json::json!({"image": "docker.io/library/bash:5", "args": [line]}),
+        ] {
+            assert_eq!(found(shell.clone()), 0, "{shell}");
+        }
+        for none in [
+            serde_json::json!({"image": "i", "args": [line]}),
+            serde_json::json!({"image": "bash", "command": ["/app"], "args": ["-c", line]}),
+        ] {
+            assert_eq!(found(none.clone()), 1, "{none}");
+        }
+    }
 
     #[test]
     fn variables_are_found_and_escaped_ones_are_not() {

@@ -9,32 +9,34 @@ use crate::findings::message::say;
 
 pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
     if spec.containers.is_empty() {
-        lints.error(
+        lints.refused(
             "spec.containers",
             say("lint.no-container"),
             say("lint.no-container.help"),
         );
     }
     let mut names = BTreeSet::new();
-    for place in places(spec) {
+    // Of two, the API server names the one that comes later in its order: init containers after the others.
+    let (init, regular): (Vec<_>, Vec<_>) = places(spec).partition(|place| place.is_init);
+    for place in regular.into_iter().chain(init) {
         let container = place.container;
         let name = container.name.as_str();
         if !is_label(name) {
-            lints.error(
+            lints.refused(
                 place.at("name"),
                 say("lint.name").with("name", name),
                 say("lint.name.help"),
             );
         }
         if !names.insert(name) {
-            lints.error(
+            lints.refused(
                 place.at("name"),
                 say("lint.name-twice").with("name", name),
                 say("lint.name-twice.help"),
             );
         }
         if container.image.as_deref().is_none_or(str::is_empty) {
-            lints.error(place.at("image"), say("lint.no-image"), say("lint.no-image.help"));
+            lints.refused(place.at("image"), say("lint.no-image"), say("lint.no-image.help"));
         }
         let mut variables = BTreeSet::new();
         for (number, variable) in container.env.iter().flatten().enumerate() {

@@ -19,7 +19,7 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
             continue;
         };
         if place.is_init && !place.is_sidecar() && (hooks.post_start.is_some() || hooks.pre_stop.is_some()) {
-            lints.error(place.at("lifecycle"), say("lint.init-hook"), say("lint.init-hook.help"));
+            lints.refused(place.at("lifecycle"), say("lint.init-hook"), say("lint.init-hook.help"));
         }
         let seconds = hooks.pre_stop.as_ref().and_then(sleeps);
         if let Some(seconds) = seconds.filter(|seconds| *seconds >= grace && grace > 0) {

@@ -1,5 +1,6 @@
 //! Image tags against pull policies.
 
+use emulator::image::reference::Reference;
 use k8s_openapi::api::core::v1::PodSpec;
 
 use super::{Lints, places};
@@ -10,6 +11,16 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
         let Some(image) = place.container.image.as_deref().filter(|image| !image.is_empty()) else {
             continue;
         };
+        if Reference::parse(image).is_err() {
+            lints.error(
+                place.at("image"),
+                say("waiting.image-name")
+                    .with("container", place.container.name.as_str())
+                    .with("image", image),
+                say("waiting.image-name.cause"),
+            );
+            continue;
+        }
         let policy = place.container.image_pull_policy.as_deref();
         let tag = tag(image);
         let moves = matches!(tag, None | Some("latest")) && !image.contains('@');
@@ -31,20 +42,6 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
             ),
             _ => {}
         }
-        let path = image.split(['@']).next().unwrap_or(image);
-        let repository = tag.map_or(path, |tag| path.trim_end_matches(tag));
-        if repository
-            .chars()
-            .any(|letter| letter.is_ascii_uppercase() || letter.is_whitespace())
-        {
-            lints.error(
-                place.at("image"),
-                say("waiting.image-name")
-                    .with("container", place.container.name.as_str())
-                    .with("image", image),
-                say("waiting.image-name.cause"),
-            );
-        }
     }
 }
 
@@ -58,6 +55,18 @@ pub(crate) fn tag(image: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn image_that_is_no_reference_gets_one_error() {
+        for image in ["<your-private-image>", "App:1", "a b", "app:", "app@sha256:1"] {
+            let spec = serde_json::json!({"containers": [{"name": "a", "image": image}]});
+            let mut lints = Lints::default();
+            rules(&serde_json::from_value(spec).unwrap(), &mut lints);
+            let paths: Vec<&str> = lints.0.iter().map(|lint| lint.path.as_str()).collect();
+            assert_eq!(paths, ["spec.containers[0].image"], "{image}");
+            assert_eq!(lints.0[0].severity, crate::findings::Severity::Error);
+        }
+    }
 
     #[test]
     fn a_registrys_port_is_no_tag() {

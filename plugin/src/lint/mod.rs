@@ -2,6 +2,7 @@
 //!
 //! Pure: a spec goes in, and each lint names the field that it is about.
 
+pub mod api;
 pub mod commands;
 pub mod containers;
 pub mod hooks;
@@ -14,11 +15,15 @@ pub mod resources;
 pub mod security;
 pub mod volumes;
 
+use emulator::simulation::{Fault, review};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
+use self::api::At;
 use crate::findings::message::Message;
 use crate::findings::{Finding, Severity};
+use crate::manifest::{PodOfFile, workload};
 use crate::pod::Facts;
+use crate::simulation::scenario::START;
 
 /// Something odd.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +32,10 @@ pub struct Lint {
     pub severity: Severity,
     /// The field: `spec.containers[0].livenessProbe.timeoutSeconds`.
     pub path: String,
+    /// Where it is shown.
+    pub at: At,
+    /// Whether the API server refuses the pod for it.
+    pub is_refusal: bool,
     /// What is odd about it.
     pub what: Message,
     /// What is better.
@@ -39,12 +48,23 @@ pub struct Lints(Vec<Lint>);
 
 impl Lints {
     fn add(&mut self, severity: Severity, path: impl Into<String>, what: Message, help: Message) {
+        let path = path.into();
         self.0.push(Lint {
             severity,
-            path: path.into(),
+            at: At::Field(path.clone()),
+            path,
+            is_refusal: false,
             what,
             help,
         });
+    }
+
+    /// Adds what the API server refuses, in words that say more than its own.
+    fn refused(&mut self, path: impl Into<String>, what: Message, help: Message) {
+        self.error(path, what, help);
+        if let Some(lint) = self.0.last_mut() {
+            lint.is_refusal = true;
+        }
     }
 
     fn error(&mut self, path: impl Into<String>, what: Message, help: Message) {
@@ -112,6 +132,24 @@ pub fn of(spec: &PodSpec) -> Vec<Lint> {
     let mut lints = lints.0;
     lints.sort_by_key(|lint| std::cmp::Reverse(lint.severity));
     lints
+}
+
+/// Everything that is odd in a manifest, the worst first: what the API server says of it among it.
+pub fn of_manifest(pod: &PodOfFile<'_>, spec: &PodSpec) -> Vec<Lint> {
+    let mut lints = of(spec);
+    let mut review = review(&pod.document.value, &pod.companions, START);
+    let maker = pod.maker.as_ref();
+    let of_maker = maker.and_then(|maker| workload::restart_policy_fault(maker, spec));
+    review.faults.extend(of_maker.map(Fault::Field));
+    api::add(&mut lints, &review, &pod.document.duplicates);
+    lints
+}
+
+/// Whether the API server refuses a manifest.
+pub fn is_refused(pod: &PodOfFile<'_>, facts: &Facts) -> bool {
+    let none = PodSpec::default();
+    let lints = of_manifest(pod, facts.spec().unwrap_or(&none));
+    lints.iter().any(|lint| lint.is_refusal)
 }
 
 /// Lints as findings about a pod that is not well: those that may be the reason, at most as warnings.

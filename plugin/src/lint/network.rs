@@ -22,7 +22,7 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
         for (number, port) in place.container.ports.iter().flatten().enumerate() {
             let path = place.at(&format!("ports[{number}]"));
             if !(1..=65_535).contains(&port.container_port) {
-                lints.error(
+                lints.refused(
                     format!("{path}.containerPort"),
                     say("lint.port-range").with("port", port.container_port.to_string()),
                     say("lint.port-range.help"),
@@ -31,7 +31,7 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
             if let Some(name) = port.name.as_deref()
                 && !names.insert(name)
             {
-                lints.error(
+                lints.refused(
                     format!("{path}.name"),
                     say("lint.port-twice").with("name", name),
                     say("lint.port-twice.help"),

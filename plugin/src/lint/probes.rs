@@ -23,7 +23,7 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
         for (name, probe) in probes {
             if let Some(probe) = probe {
                 if place.is_init && !place.is_sidecar() {
-                    lints.error(
+                    lints.refused(
                         place.at(name),
                         say("lint.init-probe").with("probe", name),
                         say("lint.init-probe.help"),
@@ -43,7 +43,7 @@ fn one(place: &Place<'_>, name: &str, probe: &Probe, lints: &mut Lints) {
     let has_handler =
         probe.exec.is_some() || probe.http_get.is_some() || probe.tcp_socket.is_some() || probe.grpc.is_some();
     if !has_handler {
-        lints.error(
+        lints.refused(
             path,
             say("lint.no-handler").with("probe", name),
             say("lint.no-handler.help"),
@@ -51,14 +51,14 @@ fn one(place: &Place<'_>, name: &str, probe: &Probe, lints: &mut Lints) {
         return;
     }
     if name != "readinessProbe" && timing.successes != 1 {
-        lints.error(
+        lints.refused(
             format!("{path}.successThreshold"),
             say("lint.success-threshold").with("probe", name),
             say("lint.success-threshold.help"),
         );
     }
     if name == "readinessProbe" && probe.termination_grace_period_seconds.is_some() {
-        lints.error(
+        lints.refused(
             format!("{path}.terminationGracePeriodSeconds"),
             say("lint.readiness-grace"),
             say("lint.readiness-grace.help"),

@@ -32,7 +32,7 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
             if let (Some(limit), Some((most, asked))) = (limit, values)
                 && asked > most
             {
-                lints.error(
+                lints.refused(
                     place.at(&format!("resources.requests.{resource}")),
                     say("lint.request-over-limit")
                         .with("resource", resource.as_str())
@@ -70,7 +70,7 @@ fn amounts(place: &Place<'_>, list: &str, amounts: Option<&BTreeMap<String, Quan
     for (resource, amount) in amounts.into_iter().flatten() {
         let path = place.at(&format!("resources.{list}.{resource}"));
         let Some(value) = quantity::value(&amount.0) else {
-            lints.error(
+            lints.refused(
                 path,
                 say("lint.no-quantity").with("amount", amount.0.as_str()),
                 say("lint.no-quantity.help"),

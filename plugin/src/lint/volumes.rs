@@ -22,14 +22,14 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
                     Some(name) => say("lint.did-you-mean").with("name", name),
                     None => say("lint.no-volume.help").with("name", mount.name.as_str()),
                 };
-                lints.error(
+                lints.refused(
                     format!("{path}.name"),
                     say("lint.no-volume").with("name", mount.name.as_str()),
                     help,
                 );
             }
             if !paths.insert(mount.mount_path.as_str()) {
-                lints.error(
+                lints.refused(
                     format!("{path}.mountPath"),
                     say("lint.mount-twice").with("path", mount.mount_path.as_str()),
                     say("lint.mount-twice.help"),
@@ -59,7 +59,7 @@ pub(super) fn rules(spec: &PodSpec, lints: &mut Lints) {
         let name = volume.name.as_str();
         let path = format!("spec.volumes[{number}]");
         if !seen.insert(name) {
-            lints.error(
+            lints.refused(
                 format!("{path}.name"),
                 say("lint.volume-twice").with("name", name),
                 say("lint.volume-twice.help"),

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::node::{Content, Node, parse};
+use super::node::{Content, Key, Node, parse};
 use super::problem::{Place, Problem};
 use super::schema::{self, Strictness};
 use super::source::Source;
@@ -41,6 +41,8 @@ pub struct Document {
     pub value: Value,
     /// The object with the places of all its fields.
     pub node: Node,
+    /// Fields that are given twice: the path of each, and the place that does not count.
+    pub duplicates: Vec<(String, Place)>,
 }
 
 impl Document {
@@ -77,13 +79,19 @@ impl Document {
 /// The first thing that is wrong.
 pub fn documents(source: &Source) -> Result<Vec<Document>, Problem> {
     let mut found = Vec::new();
-    for node in parse(source)? {
-        collect(source, node, &mut found)?;
+    for parsed in parse(source)? {
+        let duplicates = parsed.duplicates.into_iter().map(|one| (one.path, one.place));
+        collect(source, parsed.node, duplicates.collect(), &mut found)?;
     }
     Ok(found)
 }
 
-fn collect(source: &Source, node: Node, found: &mut Vec<Document>) -> Result<(), Problem> {
+fn collect(
+    source: &Source,
+    node: Node,
+    duplicates: Vec<(String, Place)>,
+    found: &mut Vec<Document>,
+) -> Result<(), Problem> {
     if !matches!(node.content, Content::Map(_)) {
         return Err(Problem::new(
             source,
@@ -104,10 +112,7 @@ fn collect(source: &Source, node: Node, found: &mut Vec<Document>) -> Result<(),
         return Err(Problem::new(source, message).at(kind_at).field("kind"));
     };
     if kind.ends_with("List") {
-        if let Some(Content::List(items)) = node.get("items").map(|items| &items.content) {
-            return items.iter().try_for_each(|item| collect(source, item.clone(), found));
-        }
-        return Ok(());
+        return collect_items(source, &node, &kind, &duplicates, found);
     }
     // Only a server writes a UID: what has one was saved, and may come from a newer Kubernetes.
     let is_saved = node.get("metadata").and_then(|metadata| metadata.get("uid")).is_some();
@@ -138,7 +143,50 @@ fn collect(source: &Source, node: Node, found: &mut Vec<Document>) -> Result<(),
         kind_at,
         value,
         node,
+        duplicates,
     });
+    Ok(())
+}
+
+/// The objects of a list. Those of a `PodList` may leave out what the list says already.
+fn collect_items(
+    source: &Source,
+    list: &Node,
+    kind: &str,
+    duplicates: &[(String, Place)],
+    found: &mut Vec<Document>,
+) -> Result<(), Problem> {
+    let Some(Content::List(items)) = list.get("items").map(|items| &items.content) else {
+        return Ok(());
+    };
+    let own_kind = kind.strip_suffix("List").filter(|kind| !kind.is_empty());
+    for (index, item) in items.iter().enumerate() {
+        let mut item = item.clone();
+        if let (Some(own_kind), Content::Map(members)) = (own_kind, &mut item.content)
+            && !members
+                .iter()
+                .any(|(key, _)| matches!(key.name.as_str(), "kind" | "apiVersion"))
+        {
+            let place = item.place;
+            let mut add = |name: &str, content: Content| {
+                let key = Key {
+                    place,
+                    name: name.to_owned(),
+                };
+                members.push((key, Node { place, content }));
+            };
+            add("kind", Content::Text(own_kind.to_owned()));
+            if let Some(version) = list.get("apiVersion") {
+                add("apiVersion", version.content.clone());
+            }
+        }
+        let prefix = format!("items[{index}].");
+        let of_item = duplicates.iter().filter_map(|(path, place)| {
+            let path = path.strip_prefix(prefix.as_str())?;
+            Some((path.to_owned(), *place))
+        });
+        collect(source, item, of_item.collect(), found)?;
+    }
     Ok(())
 }
 

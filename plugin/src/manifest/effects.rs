@@ -1,5 +1,6 @@
 //! What each line of a manifest does, and what holds for what it leaves out.
 
+use emulator::image::reference::Reference;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Probe};
 
 use super::node::{Content, Node};
@@ -141,7 +142,9 @@ fn of_container(container: &Container, path: &str, add: &mut impl FnMut(String, 
     if container.image_pull_policy.is_none()
         && let Some(image) = &container.image
     {
-        let moves = matches!(images::tag(image), None | Some("latest")) && !image.contains('@');
+        let moves = matches!(images::tag(image), None | Some("latest"))
+            && !image.contains('@')
+            && Reference::parse(image).is_ok();
         let policy = if moves { "Always" } else { "IfNotPresent" };
         add(format!("{path}.imagePullPolicy"), policy.to_owned());
     }

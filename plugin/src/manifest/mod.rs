@@ -4,7 +4,6 @@
 
 pub mod document;
 pub mod effects;
-mod json;
 pub mod node;
 pub mod problem;
 pub mod related;
@@ -18,22 +17,30 @@ pub use problem::Problem;
 pub use source::Source;
 pub use workload::Maker;
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 
 use crate::cluster::pods::PodAndEvents;
+use crate::lint::api::At;
 use crate::pod::termination::Termination;
 use problem::Place;
 pub use related::{OwnerOfFile, Related};
 
 /// Kinds that may stand beside a pod: they are what it refers to.
-const COMPANIONS: [&str; 6] = [
+const COMPANIONS: [&str; 10] = [
     "ConfigMap",
     "Secret",
     "ServiceAccount",
     "Namespace",
     "Service",
     "PersistentVolumeClaim",
+    "PriorityClass",
+    "LimitRange",
+    "ResourceQuota",
+    "RuntimeClass",
 ];
 
 /// What some sources hold.
@@ -60,9 +67,19 @@ pub struct PodOfFile<'a> {
     pub maker: Option<Maker>,
     /// Where the object begins that says so.
     pub begins_at: Place,
+    /// The objects of the sources that a pod may refer to.
+    pub companions: Arc<Vec<Value>>,
 }
 
 impl PodOfFile<'_> {
+    /// The place in the source at which a lint is shown.
+    pub fn place_of(&self, at: &At) -> Place {
+        match at {
+            At::Field(path) => self.document.node.place_of(path),
+            At::Place(place) => *place,
+        }
+    }
+
     /// The path of one of the pod's fields in the object of the file: `spec.template.spec.containers[0].image`.
     pub fn path(&self, field: &str) -> String {
         match &self.maker {
@@ -101,8 +118,8 @@ impl<'a> Found<'a> {
         })
     }
 
-    /// Gives it those events that are about it.
-    fn with(self, events: &[Event]) -> PodOfFile<'a> {
+    /// Gives it those events that are about it, and the objects beside it.
+    fn with(self, events: &[Event], companions: &Arc<Vec<Value>>) -> PodOfFile<'a> {
         let metadata = &self.pod.metadata;
         let is_own = |event: &&Event| {
             event.involved_object.name == metadata.name && event.involved_object.namespace == metadata.namespace
@@ -120,6 +137,7 @@ impl<'a> Found<'a> {
             document: self.document,
             maker: self.maker,
             begins_at: self.begins_at,
+            companions: Arc::clone(companions),
         }
     }
 }
@@ -145,6 +163,7 @@ fn collect(sources: &[Source], allows_owners: bool) -> Result<Contents<'_>, Prob
     let mut saved_makers = Vec::new();
     let mut events: Vec<Event> = Vec::new();
     let mut passed_over = Vec::new();
+    let mut companions = Vec::new();
     let mut related = Related::default();
     let mut first: Option<(&Source, Document)> = None;
     for source in sources {
@@ -158,7 +177,7 @@ fn collect(sources: &[Source], allows_owners: bool) -> Result<Contents<'_>, Prob
                     saved_makers.push((source, document.clone()));
                 }
                 kind if workload::makes_pods(kind) => pods.push(Found::of(source, document.clone())?),
-                kind if COMPANIONS.contains(&kind) => {}
+                kind if COMPANIONS.contains(&kind) => companions.push(document.value.clone()),
                 _ if document.is_saved() => {}
                 kind => passed_over.push(format!(
                     "{}:{}: {kind} {} is not read: it is no pod, and makes none",
@@ -184,8 +203,9 @@ fn collect(sources: &[Source], allows_owners: bool) -> Result<Contents<'_>, Prob
             (None, None) => Problem::elsewhere("no file was given"),
         });
     }
+    let companions = Arc::new(companions);
     Ok(Contents {
-        pods: pods.into_iter().map(|found| found.with(&events)).collect(),
+        pods: pods.into_iter().map(|found| found.with(&events, &companions)).collect(),
         passed_over,
         related,
     })

@@ -4,16 +4,8 @@ use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+pub use super::node::Place;
 use super::source::Source;
-
-/// A place in a text, both numbers from 1, in characters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The line.
-    pub line: usize,
-    /// The column.
-    pub column: usize,
-}
 
 /// One thing that is wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +23,8 @@ struct Details {
     help: Option<String>,
     /// What it was found in.
     source: Option<Source>,
+    /// What else is wrong there.
+    others: Vec<Problem>,
 }
 
 impl Problem {
@@ -49,6 +43,7 @@ impl Problem {
             place: None,
             help: None,
             source: None,
+            others: Vec::new(),
         }))
     }
 
@@ -56,6 +51,13 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
         self.0.place = (place.line > 0).then_some(place);
+        self
+    }
+
+    /// Adds what else is wrong.
+    #[must_use]
+    pub fn and(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        self.0.others.extend(others);
         self
     }
 
@@ -76,12 +78,23 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_alone(formatter)?;
+        self.0
+            .others
+            .iter()
+            .try_for_each(|other| write!(formatter, "\nerror: {other}"))
+    }
+}
+
+impl Problem {
+    fn fmt_alone(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Details {
             message,
             field,
             place,
             help,
             source,
+            ..
         } = self.0.as_ref();
         let Some(source) = source else {
             return formatter.write_str(message);

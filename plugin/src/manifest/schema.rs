@@ -27,17 +27,23 @@ pub enum Strictness {
 /// Checks a document of a known kind and returns its value, in the form that the API's types take.
 ///
 /// # Errors
-/// The first field that does not fit, with the nearest one that exists.
+/// The fields that do not fit, with the nearest ones that exist.
 pub fn check(source: &Source, node: &Node, kind: &str, strictness: Strictness) -> Result<Value, Problem> {
     let Some(root) = schema(kind) else {
         return Ok(node.value());
     };
-    let check = Check {
+    let mut check = Check {
         source,
         definitions: root.get("$defs").and_then(Value::as_object),
         strictness,
+        problems: Vec::new(),
     };
-    check.value(node, root, "")
+    let value = check.value(node, root, "");
+    let mut problems = check.problems.into_iter();
+    match problems.next() {
+        Some(first) => Err(first.and(problems)),
+        None => Ok(value),
+    }
 }
 
 /// The schema of a kind, made when it is first needed.
@@ -79,18 +85,20 @@ struct Check<'a> {
     source: &'a Source,
     definitions: Option<&'a Map<String, Value>>,
     strictness: Strictness,
+    /// What does not fit.
+    problems: Vec<Problem>,
 }
 
-impl Check<'_> {
-    fn value(&self, node: &Node, schema: &Value, path: &str) -> Result<Value, Problem> {
+impl<'a> Check<'a> {
+    fn value(&mut self, node: &Node, schema: &'a Value, path: &str) -> Value {
         let (schema, name) = self.resolve(schema);
         if matches!(node.content, Content::Null) {
-            return Ok(Value::Null);
+            return Value::Null;
         }
         if schema.get("x-kubernetes-int-or-string").is_some() {
             return match &node.content {
-                Content::Number(_) | Content::Text(_) => Ok(node.value()),
-                _ => Err(self.wrong_type(node, "a number or a string", path)),
+                Content::Number(_) | Content::Text(_) => node.value(),
+                _ => self.wrong_type(node, "a number or a string", path),
             };
         }
         let is_quantity = name.is_some_and(|name| name.ends_with(".Quantity"));
@@ -99,25 +107,23 @@ impl Check<'_> {
             (Some("array"), Content::List(items)) => {
                 let item_schema = schema.get("items").unwrap_or(&Value::Null);
                 let items = items.iter().enumerate();
-                let checked: Result<Vec<Value>, Problem> = items
-                    .map(|(number, item)| self.value(item, item_schema, &format!("{path}[{number}]")))
-                    .collect();
-                checked.map(Value::Array)
+                let checked = items.map(|(number, item)| self.value(item, item_schema, &format!("{path}[{number}]")));
+                Value::Array(checked.collect())
             }
             // `cpu: 1` and `memory: 0.5` are written without quotes, and mean the text.
-            (Some("string"), Content::Number(number)) if is_quantity => Ok(Value::String(number.to_string())),
+            (Some("string"), Content::Number(number)) if is_quantity => Value::String(number.to_string()),
             (Some("string"), Content::Text(_))
             | (Some("boolean"), Content::Bool(_))
             | (Some("number"), Content::Number(_))
-            | (None, _) => Ok(node.value()),
-            (Some("integer"), Content::Number(number)) if !number.is_f64() => Ok(node.value()),
-            (Some(expected), _) => Err(self.wrong_type(node, in_words(expected), path)),
+            | (None, _) => node.value(),
+            (Some("integer"), Content::Number(number)) if !number.is_f64() => node.value(),
+            (Some(expected), _) => self.wrong_type(node, in_words(expected), path),
         }
     }
 
-    fn object(&self, node: &Node, schema: &Value, path: &str) -> Result<Value, Problem> {
+    fn object(&mut self, node: &Node, schema: &'a Value, path: &str) -> Value {
         let Content::Map(members) = &node.content else {
-            return Ok(node.value());
+            return node.value();
         };
         let properties = schema.get("properties").and_then(Value::as_object);
         let additional = schema.get("additionalProperties").filter(|schema| schema.is_object());
@@ -131,16 +137,17 @@ impl Check<'_> {
                 .and_then(|properties| properties.get(&key.name))
                 .or(additional);
             let value = match (known, properties) {
-                (Some(schema), _) => self.value(member, schema, &member_path)?,
+                (Some(schema), _) => self.value(member, schema, &member_path),
                 (None, Some(properties)) if self.strictness == Strictness::Strict => {
                     let known = properties.keys().map(String::as_str);
                     let problem = Problem::new(self.source, format!("unknown field {member_path:?}"))
                         .at(key.place)
                         .field(member_path);
-                    return Err(match nearest(&key.name, known) {
+                    self.problems.push(match nearest(&key.name, known) {
                         Some(name) => problem.help(format!("did you mean {name}?")),
                         None => problem.help(self.elsewhere(&key.name)),
                     });
+                    continue;
                 }
                 (None, _) => member.value(),
             };
@@ -149,32 +156,38 @@ impl Check<'_> {
                 checked.insert(key.name.clone(), value);
             }
         }
-        self.required(node, schema, &checked, path)?;
-        Ok(Value::Object(checked))
+        self.required(node, schema, &checked, path);
+        Value::Object(checked)
     }
 
-    fn required(&self, node: &Node, schema: &Value, checked: &Map<String, Value>, path: &str) -> Result<(), Problem> {
+    fn required(&mut self, node: &Node, schema: &Value, checked: &Map<String, Value>, path: &str) {
         if self.strictness == Strictness::Lenient {
-            return Ok(());
+            return;
         }
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         let missing = required
             .filter_map(Value::as_str)
-            .find(|name| !checked.contains_key(*name));
-        match missing {
             // The object's own metadata may be empty, and is asked about when it is used.
-            Some("metadata") | None => Ok(()),
-            Some(name) => {
-                let member_path = if path.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{path}.{name}")
-                };
-                Err(Problem::new(self.source, format!("{member_path}: Required value"))
+            .filter(|name| !checked.contains_key(*name) && *name != "metadata");
+        for name in missing {
+            // A value of a wrong type is there, and has been reported.
+            if node
+                .get(name)
+                .is_some_and(|member| !matches!(member.content, Content::Null))
+            {
+                continue;
+            }
+            let member_path = if path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{path}.{name}")
+            };
+            self.problems.push(
+                Problem::new(self.source, format!("{member_path}: Required value"))
                     .at(node.place)
                     .field(path)
-                    .help(format!("add {name} here")))
-            }
+                    .help(format!("add {name} here")),
+            );
         }
     }
 
@@ -201,7 +214,7 @@ impl Check<'_> {
         }
     }
 
-    fn resolve<'s>(&'s self, schema: &'s Value) -> (&'s Value, Option<&'s str>) {
+    fn resolve(&self, schema: &'a Value) -> (&'a Value, Option<&'a str>) {
         let reference = schema
             .get("$ref")
             .and_then(Value::as_str)
@@ -215,19 +228,20 @@ impl Check<'_> {
         }
     }
 
-    fn wrong_type(&self, node: &Node, expected: &str, path: &str) -> Problem {
+    fn wrong_type(&mut self, node: &Node, expected: &str, path: &str) -> Value {
         let problem = Problem::new(
             self.source,
             format!("{path}: expected {expected}, found {}", node.what()),
         )
         .at(node.place)
         .field(path);
-        match (&node.content, expected) {
+        self.problems.push(match (&node.content, expected) {
             (Content::Number(number), "a string") => problem.help(format!("put it in quotes: \"{number}\"")),
             (Content::Bool(value), "a string") => problem.help(format!("put it in quotes: \"{value}\"")),
             (_, "a list") => problem.help("each item of a list begins with a dash and a blank"),
             _ => problem,
-        }
+        });
+        Value::Null
     }
 }
 

@@ -30,7 +30,7 @@ pub fn read(names: &[String], is_recursive: bool) -> Result<Vec<Source>, Problem
             std::io::stdin()
                 .read_to_end(&mut bytes)
                 .map_err(|error| Problem::elsewhere(format!("standard input cannot be read: {error}")))?;
-            sources.push(decoded("standard input", bytes)?);
+            sources.push(decoded("standard input", &bytes));
             continue;
         }
         let path = Path::new(name);
@@ -54,20 +54,27 @@ pub fn read(names: &[String], is_recursive: bool) -> Result<Vec<Source>, Problem
 
 fn read_one(path: &Path) -> Result<Source, Problem> {
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-    decoded(&path.display().to_string(), bytes)
+    Ok(decoded(&path.display().to_string(), &bytes))
 }
 
-fn decoded(name: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
-    let text = String::from_utf8(bytes).map_err(|error| {
-        Problem::elsewhere(format!(
-            "{name}: no text: byte {} is not UTF-8",
-            error.utf8_error().valid_up_to()
-        ))
-    })?;
-    Ok(Source {
+/// The text as kubectl reads it: UTF-8, or UTF-16 where a byte order mark says so; what is neither becomes U+FFFD.
+fn decoded(name: &str, bytes: &[u8]) -> Source {
+    let utf_16 = |from_bytes: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes[2..]
+            .chunks(2)
+            .map(|unit| from_bytes([unit[0], *unit.get(1).unwrap_or(&0)]))
+            .collect();
+        String::from_utf16_lossy(&units)
+    };
+    let text = match bytes {
+        [0xff, 0xfe, ..] => utf_16(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => utf_16(u16::from_be_bytes),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    Source {
         name: name.to_owned(),
         text: text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text),
-    })
+    }
 }
 
 fn files_in(directory: &Path, is_recursive: bool) -> Result<Vec<PathBuf>, Problem> {
@@ -97,4 +104,22 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
         std::io::ErrorKind::PermissionDenied => format!("open {}: permission denied", path.display()),
         _ => format!("{}: {error}", path.display()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_in_any_encoding_of_kubectl_is_read() {
+        for bytes in [
+            b"a: \xc3\xa9".to_vec(),
+            b"\xef\xbb\xbfa: \xc3\xa9".to_vec(),
+            b"\xff\xfea\0:\0 \0\xe9\0".to_vec(),
+            b"\xfe\xff\0a\0:\0 \0\xe9".to_vec(),
+        ] {
+            assert_eq!(decoded("f", &bytes).text, "a: é");
+        }
+        assert_eq!(decoded("f", b"# \xe9\na: 1").text, "# \u{fffd}\na: 1");
+    }
 }

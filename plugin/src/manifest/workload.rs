@@ -1,5 +1,7 @@
 //! Kinds that make pods from a template, and the pod that such a template comes to.
 
+use emulator::api::admission::{FieldError, Kind};
+use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::{Value, json};
 
 use super::document::Document;
@@ -47,6 +49,24 @@ impl Maker {
     }
 }
 
+/// Returns what the API server refuses of a template that would be a pod: its restart policy (`pkg/apis/apps/validation`,
+/// `pkg/apis/batch/validation`).
+pub fn restart_policy_fault(maker: &Maker, spec: &PodSpec) -> Option<FieldError> {
+    let given = spec.restart_policy.as_deref().unwrap_or("Always");
+    let (kind, detail) = match (maker.kind.as_str(), given) {
+        ("Job" | "CronJob", "Always") => (Kind::Required, "valid values: \"OnFailure\", \"Never\""),
+        ("Job" | "CronJob" | "PodTemplate", _) => return None,
+        (_, "OnFailure" | "Never") => (Kind::NotSupported, "supported values: \"Always\""),
+        _ => return None,
+    };
+    Some(FieldError {
+        path: "spec.restartPolicy".to_owned(),
+        kind,
+        value: given.into(),
+        detail: detail.to_owned(),
+    })
+}
+
 /// Whether pods are made from objects of this kind.
 pub fn makes_pods(kind: &str) -> bool {
     WORKLOADS.iter().any(|workload| workload.kind == kind)
@@ -84,6 +104,14 @@ pub fn pod_of(document: &Document) -> Option<(Document, Maker)> {
         kind_at: document.kind_at,
         value,
         node: node.clone(),
+        duplicates: document
+            .duplicates
+            .iter()
+            .filter_map(|(path, place)| {
+                let path = path.strip_prefix(&maker.path)?.strip_prefix('.')?;
+                Some((path.to_owned(), *place))
+            })
+            .collect(),
     };
     Some((pod, maker))
 }
@@ -129,6 +157,37 @@ mod tests {
             (maker.kind.as_str(), maker.path.as_str()),
             ("Deployment", "spec.template")
         );
+    }
+
+    #[test]
+    fn restart_policy_must_fit_kind_of_workload() {
+        let fault = |kind: &str, policy: Option<&str>| {
+            let maker = Maker {
+                kind: kind.into(),
+                name: "w".into(),
+                path: "spec.template".into(),
+            };
+            let spec = PodSpec {
+                restart_policy: policy.map(str::to_owned),
+                ..PodSpec::default()
+            };
+            restart_policy_fault(&maker, &spec).map(|fault| fault.body())
+        };
+        assert_eq!(
+            fault("Deployment", Some("Never")).unwrap(),
+            "Unsupported value: \"Never\": supported values: \"Always\""
+        );
+        assert_eq!(
+            fault("Job", None).unwrap(),
+            "Required value: valid values: \"OnFailure\", \"Never\""
+        );
+        for (kind, policy) in [
+            ("Deployment", None),
+            ("Job", Some("Never")),
+            ("PodTemplate", Some("Never")),
+        ] {
+            assert_eq!(fault(kind, policy), None, "{kind}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use emulator::simulation::Behaviour;
+use emulator::simulation::{Behaviour, MAX_STEPS};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::pod::age;
@@ -152,7 +152,10 @@ fn restarts(history: &History, container: &Container) -> Option<String> {
         .filter(|(index, _)| *index < SAID || *index + 1 == runs.len())
         .map(|(_, run)| {
             let at = run.started.or(run.finished).map(|at| words(at.duration_since(start)));
-            format!("{} at +{}", run.number, at.unwrap_or_default())
+            match at {
+                Some(at) => format!("{} at +{at}", run.number),
+                None => format!("{} not started yet", run.number),
+            }
         })
         .collect();
     if runs.len() > SAID + 1 {
@@ -218,6 +221,17 @@ fn hook_length(container: &Container, behaviours: &BTreeMap<String, Behaviour>) 
     }
     let assumed = behaviours.get(&container.name).map(|behaviour| behaviour.pre_stop);
     SignedDuration::try_from(assumed.unwrap_or_default()).ok()
+}
+
+/// Says that the simulation was ended though the pod would go on.
+pub fn cut_short(history: &History) -> String {
+    let looked = history
+        .start()
+        .map_or(SignedDuration::ZERO, |start| history.now().duration_since(start));
+    format!(
+        "the simulation stops after {} ({MAX_STEPS} steps at most): what repeats here has no back-off, and would go on like this",
+        words(looked)
+    )
 }
 
 fn outcome(history: &History, horizon: Duration) -> Option<String> {

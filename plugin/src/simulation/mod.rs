@@ -57,13 +57,16 @@ pub fn run(plan: Plan, until: Option<Until>) -> Result<Simulated, SimulationErro
         progress != Progress::Open
     })?;
     let mut history = watched
-        .histories(end)
+        .histories(end.at)
         .pop()
-        .unwrap_or_else(|| History::begin(Facts::of(Pod::default(), end)));
+        .unwrap_or_else(|| History::begin(Facts::of(Pod::default(), end.at)));
     history.mark_simulated();
     let mut answers = answers::of(&history, &behaviours, horizon);
     // Right behind the first, which says when the pod is Ready: it is what they put in doubt.
     answers.splice(1..1, heedless);
+    if end.is_cut_short {
+        answers.push(answers::cut_short(&history));
+    }
     Ok(Simulated {
         answers,
         history,

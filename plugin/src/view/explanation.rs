@@ -1,6 +1,7 @@
 //! Explanations for programs, in the schema's version `kubectl-pod/v1`; what is a pod is described.
 
 use emulator::api::admission::pod_security::Level;
+use k8s_openapi::api::core::v1::PodSpec;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -89,6 +90,8 @@ struct LintRecord {
     field: String,
     line: usize,
     column: usize,
+    #[serde(rename = "isRefused", skip_serializing_if = "std::ops::Not::not")]
+    is_refused: bool,
     what: String,
     help: String,
 }
@@ -113,19 +116,20 @@ pub fn manifest(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Value
     let effects = effects::effects(&pod.document.node, language).into_iter();
     let lines =
         effects.map(|effect| json!({"line": effect.line, "field": pod.path(&effect.path), "effect": effect.told}));
-    let spec = facts.spec();
-    let defaults = spec.map(|spec| effects::defaults(spec, language)).unwrap_or_default();
+    let none = PodSpec::default();
+    let spec = facts.spec().unwrap_or(&none);
+    let defaults = effects::defaults(spec, language);
     let defaults = defaults.into_iter().map(|default| {
         without_empty(json!({"field": pod.path(&default.path), "value": default.value, "effect": default.told}))
     });
-    let lints = spec.map(lint::of).unwrap_or_default();
-    let lints = lints.into_iter().map(|lint| {
-        let place = pod.document.node.place_of(&lint.path);
+    let lints = lint::of_manifest(pod, spec).into_iter().map(|lint| {
+        let place = pod.place_of(&lint.at);
         LintRecord {
             severity: lint.severity,
             field: pod.path(&lint.path),
             line: place.line,
             column: place.column,
+            is_refused: lint.is_refusal,
             what: lint.what.in_language(language),
             help: lint.help.in_language(language),
         }

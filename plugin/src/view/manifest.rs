@@ -1,6 +1,7 @@
 //! A manifest explained: what each line does, what holds for what it leaves out, what starts when, and what is odd.
 
 use annotate_snippets::Level;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::text::{Line, Tone};
 use super::wrap::wrap;
@@ -36,9 +37,8 @@ pub fn lines(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line
     };
     let mut lines = vec![heading, told("view.line-by-line")];
     lines.extend(text(pod, &effects::effects(&pod.document.node, language)));
-    let Some(spec) = facts.spec() else {
-        return lines;
-    };
+    let none = PodSpec::default();
+    let spec = facts.spec().unwrap_or(&none);
     lines.push(Line::new());
     lines.push(told("view.left-out"));
     let defaults = effects::defaults(spec, language);
@@ -65,7 +65,7 @@ pub fn lines(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Vec<Line
     );
     lines.push(Line::new());
     lines.push(told("view.lints"));
-    let lints = lint::of(spec);
+    let lints = lint::of_manifest(pod, spec);
     if lints.is_empty() {
         lines.push(Line::from("  ").tone(Tone::Good, say("view.no-lints").in_language(language)));
     }
@@ -193,7 +193,7 @@ fn remark(pod: &PodOfFile<'_>, lint: &Lint, language: Language) -> Vec<Line> {
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let place = pod.document.node.place_of(&lint.path);
+    let place = pod.place_of(&lint.at);
     let shown = problem::snippet(
         level,
         &lint.what.in_language(language),

@@ -95,7 +95,8 @@ pub fn decode_document(resource: Resource, document: Document, validation: Field
         .into_iter()
         .map(|path| format!("duplicate field \"{path}\""))
         .collect();
-    problems.extend(check(resource, &mut value).map_err(|error| cannot(&error))?);
+    let unknown = check(resource, &mut value).map_err(|error| cannot(&error.message))?;
+    problems.extend(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")));
     problems.truncate(MOST_ERRORS);
     if let Some(object) = value.as_object_mut() {
         object.insert("apiVersion".into(), expected.into());

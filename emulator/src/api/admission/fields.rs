@@ -15,13 +15,22 @@ use crate::store::Resource;
 /// The most unknown fields that one answer lists, as in Kubernetes.
 pub(super) const MOST_ERRORS: usize = 100;
 
+/// A value of a wrong type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongType {
+    /// The path of the field: `spec.containers[0].ports`.
+    pub path: String,
+    /// The server's words.
+    pub message: String,
+}
+
 /// Checks an object against the fields of its kind, and takes out what is unknown or empty.
 ///
-/// Returns `unknown field "…"` for each unknown field.
+/// Returns the path of each unknown field.
 ///
 /// # Errors
-/// The words for the first value of a wrong type.
-pub fn check(resource: Resource, object: &mut Value) -> Result<Vec<String>, String> {
+/// The first value of a wrong type.
+pub fn check(resource: Resource, object: &mut Value) -> Result<Vec<String>, WrongType> {
     let schema = Schema::get();
     let mut walk = Walk {
         schema,
@@ -30,8 +39,13 @@ pub fn check(resource: Resource, object: &mut Value) -> Result<Vec<String>, Stri
         holder: "",
         unknown: Vec::new(),
     };
-    walk.visit(object, schema.root(resource), "")?;
-    Ok(walk.unknown)
+    match walk.visit(object, schema.root(resource), "") {
+        Ok(()) => Ok(walk.unknown),
+        Err(message) => Err(WrongType {
+            path: walk.path,
+            message,
+        }),
+    }
 }
 
 struct Walk {
@@ -116,8 +130,7 @@ impl Walk {
             let Some(field) = structure.field(&key) else {
                 if self.unknown.len() < MOST_ERRORS {
                     let dot = if length > 0 { "." } else { "" };
-                    self.unknown
-                        .push(format!("unknown field \"{}{dot}{key}\"", &self.path[..length]));
+                    self.unknown.push(format!("{}{dot}{key}", &self.path[..length]));
                 }
                 map.shift_remove(&key);
                 continue;

@@ -45,7 +45,7 @@ pub use self::{
     defaults::apply as apply_defaults,
     document::Document,
     field_error::{FieldError, Kind},
-    fields::check,
+    fields::{WrongType, check},
     names::random_suffix,
     priority::SYSTEM_CLASSES,
     qos::qos_class,
@@ -154,6 +154,29 @@ impl AdmissionContext<'_> {
     fn own_namespace(&self) -> Option<Arc<Value>> {
         (self.lookup)(&Key::new(Resource::Namespaces, "", self.namespace))
     }
+}
+
+/// Does to a decoded object what `POST` does before it is stored: drops what belongs to features that are off, and
+/// admits the rest. Returns the texts of `Warning:` headers.
+///
+/// # Errors
+/// Why it is refused.
+pub fn admit_new(
+    resource: Resource,
+    object: &mut Value,
+    context: &AdmissionContext<'_>,
+    features: &Features,
+) -> Result<Vec<String>, Rejection> {
+    let mut told = match resource {
+        Resource::Pods => features.drop_disabled(object),
+        _ => Vec::new(),
+    };
+    admit_create(resource, object, context)?;
+    check_features(resource, object, None, features)?;
+    told.extend(warnings(resource, object));
+    let own = (context.lookup)(&Key::new(Resource::Namespaces, "", context.namespace));
+    told.extend(policy_warnings(resource, None, object, own.as_deref(), &[]));
+    Ok(told)
 }
 
 /// Refuses a pod that asks for what belongs to a feature that is off, unless it was so before (`pkg/api/pod/util.go`).

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use crate::image::{Credentials, Image, ImageConfig, ImageError, Images, Root};
+use crate::image::{Credentials, Image, ImageConfig, ImageError, Images, Root, reference::Reference};
 
 /// Has every image, but those that are missing.
 #[derive(Default)]
@@ -68,6 +68,9 @@ fn image(reference: &str) -> Image {
 #[async_trait]
 impl Images for ScriptedImages {
     async fn status(&self, reference: &str) -> Result<Option<Image>, ImageError> {
+        if !reference.is_empty() {
+            Reference::parse(reference).map_err(ImageError::InvalidName)?;
+        }
         let unpulled = self.unpulled.lock().unwrap_or_else(PoisonError::into_inner);
         let absent = self.missing.contains(reference) || unpulled.contains(reference);
         Ok((!absent).then(|| image(reference)))

@@ -6,6 +6,7 @@ use super::{Arguments, pods};
 use crate::cluster::survey::Survey;
 use crate::failure::Failure;
 use crate::findings::reading::Reading;
+use crate::lint;
 use crate::manifest;
 use crate::view;
 use crate::view::describe::record;
@@ -16,7 +17,7 @@ use crate::view::text::Line;
 /// So many saved pods are shown in full; of more, a list is read sooner.
 const FEW: usize = 3;
 
-/// Explains the pods of files.
+/// Explains the pods of files; a manifest that the API server would refuse makes it fail.
 pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer) -> Result<ExitCode, Failure> {
     let language = arguments.language();
     let mut records = arguments.records(FILE_LIST_KIND);
@@ -29,8 +30,10 @@ pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer
             printer.line(&Line::new());
         }
     };
+    let mut is_refused = false;
     for pod in &contents.pods {
         let reading = Reading::of_file(pod.pod.clone(), &contents.related);
+        is_refused |= reading.facts.is_manifest() && lint::is_refused(pod, &reading.facts);
         match &mut records {
             Some(records) if reading.facts.is_manifest() => {
                 printer.document(&records.add(explanation::manifest(pod, &reading.facts, language)));
@@ -72,5 +75,9 @@ pub(super) fn run(arguments: &Arguments, names: &[String], printer: &mut Printer
         printer.lines(&view::survey::owner_lines(owner, language, columns));
     }
     contents.passed_over.iter().for_each(|words| printer.note(words));
-    Ok(ExitCode::SUCCESS)
+    Ok(if is_refused {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }

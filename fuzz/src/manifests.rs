@@ -88,7 +88,7 @@ fn same_verdict(pod: &PodOfFile<'_>, facts: &Facts) {
     let lints = lint::of_manifest(pod, &spec);
     let refused: Vec<&str> = lints
         .iter()
-        .filter(|lint| lint.is_refusal)
+        .filter(|lint| lint.refusal.is_some())
         .map(|lint| lint.path.as_str())
         .collect();
     let path = format!("{PODS}?dryRun=All&fieldValidation=Strict");

@@ -17,6 +17,38 @@ fn a_manifest_is_explained_line_by_line_with_what_is_odd_at_its_place() {
 }
 
 #[test]
+fn manifest_that_api_refuses_fails_with_every_field() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  restartPolicy: always\n  containers:\n  - name: app\n    \
+                image: nginx:1.27\n    imagePullPolicy: always\n    ports: [{containerPort: 80, protocol: tcp}]\n";
+    let said = transcript(&["explain", "-f", "-", "--lang", "en"], text);
+    assert!(said.starts_with("exit code: 1"), "{said}");
+    for (place, field) in [
+        ("standard input:5:3", "^ spec.restartPolicy"),
+        ("standard input:9:5", "^ spec.containers[0].imagePullPolicy"),
+        ("standard input:10:33", "^ spec.containers[0].ports[0].protocol"),
+    ] {
+        assert!(said.contains(place) && said.contains(field), "{field}: {said}");
+    }
+    assert!(
+        said.contains("help: did you mean Always?") && said.contains("\"UDP\""),
+        "{said}"
+    );
+    let korean = transcript(&["explain", "-f", "-", "--lang", "ko"], text);
+    assert!(
+        korean.contains("API가 거부한다: Unsupported value: \"tcp\""),
+        "{korean}"
+    );
+    let record = transcript(&["explain", "-f", "-", "-o", "json"], text);
+    let record: Value = serde_json::from_str(stdout(&record)).unwrap();
+    let lints = record["lints"].as_array().unwrap();
+    assert_eq!(
+        lints.iter().filter(|lint| lint["isRefused"] == true).count(),
+        3,
+        "{record}"
+    );
+}
+
+#[test]
 fn the_same_is_told_in_korean() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: app, image: 'nginx:1.27', \
                 livenessProbe: {httpGet: {port: web}}}\n";

@@ -79,12 +79,18 @@ fn check(sources: &[Source]) -> Result<(), Problem> {
         }
         let none = PodSpec::default();
         let lints = lint::of_manifest(pod, facts.spec().unwrap_or(&none));
-        problems.extend(lints.iter().filter(|lint| lint.is_refusal).map(|lint| {
-            Problem::new(pod.source, lint.what.to_string())
-                .at(pod.place_of(&lint.at))
-                .field(pod.path(&lint.path))
-                .help(lint.help.to_string())
-        }));
+        for lint in &lints {
+            let Some(words) = &lint.refusal else { continue };
+            let path = pod.path(&lint.path);
+            let words = match words.strip_prefix(&lint.path).filter(|_| !words.is_empty()) {
+                Some(rest) => format!("{path}{rest}"),
+                // The server stops at a fault before it, and would come to this one next.
+                None if words.is_empty() => lint.what.to_string(),
+                None => words.clone(),
+            };
+            let problem = Problem::new(pod.source, words).at(pod.place_of(&lint.at));
+            problems.push(problem.field(path).help(lint.help.to_string()));
+        }
     }
     let mut problems = problems.into_iter();
     match problems.next() {

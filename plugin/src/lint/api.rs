@@ -22,19 +22,20 @@ pub fn add(lints: &mut Vec<Lint>, review: &Review, duplicates: &[(String, Place)
         let own = lints
             .iter()
             .zip(&confirmed)
-            .position(|(lint, taken)| lint.is_refusal && !taken && is_same_field(&lint.path, fault.path()));
+            .position(|(lint, taken)| lint.refusal.is_some() && !taken && is_same_field(&lint.path, fault.path()));
         match own {
             // The lint says more, and its place may be more exact; the field is the server's.
             Some(index) => {
                 confirmed[index] = true;
                 lints[index].path = fault.path().to_owned();
+                lints[index].refusal = Some(words(fault));
             }
             None => found.push(refusal(fault)),
         }
     }
     if is_complete {
         let mut confirmed = confirmed.into_iter();
-        lints.retain(|lint| confirmed.next() == Some(true) || !lint.is_refusal);
+        lints.retain(|lint| confirmed.next() == Some(true) || lint.refusal.is_none());
     }
     for warning in &review.warnings {
         let (path, words) = split(warning);
@@ -47,7 +48,7 @@ pub fn add(lints: &mut Vec<Lint>, review: &Review, duplicates: &[(String, Place)
         severity: Severity::Warning,
         path: path.clone(),
         at: At::Place(*place),
-        is_refusal: false,
+        refusal: None,
         what: say("lint.key-twice").with("path", path.as_str()),
         help: say("lint.key-twice.help"),
     }));
@@ -79,9 +80,17 @@ fn refusal(fault: &Fault) -> Lint {
         severity: Severity::Error,
         path: path.to_owned(),
         at: At::Field(path.to_owned()),
-        is_refusal: true,
+        refusal: Some(words(fault)),
         what: say("lint.refused").with("words", fault.to_string()),
         help: help(fault),
+    }
+}
+
+/// The server's words, with the path of a field that is validated.
+fn words(fault: &Fault) -> String {
+    match fault {
+        Fault::Field(error) => error.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -144,7 +153,7 @@ fn warned(path: &str, words: &str) -> Lint {
         severity,
         path: path.to_owned(),
         at: At::Field(path.to_owned()),
-        is_refusal: false,
+        refusal: None,
         what,
         help,
     }
@@ -259,7 +268,12 @@ mod tests {
             let lints = found(&spec);
             let fields: Vec<&str> = lints.iter().map(|lint| lint.path.as_str()).collect();
             assert_eq!(fields, [field], "{lints:?}");
-            assert!(lints[0].is_refusal);
+            assert!(
+                lints[0]
+                    .refusal
+                    .as_deref()
+                    .is_some_and(|words| words.starts_with(field))
+            );
         }
     }
 
@@ -283,7 +297,7 @@ mod tests {
         let negative = json!({"terminationGracePeriodSeconds": -1, "containers": [{"name": "a", "image": "registry.example/a:1"}]});
         let lints = found(&negative);
         assert_eq!(lints[0].path, "spec.terminationGracePeriodSeconds");
-        assert!(!lints[0].is_refusal && lints[0].severity == Severity::Warning);
+        assert!(lints[0].refusal.is_none() && lints[0].severity == Severity::Warning);
     }
 
     #[test]

@@ -34,8 +34,8 @@ pub struct Lint {
     pub path: String,
     /// Where it is shown.
     pub at: At,
-    /// Whether the API server refuses the pod for it.
-    pub is_refusal: bool,
+    /// The words with which the API server refuses the pod for it, if it does.
+    pub refusal: Option<String>,
     /// What is odd about it.
     pub what: Message,
     /// What is better.
@@ -53,7 +53,7 @@ impl Lints {
             severity,
             at: At::Field(path.clone()),
             path,
-            is_refusal: false,
+            refusal: None,
             what,
             help,
         });
@@ -63,7 +63,7 @@ impl Lints {
     fn refused(&mut self, path: impl Into<String>, what: Message, help: Message) {
         self.error(path, what, help);
         if let Some(lint) = self.0.last_mut() {
-            lint.is_refusal = true;
+            lint.refusal = Some(String::new());
         }
     }
 
@@ -149,7 +149,7 @@ pub fn of_manifest(pod: &PodOfFile<'_>, spec: &PodSpec) -> Vec<Lint> {
 pub fn is_refused(pod: &PodOfFile<'_>, facts: &Facts) -> bool {
     let none = PodSpec::default();
     let lints = of_manifest(pod, facts.spec().unwrap_or(&none));
-    lints.iter().any(|lint| lint.is_refusal)
+    lints.iter().any(|lint| lint.refusal.is_some())
 }
 
 /// Lints as findings about a pod that is not well: those that may be the reason, at most as warnings.

@@ -129,7 +129,7 @@ pub fn manifest(pod: &PodOfFile<'_>, facts: &Facts, language: Language) -> Value
             field: pod.path(&lint.path),
             line: place.line,
             column: place.column,
-            is_refused: lint.is_refusal,
+            is_refused: lint.refusal.is_some(),
             what: lint.what.in_language(language),
             help: lint.help.in_language(language),
         }

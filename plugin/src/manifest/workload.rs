@@ -125,7 +125,11 @@ fn add_claims(workload: &Value, name: &str, spec: &mut Value) {
         };
         let volume = json!({"name": own, "persistentVolumeClaim": {"claimName": format!("{own}-{name}-0")}});
         match spec.get_mut("volumes").and_then(Value::as_array_mut) {
-            Some(volumes) => volumes.push(volume),
+            Some(volumes) => {
+                // A claim takes the place of a volume of its name.
+                volumes.retain(|other| other["name"] != own);
+                volumes.push(volume);
+            }
             None => spec["volumes"] = json!([volume]),
         }
     }
@@ -205,8 +209,9 @@ mod tests {
         let (pod, _) = made(
             "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec:\n  serviceName: db\n  selector: {}\n  \
              volumeClaimTemplates: [{metadata: {name: data}, spec: {}}]\n  template:\n    spec: {containers: [{name: c, image: i, \
-             volumeMounts: [{name: data, mountPath: /data}]}]}\n",
+             volumeMounts: [{name: data, mountPath: /data}]}], volumes: [{name: data, persistentVolumeClaim: {claimName: x}}]}\n",
         );
+        assert_eq!(pod.value["spec"]["volumes"].as_array().unwrap().len(), 1);
         assert_eq!(
             pod.value["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"],
             "data-db-0"

@@ -40,7 +40,10 @@ pub fn add(lints: &mut Vec<Lint>, review: &Review, duplicates: &[(String, Place)
     for warning in &review.warnings {
         let (path, words) = split(warning);
         let is_told = |lint: &Lint| lint.severity >= Severity::Warning && is_same_field(&lint.path, path);
-        if path.is_empty() || !lints.iter().any(is_told) {
+        // A request that is left out is the limit, of which the same is said.
+        let of_limit = warning.replacen(".requests[", ".limits[", 1);
+        let is_of_limit = of_limit != *warning && review.warnings.contains(&of_limit);
+        if path.is_empty() || !(is_of_limit || lints.iter().any(is_told)) {
             found.push(warned(path, words));
         }
     }
@@ -294,6 +297,10 @@ mod tests {
     fn warnings_are_told_once() {
         let twice = container(json!({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}));
         assert_eq!(found(&twice).len(), 1);
+        assert_eq!(
+            found(&container(json!({"resources": {"limits": {"memory": "64m"}}}))).len(),
+            1
+        );
         let negative = json!({"terminationGracePeriodSeconds": -1, "containers": [{"name": "a", "image": "registry.example/a:1"}]});
         let lints = found(&negative);
         assert_eq!(lints[0].path, "spec.terminationGracePeriodSeconds");

@@ -477,10 +477,10 @@ mod tests {
 
     #[test]
     fn aliases_and_merge_keys_are_resolved() {
-        let text = "base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3\nlist: [*b]\nquoted: {\"<<\": 1}\n";
+        let text = "base: &b {x: 1, z: 2}\nown:\n  <<: *b\n  z: 3\nlist: [*b]\nquoted: {\"<<\": 1}\n";
         assert_eq!(
             value(text),
-            json!({"base": {"x": 1, "y": 2}, "own": {"x": 1, "y": 3}, "list": [{"x": 1, "y": 2}], "quoted": {"<<": 1}})
+            json!({"base": {"x": 1, "z": 2}, "own": {"x": 1, "z": 3}, "list": [{"x": 1, "z": 2}], "quoted": {"<<": 1}})
         );
         assert!(document(text).unwrap().duplicates.is_empty());
         assert_eq!(

@@ -179,7 +179,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if self.small_disk {
-            let _ = self.emulator.command(&["stop"]);
+            let _ = self.emulator.command(&["stop", "--now"]);
             let _ = umount2(&self.disk(), MntFlags::MNT_DETACH);
         }
     }

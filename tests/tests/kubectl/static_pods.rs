@@ -45,8 +45,10 @@ fn static_pod_is_reached_through_its_mirror(version: Version) {
     attached.wait().unwrap();
     assert_eq!(line.unwrap().unwrap(), "tick");
     let mut forward = kubectl.start("port-forward pod/server-emulator :8080");
-    let line = BufReader::new(forward.stdout.take().unwrap()).lines().next();
-    let line = line.unwrap().unwrap();
+    // Its output stays open: kubectl writes a line for each connection.
+    let mut line = String::new();
+    let mut said = BufReader::new(forward.stdout.as_mut().unwrap());
+    said.read_line(&mut line).unwrap();
     let address = line
         .strip_prefix("Forwarding from ")
         .and_then(|rest| rest.split(' ').next());

@@ -95,10 +95,24 @@ const CPUS: &str = "/sys/devices/system/cpu";
 /// The kubelet's `defaultReadonlyPaths`.
 const READONLY_PATHS: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
+/// Whether a name, as a manifest writes it, is a capability's or means all of them.
+pub fn is_capability(name: &str) -> bool {
+    is_all(name) || ALL_CAPABILITIES.contains(&full_name(name).as_str())
+}
+
+fn is_all(name: &str) -> bool {
+    name.eq_ignore_ascii_case("ALL")
+}
+
+/// The name in the kernel's form; none where the manifest's has the prefix already.
+fn full_name(name: &str) -> String {
+    format!("CAP_{}", name.to_uppercase())
+}
+
 /// Works it out from the container's and the pod's security context.
 ///
 /// # Errors
-/// A capability that Linux does not know; what the emulator does not have, by name.
+/// What the emulator does not have, by name.
 pub fn security(subject: &Subject<'_>) -> Result<Security, StartFailure> {
     let own = subject.declared.container.security_context.as_ref();
     let of_pod = subject.pod.spec.security_context.as_ref();
@@ -128,7 +142,7 @@ pub fn security(subject: &Subject<'_>) -> Result<Security, StartFailure> {
     }
     Ok(Security {
         privileged,
-        capabilities: capabilities(subject, privileged)?,
+        capabilities: capabilities(subject, privileged),
         no_new_privileges: own.and_then(|own| own.allow_privilege_escalation) == Some(false),
         read_only_root_filesystem: own.and_then(|own| own.read_only_root_filesystem) == Some(true),
         masked_paths,
@@ -164,7 +178,7 @@ fn seccomp(profile: Option<&SeccompProfile>) -> Result<Seccomp, StartFailure> {
     }
 }
 
-fn capabilities(subject: &Subject<'_>, privileged: bool) -> Result<Vec<String>, StartFailure> {
+fn capabilities(subject: &Subject<'_>, privileged: bool) -> Vec<String> {
     let asked = subject
         .declared
         .container
@@ -175,43 +189,33 @@ fn capabilities(subject: &Subject<'_>, privileged: bool) -> Result<Vec<String>, 
     let add = list(asked.and_then(|asked| asked.add.as_ref()));
     let drop = list(asked.and_then(|asked| asked.drop.as_ref()));
     if privileged {
-        return Ok(ALL_CAPABILITIES.iter().map(ToString::to_string).collect());
+        return ALL_CAPABILITIES.iter().map(ToString::to_string).collect();
     }
     adjust(&add, &drop)
-        .map_err(|name| StartFailure::new("CreateContainerError", format!("unknown capability {name:?} to add")))
 }
 
-/// The defaults with `add` and `drop` applied; `ALL` in either comes first, so that the other list makes exceptions.
-fn adjust(add: &[String], drop: &[String]) -> Result<Vec<String>, String> {
-    let all = |list: &[String]| list.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
-    let full = |name: &str| {
-        let upper = name.to_uppercase();
-        if upper.starts_with("CAP_") {
-            upper
-        } else {
-            format!("CAP_{upper}")
-        }
+/// The defaults with `add` and `drop` applied; `ALL` in either comes first, so that the other list makes exceptions. Each
+/// name is put behind `CAP_`, one that has the prefix already too: it then names no capability (containerd's
+/// `internal/cri/opts/spec_opts.go`, `WithCapabilities`).
+fn adjust(add: &[String], drop: &[String]) -> Vec<String> {
+    let all = |list: &[String]| list.iter().any(|name| is_all(name));
+    let named = |list: &[String]| -> Vec<String> {
+        let single = list.iter().filter(|name| !is_all(name));
+        single.map(|name| full_name(name)).collect()
     };
     let mut set: Vec<String> = match (all(add), all(drop)) {
         (_, true) => Vec::new(),
         (true, false) => ALL_CAPABILITIES.iter().map(ToString::to_string).collect(),
         (false, false) => DEFAULT_CAPABILITIES.iter().map(ToString::to_string).collect(),
     };
-    for name in add
-        .iter()
-        .filter(|name| !name.eq_ignore_ascii_case("ALL"))
-        .map(|name| full(name))
-    {
-        if !ALL_CAPABILITIES.contains(&name.as_str()) {
-            return Err(name);
-        }
+    for name in named(add) {
         if !set.contains(&name) {
             set.push(name);
         }
     }
-    let dropped: Vec<String> = drop.iter().map(|name| full(name)).collect();
+    let dropped = named(drop);
     set.retain(|name| !dropped.contains(name));
-    Ok(set)
+    set
 }
 
 #[cfg(test)]
@@ -235,18 +239,21 @@ mod tests {
 
     #[test]
     fn capabilities_are_added_and_dropped() {
-        assert_eq!(adjust(&[], &[]).unwrap().len(), 14);
-        assert_eq!(
-            adjust(&names(&["NET_ADMIN"]), &names(&["ALL"])).unwrap(),
-            ["CAP_NET_ADMIN"]
-        );
-        let most = adjust(&names(&["ALL"]), &names(&["SYS_ADMIN"])).unwrap();
-        assert_eq!(most.len(), 40);
-        assert!(
-            !adjust(&[], &names(&["CAP_KILL"]))
-                .unwrap()
-                .contains(&"CAP_KILL".to_owned())
-        );
-        assert_eq!(adjust(&names(&["FLY"]), &[]), Err("CAP_FLY".to_owned()));
+        assert_eq!(adjust(&[], &[]).len(), 14);
+        for add in ["NET_ADMIN", "net_admin"] {
+            assert_eq!(adjust(&names(&[add]), &names(&["all"])), ["CAP_NET_ADMIN"]);
+        }
+        assert_eq!(adjust(&names(&["NET_RAW"]), &[]).len(), 14);
+        assert_eq!(adjust(&names(&["All"]), &names(&["SYS_ADMIN"])).len(), 40);
+        assert_eq!(adjust(&names(&["ALL", "KILL"]), &names(&["ALL"])), ["CAP_KILL"]);
+        assert!(adjust(&names(&["KILL"]), &names(&["KILL", "ALL"])).is_empty());
+    }
+
+    #[test]
+    fn prefixed_capability_names_no_capability() {
+        let added = adjust(&names(&["CAP_NET_ADMIN", "cap_all"]), &names(&["CAP_KILL", "CAP_ALL"]));
+        assert!(added.contains(&"CAP_KILL".to_owned()) && !added.contains(&"CAP_NET_ADMIN".to_owned()));
+        let known = |name: &&String| ALL_CAPABILITIES.contains(&name.as_str());
+        assert_eq!(added.iter().filter(known).count(), 14);
     }
 }

@@ -2,6 +2,7 @@
 //! what can't be. Pure: from the object, the request and the objects it refers to.
 
 mod app_armor;
+mod capability_names;
 mod decode;
 mod defaults;
 mod document;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{app_armor, quantity::Quantity};
+use super::{app_armor, capability_names, quantity::Quantity};
 use crate::store::Resource;
 
 /// The most environment variables or ports that are looked at: the answer's head must not grow without end.
@@ -18,6 +18,7 @@ pub fn warnings(resource: Resource, object: &Value) -> Vec<String> {
     }
     let spec = &object["spec"];
     without_effect(object, &mut warnings);
+    warnings.extend(capability_names::warnings(spec));
     for list in ["initContainers", "containers"] {
         for (index, container) in spec[list].as_array().into_iter().flatten().enumerate() {
             let path = format!("spec.{list}[{index}]");

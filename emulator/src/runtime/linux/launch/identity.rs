@@ -56,20 +56,18 @@ pub(super) const CAPABILITIES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
-/// The capabilities of a container as a set of bits.
-///
-/// # Errors
-/// Names the one that does not exist.
-pub(super) fn wanted(security: &Security) -> Result<u64, LaunchError> {
+/// The capabilities of a container as a set of bits. Names that Linux does not have are ignored, as by runc
+/// (`libcontainer/capabilities`).
+pub(super) fn wanted(security: &Security) -> u64 {
     if security.privileged {
-        return Ok(u64::MAX >> (64 - CAPABILITIES.len()));
+        return u64::MAX >> (64 - CAPABILITIES.len());
     }
-    security.capabilities.iter().try_fold(0, |set, name| {
-        let short = name.strip_prefix("CAP_").unwrap_or(name);
-        let number = CAPABILITIES.iter().position(|known| *known == short);
-        let number = number.ok_or_else(|| LaunchError(format!("unknown capability {name:?}")))?;
-        Ok(set | 1 << number)
-    })
+    let short = security
+        .capabilities
+        .iter()
+        .filter_map(|name| name.strip_prefix("CAP_"));
+    let numbers = short.filter_map(|name| CAPABILITIES.iter().position(|known| *known == name));
+    numbers.fold(0, |set, number| set | 1 << number)
 }
 
 /// The score by which the kernel picks what to kill. Raising it is free; lowering it takes a capability that a
@@ -82,7 +80,7 @@ pub(super) fn set_oom_score(score: Option<i32>) {
 
 /// Becomes the user, with no capability that is not the container's.
 pub(super) fn assume(user: &User, security: &Security) -> Result<(), LaunchError> {
-    let wanted = wanted(security)?;
+    let wanted = wanted(security);
     prctl::set_keepcaps(true).during("keep capabilities")?;
     let mine = capabilities::permitted().during("read the capabilities")?;
     for number in 0..64 {
@@ -190,24 +188,22 @@ mod tests {
     }
 
     #[test]
-    fn names_become_the_kernels_numbers() {
-        let set = wanted(&security(&["CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE"]));
-        assert_eq!(set.expect("known"), 1 | 1 << 21 | 1 << 40);
+    fn known_names_become_numbers_and_others_are_ignored() {
+        let set = wanted(&security(&[
+            "CAP_CHOWN",
+            "CAP_CAP_KILL",
+            "CAP_NOPE",
+            "CAP_CHECKPOINT_RESTORE",
+        ]));
+        assert_eq!(set, 1 | 1 << 40);
     }
 
     #[test]
-    fn privileged_has_them_all_and_an_unknown_one_is_named() {
+    fn privileged_has_all_capabilities() {
         let all = wanted(&Security {
             privileged: true,
             ..Security::default()
-        })
-        .expect("all");
+        });
         assert_eq!(all.count_ones(), 41);
-        assert!(
-            wanted(&security(&["CAP_NOPE"]))
-                .expect_err("unknown")
-                .0
-                .contains("CAP_NOPE")
-        );
     }
 }

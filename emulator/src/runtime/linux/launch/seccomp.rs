@@ -112,7 +112,7 @@ pub(super) fn filter(security: &Security) -> Result<Vec<BpfProgram>, LaunchError
     if security.privileged || security.seccomp == Seccomp::Unconfined {
         return Ok(Vec::new());
     }
-    let held = identity::wanted(security)?;
+    let held = identity::wanted(security);
     let failed = |error: seccompiler::BackendError| LaunchError(format!("seccomp: {error}"));
     let clone3_is_unknown = Rules::from([(libc::SYS_clone3, Vec::new())]);
     let holds_admin = held & bit("SYS_ADMIN") != 0;

@@ -22,27 +22,6 @@ async fn a_container_runs_to_its_end_with_its_code_and_its_log() {
 }
 
 #[tokio::test]
-async fn a_missing_program_is_a_start_error() {
-    let machine = Machine::new().await;
-    let sandbox = machine.runtime.run_sandbox(&pod()).await.unwrap();
-    let config = ContainerConfig {
-        command: vec!["/no/such/file".into()],
-        ..machine.container("")
-    };
-    let id = machine.runtime.create_container(&sandbox, &config).await.unwrap();
-    let error = machine.runtime.start_container(&id).await.unwrap_err().to_string();
-    assert!(error.starts_with("failed to create containerd task: "), "{error}");
-    assert!(
-        error.ends_with("exec: \"/no/such/file\": stat /no/such/file: no such file or directory"),
-        "{error}"
-    );
-    let status = machine.status(&id).await;
-    assert_eq!((status.exit_code, status.reason.as_str()), (Some(128), "StartError"));
-    assert_eq!(status.message, error);
-    machine.close().await;
-}
-
-#[tokio::test]
 async fn a_container_is_stopped_by_its_signal_or_killed_after_the_grace() {
     let machine = Machine::new().await;
     let sandbox = machine.runtime.run_sandbox(&pod()).await.unwrap();

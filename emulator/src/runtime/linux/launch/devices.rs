@@ -63,6 +63,10 @@ pub(super) fn build(
     for (to, name) in LINKS {
         symlinkat(to, &dev, name).during(format!("link /dev/{name}"))?;
     }
+    // An option of the kernel's, masked below /proc as it is.
+    if Path::new("/proc/kcore").exists() {
+        symlinkat("/proc/kcore", &dev, "core").during("link /dev/core")?;
+    }
     for name in NODES {
         node(root, name).during(format!("make /dev/{name}"))?;
     }

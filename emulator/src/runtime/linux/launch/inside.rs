@@ -22,7 +22,7 @@ pub(super) enum Kind {
 }
 
 /// A path that names a descriptor, for calls that take paths only.
-pub(super) fn path_of(fd: BorrowedFd<'_>) -> PathBuf {
+pub(in super::super) fn path_of(fd: BorrowedFd<'_>) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 

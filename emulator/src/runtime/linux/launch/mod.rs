@@ -21,11 +21,13 @@ mod terminal;
 
 use std::{
     convert::Infallible,
+    env, io,
     os::fd::{AsFd, OwnedFd},
     path::Path,
 };
 
 pub(super) use error::{LaunchError, words};
+pub(super) use inside::path_of;
 pub(super) use namespaces::{fork_beside, fork_into, reset_signals};
 pub(super) use pause_root::{give_up_everything, pause_root};
 pub(super) use pod_users::PodUsers;
@@ -81,7 +83,7 @@ pub(super) fn become_container(plan: &Plan<'_>, streams: Streams) -> Result<Infa
         become_pods(&users, &streams, &config.user)?;
         namespaces::own_what_is_seen()?;
     }
-    finish(config, &config.command, streams)
+    finish(config, &config.command, &config.env, streams)
 }
 
 /// Makes the calling process one more of a running container.
@@ -105,7 +107,13 @@ pub(super) fn become_further(
     if let Some(users) = users {
         become_pods(&users, &streams, &config.user)?;
     }
-    finish(config, command, streams)
+    let mut variables = config.env.clone();
+    if matches!(streams, Streams::Terminal(_)) {
+        // As containerd sets it for each exec, whatever the container's own is (`container_execsync.go`).
+        variables.retain(|(name, _)| name != "TERM");
+        variables.push(("TERM".into(), "xterm".into()));
+    }
+    finish(config, command, &variables, streams)
 }
 
 /// Becomes root of the pod, whose user has the streams: those that come from the machine only this can still give.
@@ -117,7 +125,12 @@ fn become_pods(users: &PodUsers, streams: &Streams, user: &User) -> Result<(), L
 }
 
 /// What a first and a further process have in common: streams, identity, program.
-fn finish(config: &ContainerConfig, command: &[String], streams: Streams) -> Result<Infallible, LaunchError> {
+fn finish(
+    config: &ContainerConfig,
+    command: &[String],
+    variables: &[(String, String)],
+    streams: Streams,
+) -> Result<Infallible, LaunchError> {
     let ContainerConfig { security, user, .. } = config;
     let _ = nix::unistd::setsid();
     session::leave();
@@ -134,14 +147,19 @@ fn finish(config: &ContainerConfig, command: &[String], streams: Streams) -> Res
     // From here on this process has no more rights than the container's own, which could otherwise look into it, and
     // take what it still has open. The program that it becomes is its own again.
     nix::sys::prctl::set_dumpable(false).during("close up")?;
+    // Either of root and the user may be the one that is let in (runc's `finalizeNamespace`).
+    let mut entered = env::set_current_dir(&config.working_dir);
     identity::assume(user, security)?;
     namespaces::die_with_the_shim().during("tie to the shim")?;
-    program::enter_directory(&config.working_dir)?;
-    let env = program::environment(&config.env, user.uid);
-    let path = program::find(&command[0], &env)?;
+    if matches!(&entered, Err(error) if error.kind() == io::ErrorKind::PermissionDenied) {
+        entered = env::set_current_dir(&config.working_dir);
+    }
+    program::check_directory(&config.working_dir, entered)?;
+    let variables = program::environment(variables, user.uid);
+    let path = program::find(&command[0], &variables)?;
     if security.no_new_privileges {
         nix::sys::prctl::set_no_new_privs().during("set no_new_privs")?;
         seccomp::apply(&filter)?;
     }
-    program::replace(&path, command, &env)
+    program::replace(&path, command, &variables)
 }

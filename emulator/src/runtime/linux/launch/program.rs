@@ -9,18 +9,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::{
+    errno::Errno,
+    fcntl::{AT_FDCWD, AtFlags},
+    unistd::{AccessFlags, faccessat},
+};
+
 use super::error::{LaunchError, words};
 
 /// The search path of a container whose environment has none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Enters it, unless it leads out of the container: a link to `/proc/self/fd` would, to what this process has open.
-pub(super) fn enter_directory(path: &Path) -> Result<(), LaunchError> {
-    let failed = |error: &io::Error| {
-        let why = words(error);
+/// Checks that the working directory could be entered and lies in the container: a link to `/proc/self/fd` would lead to
+/// what this process has open.
+pub(super) fn check_directory(path: &Path, entered: io::Result<()>) -> Result<(), LaunchError> {
+    entered.map_err(|error| {
+        let why = words(&error);
         LaunchError(format!("chdir to cwd ({path:?}) set in config.json failed: {why}"))
-    };
-    std::env::set_current_dir(path).map_err(|error| failed(&error))?;
+    })?;
     match std::env::current_dir() {
         Ok(directory) if directory.is_absolute() => Ok(()),
         _ => Err(LaunchError(
@@ -67,7 +73,8 @@ fn home(users: &str, uid: u32) -> Option<&str> {
     })
 }
 
-/// The file that a command names: by its path, or searched for in `PATH`.
+/// The file that a command names: by its path, or searched for in `PATH` (Go's `exec.LookPath`, which runc calls before
+/// it reports that the container has started).
 ///
 /// # Errors
 /// In the words that users of container runtimes know.
@@ -81,41 +88,42 @@ pub(super) fn find(name: &str, env: &[(String, String)]) -> Result<PathBuf, Laun
 
 fn find_in(name: &str, path: &str) -> Result<PathBuf, String> {
     if name.contains('/') {
-        return match is_program(Path::new(name)) {
-            Ok(()) => Ok(name.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(format!("stat {name}: no such file or directory"))
-            }
-            Err(error) => Err(words(&error)),
-        };
+        return check_program(Path::new(name)).map(|()| name.into());
     }
-    if name.is_empty() {
-        return Err("executable file not found in $PATH".into());
+    let folders = path
+        .split(':')
+        .map(|folder| if folder.is_empty() { "." } else { folder });
+    // "." and ".." are folders in each of them, and so is the empty name.
+    let found = folders
+        .map(|folder| Path::new(folder).join(name))
+        .find(|candidate| check_program(candidate).is_ok());
+    match found {
+        Some(program) if program.is_absolute() => Ok(program),
+        Some(_) => Err("cannot run executable found relative to current directory".into()),
+        None => Err("executable file not found in $PATH".into()),
     }
-    let mut refused = None;
-    for folder in path.split(':') {
-        let candidate = Path::new(if folder.is_empty() { "." } else { folder }).join(name);
-        match is_program(&candidate) {
-            Ok(()) => return Ok(candidate),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => refused = Some(words(&error)),
-            Err(_) => {}
-        }
-    }
-    Err(refused.unwrap_or_else(|| "executable file not found in $PATH".into()))
 }
 
-fn is_program(path: &Path) -> io::Result<()> {
-    let data = fs::metadata(path)?;
+/// Checks that this process may execute a file.
+fn check_program(path: &Path) -> Result<(), String> {
+    let data = fs::metadata(path).map_err(|error| format!("stat {}: {}", path.display(), words(&error)))?;
+    let refused = |error: Errno| words(&error.into());
     if data.is_dir() {
-        return Err(io::Error::from_raw_os_error(libc::EISDIR));
+        return Err(refused(Errno::EISDIR));
     }
-    if data.permissions().mode() & 0o111 == 0 {
-        return Err(io::Error::from_raw_os_error(libc::EACCES));
+    match faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS) {
+        // A system call filter can refuse the question.
+        Err(Errno::ENOSYS | Errno::EPERM) if data.permissions().mode() & 0o111 != 0 => Ok(()),
+        Err(Errno::ENOSYS | Errno::EPERM) => Err(refused(Errno::EACCES)),
+        answer => answer.map_err(refused),
     }
-    Ok(())
 }
 
 /// Becomes the program. Everything above the three streams is closed on the way.
+///
+/// What the kernel refuses to execute, as a program for another architecture or a script whose interpreter is missing,
+/// is a container that has started: it says so on its own standard error and ends with 255, as with runc, which learns of
+/// it when there is nobody left to report it to (`libcontainer/standard_init_linux.go`).
 pub(super) fn replace(path: &Path, command: &[String], env: &[(String, String)]) -> Result<Infallible, LaunchError> {
     let text = |text: String| {
         CString::new(text).map_err(|_| LaunchError(format!("exec: {:?}: a zero byte in an argument", command[0])))
@@ -131,14 +139,11 @@ pub(super) fn replace(path: &Path, command: &[String], env: &[(String, String)])
         .collect::<Result<Vec<_>, _>>()?;
     // SAFETY: marking descriptors to be closed on exec changes nothing for the code that still runs here.
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-    match nix::unistd::execve(&program, &arguments, &env) {
-        Ok(never) => Ok(never),
-        Err(error) => Err(LaunchError(format!(
-            "exec {}: {}",
-            path.display(),
-            error.desc().to_lowercase()
-        ))),
-    }
+    let Err(error) = nix::unistd::execve(&program, &arguments, &env);
+    let message = format!("exec {}: {}\n", path.display(), words(&error.into()));
+    let _ = nix::unistd::write(std::io::stderr(), message.as_bytes());
+    // SAFETY: the child ends here; it shares no state with the shim whose copy it is.
+    unsafe { libc::_exit(i32::from(u8::MAX)) }
 }
 
 #[cfg(test)]
@@ -162,6 +167,29 @@ mod tests {
         assert_eq!(
             find("/etc", &[]).expect_err("a folder").0,
             "exec: \"/etc\": is a directory"
+        );
+        assert_eq!(
+            find("/etc/passwd/x", &[]).expect_err("below a file").0,
+            "exec: \"/etc/passwd/x\": stat /etc/passwd/x: not a directory"
+        );
+        // What is found in the path and is no program is passed over.
+        for name in ["passwd", "", ".", ".."] {
+            let env = [("PATH".to_owned(), "/etc:/bin".to_owned())];
+            assert_eq!(
+                find(name, &env).expect_err("no program").0,
+                format!("exec: {name:?}: executable file not found in $PATH")
+            );
+        }
+    }
+
+    #[test]
+    fn program_in_relative_path_folder_is_refused() {
+        // From any folder, the root of the filesystem is that many above.
+        let bin = format!("{}bin", "../".repeat(100));
+        let env = [("PATH".to_owned(), format!("/nowhere:{bin}:/bin"))];
+        assert_eq!(
+            find("sh", &env).expect_err("relative").0,
+            "exec: \"sh\": cannot run executable found relative to current directory"
         );
     }
 

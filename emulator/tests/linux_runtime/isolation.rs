@@ -39,6 +39,44 @@ async fn pods_have_addresses_that_the_node_reaches() {
 }
 
 #[tokio::test]
+async fn low_ports_and_ping_are_open_to_every_user_of_a_pod() {
+    let machine = Machine::new().await;
+    let plain = SandboxConfig {
+        sysctls: Default::default(),
+        ..pod()
+    };
+    let own = SandboxConfig {
+        sysctls: [
+            ("net.ipv4.ip_unprivileged_port_start", "99"),
+            ("net.ipv4.ping_group_range", "5 6"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
+        ..pod()
+    };
+    let host_network = SandboxConfig {
+        host_network: true,
+        ..plain.clone()
+    };
+    let names = ["ip_unprivileged_port_start", "ping_group_range"].map(|name| format!("/proc/sys/net/ipv4/{name}"));
+    let of_machine = names.clone().map(|name| fs::read_to_string(name).unwrap()).concat();
+    for (sandbox, expected) in [
+        (&plain, "0\n0\t2147483647\n"),
+        (&own, "99\n5\t6\n"),
+        (&host_network, of_machine.as_str()),
+    ] {
+        let sandbox = machine.runtime.run_sandbox(sandbox).await.unwrap();
+        let config = machine.container(&format!("cat {}", names.join(" ")));
+        let _ = fs::remove_file(&config.log_path);
+        let id = machine.start(&sandbox, &config).await;
+        machine.ended(&id).await;
+        assert_eq!(output(&config.log_path), expected);
+        machine.runtime.remove_sandbox(&sandbox).await.unwrap();
+    }
+    machine.close().await;
+}
+
+#[tokio::test]
 async fn a_container_has_the_user_capabilities_and_files_that_it_was_given() {
     let machine = Machine::new().await;
     let volume = machine.data.path().join("volume");

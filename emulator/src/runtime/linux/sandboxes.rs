@@ -18,7 +18,7 @@ use super::{
     cgroup::{self, Cgroup},
     record::{self, SandboxFolder, SandboxMade},
     sandbox::{Known, Sandbox},
-    subordinate_ids, user_namespace,
+    subordinate_ids, sysctls, user_namespace,
 };
 use crate::{
     network::Network,
@@ -114,6 +114,7 @@ impl Sandboxes {
             .filter(|one| !self.cgroup.has(one));
         let mut found: Vec<String> = missing.map(not_enforced).collect();
         found.extend(subordinate_ids::limitation());
+        found.extend(sysctls::limitation());
         found
     }
 

@@ -16,12 +16,16 @@ use nix::{
 };
 
 use super::report;
-use crate::runtime::{
-    SandboxConfig,
-    linux::{
-        launch::{self, LaunchError, PodUsers, words},
-        packets,
-        protocol::Begin,
+use crate::{
+    overlay,
+    runtime::{
+        SandboxConfig,
+        linux::{
+            launch::{self, LaunchError, PodUsers, words},
+            packets,
+            protocol::Begin,
+            sysctls,
+        },
     },
 };
 
@@ -60,6 +64,8 @@ fn become_pause(begin: &Begin, network: Option<OwnedFd>, users: Option<OwnedFd>)
     let cgroup = begin.cgroup.child(begin.folder.name());
     cgroup.join().map_err(failed("join the sandbox's cgroup"))?;
     let settings = File::open("/proc/sys").map_err(failed("open /proc/sys"))?;
+    let mapped = config.user_namespace || overlay::in_user_namespace();
+    let sysctls = sysctls::of_sandbox(config, mapped, sysctls::are_writable());
     let users = begin
         .ids
         .zip(users)
@@ -77,7 +83,7 @@ fn become_pause(begin: &Begin, network: Option<OwnedFd>, users: Option<OwnedFd>)
     if !config.host_network {
         sethostname(&config.hostname).map_err(|error| failed("set the host name")(error.into()))?;
     }
-    for (name, value) in &config.sysctls {
+    for (name, value) in &sysctls {
         set(&settings, name, value).map_err(failed(&format!("open sysctl {name} file")))?;
     }
     let arguments: Vec<CString> = arguments

@@ -191,7 +191,7 @@ pub trait Runtime: Send + Sync + 'static {
     /// Changes the limits of a running container.
     async fn update_resources(&self, id: &ContainerId, resources: &Resources) -> Result<(), RuntimeError>;
 
-    /// Runs a command to its end in a running container; for probes and hooks.
+    /// Runs a command in a running container, until it has ended and its output is closed; for probes and hooks.
     async fn exec(
         &self,
         id: &ContainerId,

@@ -42,6 +42,41 @@ async fn a_command_runs_in_a_container_with_its_code_output_and_time_limit() {
 }
 
 #[tokio::test]
+async fn command_is_over_when_its_output_is_closed() {
+    let machine = Machine::new().await;
+    let sandbox = machine.runtime.run_sandbox(&pod()).await.unwrap();
+    let id = machine.start(&sandbox, &machine.container("sleep 1000")).await;
+    let run = |text: &str| ["sh", "-c", text].map(str::to_owned).to_vec();
+    let late = "(until test -e /go; do sleep 0.05; done; echo late) & echo early";
+    let (left, go) = (run(late), run("touch /go"));
+    {
+        let mut command = std::pin::pin!(machine.runtime.exec(&id, &left, None));
+        let early = tokio::time::timeout(Duration::from_millis(700), &mut command).await;
+        assert!(early.is_err(), "a process in the background holds the output");
+        machine.runtime.exec(&id, &go, None).await.unwrap();
+        let result = command.await.unwrap();
+        assert_eq!(
+            (result.exit_code, result.output().as_slice()),
+            (0, b"early\nlate\n".as_slice())
+        );
+    }
+    // What closes its output is not waited for, and a time limit holds for all of it.
+    machine
+        .runtime
+        .exec(&id, &run("sleep 1000 >/dev/null 2>&1 & exit 0"), None)
+        .await
+        .unwrap();
+    let limit = Some(Duration::from_millis(500));
+    let error = machine
+        .runtime
+        .exec(&id, &run("sleep 1000 & exit 0"), limit)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, RuntimeError::TimedOut(_)), "{error}");
+    machine.close().await;
+}
+
+#[tokio::test]
 async fn streams_and_terminals_reach_a_command() {
     let machine = Machine::new().await;
     let sandbox = machine.runtime.run_sandbox(&pod()).await.unwrap();

@@ -16,8 +16,8 @@ use tokio::{
 
 use crate::runtime::*;
 
-/// `echo` gives back its input until it ends, `fail` complains and exits with 3, `size` tells its terminal's size, `still`
-/// ends, and leaves behind what writes while the whole machine stands still.
+/// `echo` gives back its input until it ends, `fail` complains and exits with 3, `size` tells its terminal's size, `leave`
+/// ends, and leaves behind what writes a second later.
 pub struct Echo {
     /// Where `connect` leads to.
     port: u16,
@@ -147,27 +147,12 @@ impl Runtime for Echo {
                 let _ = output.write_all(format!("{columns}x{rows}").as_bytes()).await;
                 let _ = done.send(0);
             }),
-            Some("still") => {
-                let pipe = tokio::net::unix::pipe::pipe();
-                let (output, stdout) = pipe.map_err(|error| RuntimeError::Failed(error.to_string()))?;
-                tokio::spawn(async move {
-                    let _ = done.send(0);
-                    // Until its end has been seen.
-                    for _ in 0..3 {
-                        tokio::task::yield_now().await;
-                    }
-                    std::thread::sleep(Duration::from_millis(100));
-                    let _ = output.try_write(b"late");
-                    std::future::pending::<()>().await;
-                });
-                return Ok(Session {
-                    stdin: None,
-                    stdout: Some(Box::new(stdout)),
-                    stderr: None,
-                    resize: None,
-                    exit,
-                });
-            }
+            Some("leave") => tokio::spawn(async move {
+                let _ = done.send(0);
+                // Later than whoever looks at the end alone would wait.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let _ = output.write_all(b"late").await;
+            }),
             _ => return Err(RuntimeError::Failed("executable file not found in $PATH".into())),
         };
         Ok(Session {

@@ -1,12 +1,6 @@
 //! One command (or attachment) between a client's messages and the runtime's streams, whatever carries them.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -20,8 +14,6 @@ use crate::runtime::{ContainerId, Session, SharedRuntime, StreamRequest};
 
 /// How much is read from a stream at once.
 const CHUNK: usize = 32 * 1024;
-/// How long the output may stay silent after the command's end: a process that it left behind holds the other end.
-const SILENCE: Duration = Duration::from_millis(500);
 
 /// How long a client with a terminal may take to say how large it is.
 const FIRST_SIZE: Duration = Duration::from_millis(100);
@@ -98,44 +90,27 @@ impl Command {
             stdout,
             stderr,
             resize,
-            mut exit,
+            exit,
         } = session;
         let feeding = tokio::spawn(feed(first, input, stdin, resize));
         let has_output = stdout.is_some() || stderr.is_some();
-        let progress = Arc::new(AtomicUsize::new(0));
-        let reading = {
-            let (output, progress) = (output.clone(), progress.clone());
-            async move {
-                tokio::join!(
-                    forward(stdout, Output::Stdout, &output, &progress),
-                    forward(stderr, Output::Stderr, &output, &progress)
-                );
-            }
+        let reading = async {
+            tokio::join!(
+                forward(stdout, Output::Stdout, &output),
+                forward(stderr, Output::Stderr, &output)
+            )
         };
-        tokio::pin!(reading);
         let ending = async {
-            tokio::select! {
-                () = &mut reading, if has_output => match self.target {
-                    Target::Attach => None,
-                    Target::Exec => exit.await.ok(),
-                },
+            match self.target {
+                // A process that the command has left behind may still write: its output is waited for, as by containerd
+                // (`container_execsync.go`, `drainExecSyncIO`).
+                Target::Exec => tokio::join!(exit, reading).0.ok(),
                 // An attachment lasts as long as there may be output, whatever is known of the process.
-                code = &mut exit, if self.target == Target::Exec || !has_output => {
-                    if has_output {
-                        let is_through = || output.capacity() == output.max_capacity();
-                        let mut before = usize::MAX;
-                        while progress.load(Ordering::Relaxed) != before || !is_through() {
-                            before = progress.load(Ordering::Relaxed);
-                            tokio::select! {
-                                // Where the machine stood still, there may be both more to read and no more time.
-                                biased;
-                                () = &mut reading => break,
-                                () = tokio::time::sleep(SILENCE) => {}
-                            }
-                        }
-                    }
-                    code.ok()
+                Target::Attach if has_output => {
+                    reading.await;
+                    None
                 }
+                Target::Attach => exit.await.ok(),
             }
         };
         let code = tokio::select! {
@@ -205,7 +180,6 @@ async fn forward(
     stream: Option<Box<dyn AsyncRead + Send + Unpin>>,
     wrap: impl Fn(Bytes) -> Output,
     output: &mpsc::Sender<Output>,
-    progress: &AtomicUsize,
 ) {
     let Some(mut stream) = stream else { return };
     let mut buffer = vec![0; CHUNK];
@@ -213,7 +187,6 @@ async fn forward(
         match stream.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(length) => {
-                progress.fetch_add(length, Ordering::Relaxed);
                 let bytes = Bytes::copy_from_slice(&buffer[..length]);
                 if output.send(wrap(bytes)).await.is_err() {
                     return;
@@ -225,37 +198,32 @@ async fn forward(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::api::streaming::echo_runtime::Echo;
 
-    /// Starts one of several, which share the thread: together they keep it busy for longer than output may be silent.
-    fn start(runtime: &SharedRuntime) -> mpsc::Receiver<Output> {
+    #[tokio::test(start_paused = true)]
+    async fn output_after_the_commands_end_is_awaited() {
         let command = Command {
             target: Target::Exec,
             container: Ok(ContainerId("c".into())),
             request: StreamRequest {
-                command: vec!["still".into()],
+                command: vec!["leave".into()],
                 stdout: true,
                 ..StreamRequest::default()
             },
-            runtime: runtime.clone(),
+            runtime: Arc::new(Echo::at(0)),
         };
-        let (output, said) = mpsc::channel(8);
+        let (output, mut outputs) = mpsc::channel(8);
         tokio::spawn(command.run(mpsc::channel(1).1, output));
-        said
-    }
-
-    #[tokio::test]
-    async fn what_is_written_while_the_machine_stands_still_is_read() {
-        let runtime: SharedRuntime = Arc::new(Echo::at(0));
-        let all: Vec<_> = (0..8).map(|_| start(&runtime)).collect();
-        for mut said in all {
-            let first = said.recv().await;
-            assert!(
-                matches!(&first, Some(Output::Stdout(bytes)) if bytes == "late"),
-                "{first:?}"
-            );
-        }
+        let first = outputs.recv().await;
+        assert!(
+            matches!(&first, Some(Output::Stdout(bytes)) if bytes == "late"),
+            "{first:?}"
+        );
+        let last = outputs.recv().await;
+        assert!(matches!(&last, Some(Output::Status(_))), "{last:?}");
     }
 
     #[test]

@@ -44,7 +44,8 @@ fn pipe_to_write() -> io::Result<(OwnedFd, pipe::Sender)> {
     Ok((read, pipe::Sender::from_owned_fd(write)?))
 }
 
-/// Runs a command to its end.
+/// Runs a command until it has ended and no process holds its output any more: what it leaves in the background is waited
+/// for (containerd's `drainExecSyncIO`, which has no limit as shipped). The timeout holds for both.
 pub(super) async fn exec(
     sandbox: &Sandbox,
     container: &str,
@@ -70,19 +71,11 @@ pub(super) async fn exec(
         sandbox.ask(ask, &ends).await.map_err(not_started)?;
         drop(ends);
         let mut result = ExecResult::default();
-        let mut exit = std::pin::pin!(exit);
-        let all = async {
-            tokio::join!(
-                collect(&mut stdout, &mut result.stdout),
-                collect(&mut stderr, &mut result.stderr)
-            )
-        };
-        let code = tokio::select! {
-            code = &mut exit => code,
-            ((), ()) = all => exit.await,
-        };
-        drain(&stdout, &mut result.stdout);
-        drain(&stderr, &mut result.stderr);
+        let (code, (), ()) = tokio::join!(
+            exit,
+            collect(&mut stdout, &mut result.stdout),
+            collect(&mut stderr, &mut result.stderr)
+        );
         result.exit_code = code.map_err(|_| RuntimeError::Failed("the container's shim is gone".into()))?;
         Ok(result)
     };
@@ -101,16 +94,6 @@ pub(super) async fn exec(
 async fn collect(reader: &mut pipe::Receiver, output: &mut Vec<u8>) {
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = reader.read(&mut buffer).await {
-        let room = MOST_OUTPUT.saturating_sub(output.len()).min(length);
-        output.extend_from_slice(&buffer[..room]);
-    }
-}
-
-/// Reads what is in the pipe now: all that a command has written which has ended. What it has left in the background may
-/// hold the pipe open, and is not waited for.
-fn drain(reader: &pipe::Receiver, output: &mut Vec<u8>) {
-    let mut buffer = [0; 4096];
-    while let Ok(length @ 1..) = nix::unistd::read(reader.as_fd(), &mut buffer) {
         let room = MOST_OUTPUT.saturating_sub(output.len()).min(length);
         output.extend_from_slice(&buffer[..room]);
     }

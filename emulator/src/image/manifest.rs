@@ -1,8 +1,8 @@
 //! The documents of the OCI image format, as far as running an image needs them; Docker's have the same fields.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::ImageConfig;
 
@@ -101,6 +101,7 @@ struct Run {
     user: Option<String>,
     working_dir: Option<String>,
     stop_signal: Option<String>,
+    volumes: Option<BTreeMap<String, IgnoredAny>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,6 +130,7 @@ impl Configuration {
             user: run.user.clone().unwrap_or_default(),
             working_dir: run.working_dir.clone().unwrap_or_default(),
             stop_signal: run.stop_signal.clone().filter(|signal| !signal.is_empty()),
+            volumes: run.volumes.iter().flatten().map(|(path, _)| path.clone()).collect(),
         }
     }
 }

@@ -11,6 +11,8 @@ mod budget;
 #[cfg(target_os = "linux")]
 mod challenge;
 mod compression;
+#[cfg(target_os = "linux")]
+mod copy;
 mod credential_helper;
 mod digest;
 pub mod docker_config;
@@ -44,6 +46,8 @@ use serde::{Deserialize, Serialize};
 pub use self::push::{Manifest, Upload, push};
 #[cfg(target_os = "linux")]
 pub use self::{archive::ArchiveError, store::ImageStore};
+#[cfg(target_os = "linux")]
+pub(crate) use copy::copy_folder;
 
 /// What an image's configuration says about running it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +64,9 @@ pub struct ImageConfig {
     pub working_dir: String,
     /// `StopSignal`.
     pub stop_signal: Option<String>,
+    /// `Volumes`: paths.
+    #[serde(default)]
+    pub volumes: Vec<String>,
 }
 
 /// Where an image's root filesystem comes from.

@@ -263,7 +263,8 @@ mod tests {
         layer.append_data(&mut header, "bin/tool", &b"hi"[..]).unwrap();
         let layer = layer.into_inner().unwrap();
         let config = serde_json::json!({
-            "config": {"Cmd": ["sh"], "Env": ["PATH=/bin", "A=b=c"], "User": "web", "StopSignal": "SIGINT"},
+            "config": {"Cmd": ["sh"], "Env": ["PATH=/bin", "A=b=c"], "User": "web", "StopSignal": "SIGINT",
+                       "Volumes": {"/srv": {}, "/data": {}}},
             "rootfs": {"type": "layers", "diff_ids": [digest::of(&layer)]},
         });
         let config = config.to_string().into_bytes();
@@ -311,6 +312,7 @@ mod tests {
             ]
         );
         assert_eq!(image.config.stop_signal.as_deref(), Some("SIGINT"));
+        assert_eq!(image.config.volumes, ["/data", "/srv"]);
         let Root::Layers(layers) = &image.root else { panic!() };
         assert_eq!(fs::read_to_string(layers[0].join("bin/tool")).unwrap(), "hi");
         assert_eq!(store.find(&image.id).unwrap().unwrap().id, image.id);

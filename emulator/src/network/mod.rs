@@ -17,6 +17,6 @@ pub use links::{Network, NetworkError};
 #[cfg(target_os = "linux")]
 pub use loopback::bring_up_loopback;
 #[cfg(target_os = "linux")]
-pub(crate) use namespace::of_process;
-#[cfg(target_os = "linux")]
 pub use namespace::{NodeNamespace, in_namespace, new_namespace};
+#[cfg(target_os = "linux")]
+pub(crate) use namespace::{of_process, on_a_thread};

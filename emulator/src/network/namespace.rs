@@ -79,7 +79,9 @@ pub async fn new_namespace() -> io::Result<OwnedFd> {
 }
 
 /// The thread ends with the call, so that no other work ever runs in the namespace that it has entered.
-async fn on_a_thread<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(crate) async fn on_a_thread<T: Send + 'static>(
+    act: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let handle = tokio::runtime::Handle::current();
     std::thread::Builder::new().name("namespace".into()).spawn(move || {

@@ -6,10 +6,12 @@
 )]
 
 mod escape;
+mod image_volumes;
 mod isolation;
 mod lifecycle;
 mod machine;
 mod network;
+mod programs;
 mod rootless;
 mod setuid;
 mod streams;

@@ -117,3 +117,21 @@ fn rootless_privileged_container_starts_despite_closed_dev_folder() {
     let expected = "ls: /dev/net/tun: No such file or directory\n/dev/kmsg\n";
     assert_eq!((output.as_str(), errors.as_str()), (expected, ""));
 }
+
+#[test]
+fn rootless_pod_opens_low_ports_and_fills_image_volumes() {
+    let plain = SandboxConfig {
+        sysctls: Default::default(),
+        ..pod()
+    };
+    let (output, errors) = run_rootless(54321, &plain, |config| {
+        config.image.config.volumes = vec!["/etc".into()];
+        config.security.read_only_root_filesystem = true;
+        config.command[2] =
+            "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /etc/passwd; touch /etc/new && echo written; \
+             touch /new 2>/dev/null || echo fixed; sleep 1"
+                .into();
+    });
+    let expected = "0\nroot:x:0:0:root:/root:/bin/sh\nwritten\nfixed\n";
+    assert_eq!((output.as_str(), errors.as_str()), (expected, ""));
+}

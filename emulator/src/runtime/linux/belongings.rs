@@ -4,6 +4,7 @@ use std::{fs, io, os::unix::fs::DirBuilderExt, path::PathBuf};
 
 use super::{
     cgroup::Cgroup,
+    image_volumes,
     record::{self, ContainerMade, Record},
     sandbox::Sandbox,
 };
@@ -14,14 +15,15 @@ pub(super) fn failed(what: &'static str) -> impl Fn(io::Error) -> RuntimeError {
     move |error| RuntimeError::Failed(format!("{what}: {error}"))
 }
 
-/// Makes a container's folder, cgroup and log.
-pub(super) fn make_container(sandbox: &Sandbox, id: &str, made: ContainerMade) -> io::Result<ContainerMade> {
+/// Makes a container's folder, its image's volumes, its cgroup and its log.
+pub(super) async fn make_container(sandbox: &Sandbox, id: &str, mut made: ContainerMade) -> io::Result<ContainerMade> {
     let folder = sandbox.folder.container(id);
     for path in [&folder.0, &folder.upper(), &folder.work(), &folder.root()] {
         fs::DirBuilder::new()
             .mode(if path == &folder.upper() { 0o755 } else { 0o700 })
             .create(path)?;
     }
+    image_volumes::make(&folder, &mut made.config).await?;
     if let Some(parent) = made.config.log_path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
     }

@@ -3,6 +3,7 @@
 mod belongings;
 mod cgroup;
 mod client;
+mod image_volumes;
 mod launch;
 mod making;
 mod packets;
@@ -15,6 +16,7 @@ mod shim;
 mod signals;
 mod streams;
 mod subordinate_ids;
+mod sysctls;
 mod user_namespace;
 
 use std::{
@@ -168,6 +170,7 @@ impl Runtime for LinuxRuntime {
             created_at: Timestamp::now(),
         };
         let made = belongings::make_container(&sandbox, &id, made)
+            .await
             .map_err(|error| RuntimeError::Failed(format!("failed to create containerd container: {error}")))?;
         sandbox.add(id.clone(), made);
         Ok(ContainerId(id))

@@ -218,6 +218,9 @@ impl ContainerFolder {
     pub(super) fn root(&self) -> PathBuf {
         self.0.join("root")
     }
+    pub(super) fn volumes(&self) -> PathBuf {
+        self.0.join("volumes")
+    }
 }
 
 /// What most records take, and more.

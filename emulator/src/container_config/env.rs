@@ -59,21 +59,15 @@ pub fn environment(subject: &Subject<'_>) -> Result<Environment, StartFailure> {
     Ok(Environment { own })
 }
 
-/// The image's variables, the host name, and the manifest's own over them.
+/// What the runtime sets, the image's variables over that, and the manifest's own over both (containerd's `buildLinuxSpec`).
 pub fn merged(own: &[(String, String)], subject: &Subject<'_>) -> Vec<(String, String)> {
-    let mut all = subject.image.config.env.clone();
-    if !all.iter().any(|(name, _)| name == "PATH") {
-        all.insert(0, ("PATH".to_owned(), DEFAULT_PATH.to_owned()));
-    }
-    set(
-        &mut all,
-        "HOSTNAME".to_owned(),
-        super::sandbox::hostname(subject.pod, &subject.node.name),
-    );
+    let mut all = vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())];
     if subject.declared.container.tty == Some(true) {
-        set(&mut all, "TERM".to_owned(), "xterm".to_owned());
+        all.push(("TERM".to_owned(), "xterm".to_owned()));
     }
-    for (name, value) in own {
+    let hostname = super::sandbox::hostname(subject.pod, &subject.node.name);
+    all.push(("HOSTNAME".to_owned(), hostname));
+    for (name, value) in subject.image.config.env.iter().chain(own) {
         set(&mut all, name.clone(), value.clone());
     }
     all

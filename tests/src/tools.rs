@@ -95,6 +95,16 @@ pub fn simple_app_archive() -> PathBuf {
     busybox_image("simple-container-app.tar", &[name, "httpd", "-f", "-p", "8080"])
 }
 
+/// An archive of the image `docker.io/library/volumes:1`, which declares the volumes `/etc` and `/data`.
+///
+/// # Panics
+/// Where busybox is missing.
+#[must_use]
+pub fn volumes_archive() -> PathBuf {
+    let name = "docker.io/library/volumes:1";
+    busybox_image("volumes.tar", &[name, "--volume=/etc", "--volume=/data"])
+}
+
 fn busybox_image(file: &str, more: &[&str]) -> PathBuf {
     let archive = cache().join(file);
     if !archive.exists() {

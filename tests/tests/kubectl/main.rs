@@ -18,6 +18,7 @@ mod policies;
 mod reading;
 mod refusals;
 mod running;
+mod runtime;
 mod serving;
 mod static_pods;
 mod user_namespaces;

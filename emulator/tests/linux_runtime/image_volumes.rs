@@ -16,7 +16,7 @@ fn with_volumes(machine: &Machine, command: &str) -> ContainerConfig {
     if !data.exists() {
         fs::create_dir_all(data.join("sub")).unwrap();
         fs::write(data.join("file"), "of the image\n").unwrap();
-        fs::set_permissions(&data, fs::Permissions::from_mode(0o770)).unwrap();
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o757)).unwrap();
         chown(&data, Some(1000), Some(2000)).unwrap();
         symlink("/srv/data/sub", layer.join("link")).unwrap();
     }
@@ -29,7 +29,7 @@ fn with_volumes(machine: &Machine, command: &str) -> ContainerConfig {
 const LOOK: &str = "cat /srv/data/file; ls -ldn /srv/data | { read mode _ uid gid _; echo $mode $uid $gid; }; echo more >>/srv/data/file; \
                     touch /srv/data/sub/behind && ls /link; touch /absent/below/new && ls /absent/below; \
                     touch /srv/new 2>/dev/null || echo fixed";
-const SEEN: &str = "of the image\ndrwxrwx--- 1000 2000\nbehind\nnew\nfixed\n";
+const SEEN: &str = "of the image\ndrwxr-xrwx 1000 2000\nbehind\nnew\nfixed\n";
 
 #[tokio::test]
 async fn image_volume_is_writable_filled_and_new_for_each_container() {

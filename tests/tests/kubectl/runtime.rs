@@ -62,7 +62,7 @@ fn refused_program_starts_and_ends_with_255() {
     let started = "get events --field-selector=involvedObject.name=refused,reason=Started -o name";
     world.kubectl.until(started, |events| events.lines().count() == 2);
 
-    shell(&world, "sleeper", "echo echo >/tmp/app; chmod +x /tmp/app").succeeded();
+    let _ = shell(&world, "sleeper", "echo echo >/tmp/app; chmod +x /tmp/app").succeeded();
     let refused = world.kubectl.run("exec sleeper -- /tmp/app");
     assert_eq!(refused.code, 255, "{refused:#?}");
     assert!(
@@ -146,7 +146,7 @@ fn exec_lasts_until_its_output_is_closed() {
     // Long enough for one that looks at the command alone to be over.
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(command.try_wait().unwrap(), None, "a process holds its output");
-    shell(&world, "sleeper", "touch /tmp/go").succeeded();
+    let _ = shell(&world, "sleeper", "touch /tmp/go").succeeded();
     assert_eq!(lines.next().unwrap().unwrap(), "late");
     assert!(command.wait().unwrap().success());
 }
@@ -158,7 +158,7 @@ fn hooks_and_probes_wait_for_what_they_leave_behind() {
     let hook = json!({"postStart": {"exec": {"command": ["sh", "-c", "(sleep 2; touch /hooked) & exit 0"]}}});
     apply(&world, &once("hooked", sleeps, &json!({"lifecycle": hook})));
     world.kubectl.until_ready("hooked");
-    shell(&world, "hooked", "ls /hooked").succeeded();
+    let _ = shell(&world, "hooked", "ls /hooked").succeeded();
     let probe = json!({"exec": {"command": ["sh", "-c", "sleep 600 & exit 0"]}, "periodSeconds": 1});
     apply(&world, &once("probed", sleeps, &json!({"readinessProbe": probe})));
     let unhealthy =

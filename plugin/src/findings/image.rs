@@ -79,7 +79,7 @@ pub(super) fn finding(
         finding = finding.maybe_run(describe_node(facts));
     } else if cause == say("pull.no-events") {
         finding = finding.run(here(facts, &["get", "pod,events", "-o", "yaml"]));
-    } else if cause.is_one_of(&["pull.expired", "pull.other"]) {
+    } else if cause.is_one_of(&["pull.expired", "pull.other", "pull.slow"]) {
         finding = finding.run(here(facts, &["describe", "pod", &facts.name]));
     } else if cause == say("pull.not-found") && container.spec.image.as_deref() == Some(image)
         // Of what a controller makes, the template has to be mended.

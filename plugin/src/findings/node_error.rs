@@ -122,6 +122,7 @@ pub(super) fn cgroup(message: &str) -> Option<Diagnosis> {
     let says = |any: &[&str]| any.iter().any(|words| lower.contains(words));
     let is_unit = says(&[".slice", ".scope", "unable to start unit"]);
     match () {
+        () if says(&["cgroupspath to be of format", "cgroup manager, but"]) => of_node(say("node-error.cgroup-driver")),
         () if is_unit && says(&["already exists", "already loaded"]) => of_node(say("node-error.cgroup-exists")),
         () if is_unit
             || says(&["systemd", "dbus", "message bus", "org.freedesktop"]) && says(&["cgroup", "unit", "scope"]) =>
@@ -232,6 +233,11 @@ mod tests {
         ] {
             assert_eq!(cgroup(message).map(|found| found.cause), Some(say(key)), "{message}");
         }
+        let driver = "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/kubepods/x\" instead";
+        assert_eq!(
+            cgroup(driver).map(|found| found.cause),
+            Some(say("node-error.cgroup-driver"))
+        );
         assert_eq!(cgroup("exec: \"/app\": permission denied"), None);
     }
 }

@@ -43,11 +43,17 @@ pub(super) fn rule(facts: &Facts, events: &[Event]) -> Option<Finding> {
     } else {
         say("creation.sandbox")
     };
-    Some(
-        Finding::new(Severity::Error, told.reason.as_str(), what)
-            .told_at(facts, Some(told))
-            .diagnosed(facts, None, diagnose(&told.message)),
-    )
+    let diagnosis = diagnose(&told.message);
+    // The same words as of any other image say why it cannot be pulled.
+    let is_pull = diagnosis.cause == say("creation.pause-image");
+    let why = Some(image::cause(&told.message)).filter(|why| is_pull && *why != say("pull.other"));
+    let finding = Finding::new(Severity::Error, told.reason.as_str(), what)
+        .told_at(facts, Some(told))
+        .diagnosed(facts, None, diagnosis);
+    Some(match why {
+        Some(why) => finding.because(why),
+        None => finding,
+    })
 }
 
 /// What the runtime's and the network plugin's words mean.
@@ -77,13 +83,7 @@ fn of_runtime(message: &str) -> Option<Diagnosis> {
         () if says(&["pause", "sandbox image", "infra container image"])
             && says(&["pull", "image \"", "not found", "get image"]) =>
         {
-            let diagnosis = of_node(say("creation.pause-image"))?;
-            // The same words as of any other image say why.
-            let why = Some(image::cause(message)).filter(|why| *why != say("pull.other"));
-            Some(Diagnosis {
-                advice: why,
-                ..diagnosis
-            })
+            of_node(say("creation.pause-image"))
         }
         () => None,
     }

@@ -119,6 +119,7 @@ pub(super) fn meaning(reason: &str) -> Message {
         () if says("ReadWriteOncePod") => say("scheduling.one-pod"),
         () if says("unbound immediate") => say("scheduling.unbound"),
         () if says("non-existent pv") || says("non-existent persistentvolume") => say("scheduling.lost-volume"),
+        () if says("could not find v1.PersistentVolume \"") => say("scheduling.lost-volume"),
         () if says("could not find v1.PersistentVolumeClaim") => {
             let name = reason
                 .rsplit_once("PersistentVolumeClaim \"")

@@ -102,6 +102,7 @@ fn is_of_claim(reason: &str) -> bool {
         "provisioning failed",
         "persistentvolumeclaim",
         "PersistentVolumeClaim",
+        "v1.PersistentVolume",
         "StorageClass",
         "non-existent p",
     ]

@@ -134,6 +134,9 @@ fn of_command(message: &str) -> Option<Diagnosis> {
         return found(Place::Image, cause);
     };
     let program = command.rsplit('/').next().unwrap_or(command);
+    if program == "apparmor_parser" {
+        return None;
+    }
     if RUNTIMES.contains(&program) {
         return found(Place::Node, say("node-error.runtime-broken"));
     }
@@ -396,6 +399,8 @@ mod tests {
              nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown",
             "error gathering device information while adding custom device \"/dev/x\": no such file or directory",
             "load apparmor profile tmp/cri-containerd.apparmor.d1: exit status 243: ",
+            "get apparmor_parser version: exec: \"apparmor_parser\": executable file not found in $PATH",
+            "failed to create shim task: exec: \"runc\": executable file not found in $PATH: unknown",
             "cannot load seccomp profile \"/var/lib/kubelet/seccomp/a.json\": open /var/lib/kubelet/seccomp/a.json: no such file \
              or directory",
             "failed to create containerd container: failed to stat parent: parent snapshot sha256:1 does not exist: not found",

@@ -197,6 +197,9 @@ fn of_reference(message: &str) -> Option<VolumeError> {
 /// The attach controller and the controller of the driver: nothing of it happens on the node.
 fn of_controller(message: &str) -> VolumeError {
     let says = has(message);
+    // Every message begins with the volume that it is about.
+    let reason = message.split_once("\" : ").map_or(message, |(_, reason)| reason);
+    let names_volume = has(reason)(&["volume \"", "disk \""]);
     let attach = |cause: Message| advised(Look::Attachment, cause, say("volumes.attachment.next"));
     match () {
         () if says(&["external-attacher"]) => {
@@ -207,10 +210,7 @@ fn of_controller(message: &str) -> VolumeError {
         }
         () if is_denied(message) => attach(say("volumes.attach-denied")),
         () if says(&["csinode", "does not contain driver"]) => found(Look::Node, say("volumes.csi-driver")),
-        () if says(&["instance", "node \""])
-            && says(&["not found", "does not exist", "notfound"])
-            && !says(&["volume \""]) =>
-        {
+        () if says(&["instance", "node \""]) && says(&["not found", "does not exist", "notfound"]) && !names_volume => {
             found(Look::Node, say("volumes.attach-node"))
         }
         () if says(&["not found", "does not exist", "notfound"]) => found(Look::Source, say("volumes.storage-missing")),
@@ -474,6 +474,10 @@ mod tests {
             (
                 "AttachVolume.Attach failed for volume \"pvc-1\" : rpc error: code = NotFound desc = volume \"vol-1\" not found",
                 "volumes.storage-missing",
+            ),
+            (
+                "AttachVolume.Attach failed for volume \"pvc-1\" : rpc error: code = NotFound desc = Instance \"i-0\" not found",
+                "volumes.attach-node",
             ),
             (
                 "AttachVolume.Attach failed for volume \"pvc-1\" : InvalidVolume.ZoneMismatch: The volume is not in the same zone",

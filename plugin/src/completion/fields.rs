@@ -6,7 +6,7 @@ use clap_complete::CompletionCandidate;
 
 use super::objects;
 use crate::knowledge::language::Language;
-use crate::knowledge::{Catalogue, field};
+use crate::knowledge::{field, handbook};
 
 /// Topics, fields, and `TYPE/NAME`.
 pub fn topics(current: &OsStr) -> Vec<CompletionCandidate> {
@@ -15,10 +15,10 @@ pub fn topics(current: &OsStr) -> Vec<CompletionCandidate> {
         return objects::pods(current);
     }
     let begins = |name: &str| name.to_lowercase().starts_with(&word.to_lowercase());
-    let mut candidates: Vec<CompletionCandidate> = Catalogue::of(Language::English)
-        .entries()
-        .filter(|(name, _)| begins(name))
-        .map(|(name, entry)| CompletionCandidate::new(name).help(Some(entry.title.clone().into())))
+    let mut candidates: Vec<CompletionCandidate> = handbook::PAGES
+        .iter()
+        .filter(|page| begins(page.name()))
+        .map(|page| CompletionCandidate::new(page.name()).help(Some(page.text(Language::English).title.into())))
         .collect();
     candidates.extend(fields(&word));
     candidates

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use serde::{Serialize, Serializer};
 
 use crate::knowledge::behaviour;
+use crate::knowledge::handbook::{self, Heading, Page};
 use crate::knowledge::language::Language;
-use crate::knowledge::{Catalogue, Entry};
 
 /// A sentence that is not yet in a language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub enum Message {
     },
     /// What the catalogue says about a reason.
     Known {
-        /// The reason, by any of its names.
-        topic: String,
-        /// Whether what mends it is meant, instead of what it means.
+        /// The file of its page.
+        topic: &'static str,
+        /// Whether its fix is meant, instead of its meaning.
         is_fix: bool,
     },
     /// What the field at this path may hold, where the catalogue knows it.
@@ -41,22 +41,33 @@ pub fn say(key: &'static str) -> Message {
     }
 }
 
-/// What a reason means, where the catalogue knows it.
+/// The meaning of a reason that the handbook has a page on.
 pub fn meaning(topic: &str) -> Option<Message> {
-    known(topic, false, |entry| &entry.text)
+    known(topic, false)
 }
 
-/// What mends what a reason stands for, where the catalogue knows it.
+/// The fix of a reason that the handbook has a page on.
 pub fn remedy(topic: &str) -> Option<Message> {
-    known(topic, true, |entry| &entry.fix)
+    known(topic, true)
 }
 
-fn known(topic: &str, is_fix: bool, part: impl Fn(&Entry) -> &String) -> Option<Message> {
-    let entry = Catalogue::of(Language::English).find(topic)?;
-    (!part(entry).is_empty()).then(|| Message::Known {
-        topic: topic.to_owned(),
+fn known(topic: &str, is_fix: bool) -> Option<Message> {
+    let page = handbook::find(topic)?;
+    quoted(page, is_fix, Language::English)?;
+    Some(Message::Known {
+        topic: page.file,
         is_fix,
     })
+}
+
+/// The part of a page that a finding quotes.
+fn quoted(page: &Page, is_fix: bool, language: Language) -> Option<String> {
+    let text = page.text(language);
+    if is_fix {
+        text.section(Heading::Fix, language)
+    } else {
+        Some(text.summary())
+    }
 }
 
 impl Message {
@@ -85,12 +96,9 @@ impl Message {
                     .unwrap_or_default()
             }
             Self::Known { topic, is_fix } => {
-                let catalogue = Catalogue::of(language);
-                let english = Catalogue::of(Language::English);
-                // The English file has the names of both.
-                let entry = english.name_of(topic).and_then(|name| catalogue.find(name));
-                let part = |entry: &Entry| if *is_fix { entry.fix.clone() } else { entry.text.clone() };
-                entry.map(part).unwrap_or_default()
+                let page = handbook::find(topic);
+                page.and_then(|page| quoted(page, *is_fix, language))
+                    .unwrap_or_default()
             }
             Self::Sentence { key, values } => {
                 let template = sentences(language).get(*key).map_or(*key, String::as_str);

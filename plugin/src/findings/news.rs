@@ -3,7 +3,7 @@
 use super::command::here;
 use super::message::{Message, meaning, say};
 use super::{Finding, Severity};
-use crate::knowledge::Catalogue;
+use crate::knowledge::handbook;
 use crate::knowledge::language::Language;
 use crate::pod::Facts;
 use crate::pod::condition::Condition;
@@ -46,8 +46,8 @@ fn meaning_of_event(reason: &str) -> Option<Message> {
     if reason == "InvalidEnvironmentVariableNames" {
         return Some(say("news.env-names"));
     }
-    let entry = Catalogue::of(Language::English).find(reason)?;
-    (entry.group != "phase").then(|| meaning(reason)).flatten()
+    let page = handbook::find(reason)?;
+    (page.kind != "phase").then(|| meaning(reason)).flatten()
 }
 
 /// Finds the warnings that nothing else has quoted.

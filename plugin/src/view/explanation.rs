@@ -9,10 +9,9 @@ use super::describe::record::API_VERSION;
 use super::machine::without_empty;
 use crate::cluster::survey::Survey;
 use crate::findings::{Severity, Verdict, failed_create};
-use crate::knowledge::Entry;
 use crate::knowledge::behaviour;
-use crate::knowledge::detail::Detail;
 use crate::knowledge::field::{Field, Member};
+use crate::knowledge::handbook::{Heading, Page};
 use crate::knowledge::language::Language;
 use crate::lint;
 use crate::manifest::effects;
@@ -26,23 +25,26 @@ pub const SURVEY_KIND: &str = "PodSurvey";
 /// The kind of a list of what files hold: of manifests and of saved pods.
 pub const FILE_LIST_KIND: &str = "ManifestList";
 
-/// A word that is known.
-pub fn topic(name: &str, entry: &Entry, detail: Option<&Detail>) -> Value {
-    let fix = match detail {
-        Some(detail) if entry.fix.is_empty() => detail.fix.as_str(),
-        _ => entry.fix.as_str(),
-    };
+/// A page of the handbook; `body` is its Markdown, with what it leaves open filled in.
+pub fn topic(page: &Page, title: &str, body: &str, language: Language) -> Value {
+    let text = page.text(language);
+    let section = |heading| text.section(heading, language);
     without_empty(json!({
         "apiVersion": API_VERSION,
         "kind": "Topic",
-        "name": name,
-        "group": entry.group,
-        "also": entry.also,
-        "title": entry.title,
-        "text": entry.text,
-        "causes": detail.map(|detail| &detail.causes),
-        "look": detail.map(|detail| &detail.look),
-        "fix": fix,
+        "name": page.name(),
+        "group": page.kind,
+        "also": page.aliases(),
+        "title": title,
+        "text": text.summary(),
+        "causes": section(Heading::Causes),
+        "look": section(Heading::Look),
+        "fix": section(Heading::Fix),
+        "since": page.since,
+        "body": body,
+        "see": page.see,
+        "source": page.source,
+        "example": page.example.as_ref().map(|example| example.manifest),
     }))
 }
 

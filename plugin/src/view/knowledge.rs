@@ -1,94 +1,12 @@
-//! What is known, in lines.
+//! Fields of a Pod as lines of a terminal.
 
-use super::sheet::{Sheet, table};
+use super::sheet::Sheet;
 use super::text::{Line, Tone};
 use super::wrap::hang;
 use crate::findings::message::say;
 use crate::knowledge::behaviour::{self, Behaviour, Fact};
-use crate::knowledge::detail::Detail;
 use crate::knowledge::field::{Field, Member};
 use crate::knowledge::language::Language;
-use crate::knowledge::{Catalogue, Entry};
-
-/// One entry, with what usually causes it and where to look, in the columns of a terminal.
-pub fn entry(entry: &Entry, detail: Option<&Detail>, language: Language, columns: Option<usize>) -> Vec<Line> {
-    let mut lines = vec![
-        Line::new()
-            .tone(Tone::Heading, entry.title.as_str())
-            .tone(Tone::Faint, format!("  ({})", group_name(&entry.group, language))),
-    ];
-    lines.push(Line::new());
-    lines.extend(wrapped(&entry.text, 2, columns));
-    let mut part = |key, text: &str| {
-        if !text.is_empty() {
-            lines.push(Line::new());
-            lines.push(Line::from("  ").tone(Tone::Heading, say(key).in_language(language)));
-            lines.extend(wrapped(text, 4, columns));
-        }
-    };
-    if let Some(detail) = detail {
-        part("view.causes", &detail.causes);
-        part("view.look", &detail.look);
-    }
-    part("view.fix", &entry.fix);
-    if let Some(detail) = detail {
-        part("view.fix", &detail.fix);
-    }
-    if !entry.also.is_empty() {
-        lines.push(Line::new());
-        lines.push(Line::new().tone(Tone::Faint, format!("  = {}", entry.also.join(", "))));
-    }
-    lines
-}
-
-/// Everything there is, by its kind.
-pub fn index(catalogue: &Catalogue, language: Language) -> Vec<Line> {
-    let mut lines = vec![Line::from(
-        "kubectl pod explain TOPIC | FIELD.PATH | TYPE/NAME | -l LABELS | -A | -f FILE",
-    )];
-    let mut groups: Vec<&str> = Vec::new();
-    for (_, entry) in catalogue.entries() {
-        if !groups.contains(&entry.group.as_str()) {
-            groups.push(&entry.group);
-        }
-    }
-    for group in groups {
-        lines.push(Line::new());
-        lines.push(Line::new().tone(Tone::Heading, format!("{}:", group_name(group, language))));
-        let rows = catalogue
-            .entries()
-            .filter(|(_, entry)| entry.group == group)
-            .map(|(name, entry)| vec![Line::from(names(name, entry)), Line::from(first_sentence(&entry.text))])
-            .collect();
-        // The heading says what the columns are.
-        lines.extend(table(2, &["", ""], rows).into_iter().skip(1));
-    }
-    lines
-}
-
-/// The name of an entry, and the one that it has in another script.
-fn names(name: &str, entry: &Entry) -> String {
-    match entry.also.iter().find(|also| !also.is_ascii()) {
-        Some(also) => format!("{name}, {also}"),
-        None => name.to_owned(),
-    }
-}
-
-/// A kind of entries, as the reader calls it.
-fn group_name(group: &str, language: Language) -> String {
-    let name = match group {
-        "concept" => say("group.concept"),
-        "phase" => say("group.phase"),
-        "condition" => say("group.condition"),
-        "reason" => say("group.reason"),
-        "exit code" => say("group.exit-code"),
-        "status" => say("group.status"),
-        "scheduler message" => say("group.scheduler-message"),
-        "event" => say("group.event"),
-        other => return other.to_owned(),
-    };
-    name.in_language(language)
-}
 
 /// One field of a Pod, in the columns of a terminal.
 pub fn field(field: &Field, language: Language, columns: Option<usize>) -> Vec<Line> {
@@ -177,9 +95,4 @@ fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> Vec<Line> {
         }
     }
     lines
-}
-
-fn first_sentence(text: &str) -> String {
-    let end = text.find(". ").map_or(text.len(), |end| end + 1);
-    text[..end].to_owned()
 }

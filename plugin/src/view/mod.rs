@@ -4,6 +4,7 @@ pub mod clean;
 pub mod describe;
 pub mod explanation;
 pub mod findings;
+pub mod handbook;
 pub mod knowledge;
 pub mod lifecycle;
 pub mod machine;

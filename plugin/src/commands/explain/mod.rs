@@ -16,7 +16,7 @@ use crate::cli::switch;
 use crate::cli::target::TargetKind;
 use crate::completion;
 use crate::failure::Failure;
-use crate::knowledge::Catalogue;
+use crate::knowledge::handbook;
 use crate::knowledge::language::Language;
 use crate::view::machine::Records;
 use crate::view::printer::Printer;
@@ -27,6 +27,8 @@ use crate::view::printer::Printer;
   kubectl pod explain                          # what there is to explain
   kubectl pod explain CrashLoopBackOff         # a reason, condition, phase or concept
   kubectl pod explain 137                      # an exit code
+  kubectl pod explain --search 'back-off'      # the topics that mention it
+  kubectl pod explain init-containers --example | kubectl pod lifecycle --emulate -f - --until Ready
   kubectl pod explain spec.containers.livenessProbe   # any field of a Pod, without a cluster
   kubectl pod explain pod/web                  # what is going on in a pod
   kubectl pod explain deploy/web               # in the pods of a Deployment, the worst first
@@ -60,6 +62,15 @@ pub struct Arguments {
     /// Also read the directories below those given with -f
     #[arg(short = 'R', long)]
     recursive_files: bool,
+    /// Print the manifest that shows the topic, to be piped into apply or lifecycle
+    #[arg(long)]
+    example: bool,
+    /// List the topics that mention all these words, the best first
+    #[arg(long, value_name = "WORDS", conflicts_with = "topic")]
+    search: Option<String>,
+    /// List the names of all topics
+    #[arg(long, conflicts_with = "topic")]
+    list: bool,
     /// Show the fields of the fields, all the way down
     #[arg(long)]
     recursive: bool,
@@ -115,10 +126,7 @@ impl Arguments {
         let begins_with_kind = self.topic.len() > 1 && TargetKind::named(&self.topic[0]).is_some();
         let has_slash = self.topic.first().is_some_and(|word| word.contains('/'));
         let topic = self.topic.join(" ");
-        let is_topic = || {
-            let mut languages = [Language::English, Language::Korean].into_iter();
-            languages.any(|language| Catalogue::of(language).find(&topic).is_some())
-        };
+        let is_topic = || handbook::find(&topic).is_some();
         let names_one = (begins_with_kind || has_slash) && !is_topic();
         names_one || has_selector || self.all_namespaces || !self.filename.is_empty()
     }

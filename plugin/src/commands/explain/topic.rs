@@ -1,5 +1,6 @@
 //! Topics, fields and exit codes: what is known without a cluster.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -7,9 +8,9 @@ use serde_json::Value;
 use super::Arguments;
 use crate::cli::usage::UsageError;
 use crate::failure::Failure;
-use crate::knowledge::detail::{self, Detail};
+use crate::knowledge::handbook::{self, Page};
 use crate::knowledge::language::Language;
-use crate::knowledge::{Catalogue, Entry, behaviour, field};
+use crate::knowledge::{behaviour, field};
 use crate::view;
 use crate::view::explanation::{self, TOPIC_LIST_KIND};
 use crate::view::machine::Records;
@@ -17,28 +18,44 @@ use crate::view::machine::go_template::Unfilled;
 use crate::view::printer::Printer;
 use crate::view::text::Line;
 
-/// Explains what was asked for, or shows what there is.
+/// A word that is part of the names of more pages than this is too general to list them.
+const MAX_LISTED: usize = 12;
+
+/// Explains a topic or a field, or shows the index.
 pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCode, Failure> {
     let language = arguments.language();
-    let catalogue = Catalogue::of(language);
     let topic = arguments.topic.join(" ");
     let columns = view::width::columns(printer.is_terminal());
+    if let Some(words) = &arguments.search {
+        return search(words, arguments, printer);
+    }
     if topic.is_empty() {
         if let Some(records) = arguments.records(TOPIC_LIST_KIND) {
             let mut records = records.always_a_list();
-            for (name, entry) in catalogue.entries() {
-                let detail = detail::of(language, name);
-                printer.document(&records.add(explanation::topic(name, entry, detail.as_ref())));
+            for page in handbook::PAGES {
+                let found = Found {
+                    language,
+                    page,
+                    topic: page.name(),
+                };
+                printer.document(&records.add(found.value()));
             }
             printer.document(&records.end(None)?);
+        } else if arguments.list {
+            handbook::PAGES
+                .iter()
+                .for_each(|page| printer.line(&Line::from(page.name())));
         } else {
-            printer.lines(&view::knowledge::index(catalogue, language));
+            printer.lines(&view::handbook::index(language));
         }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(found) = find(language, &topic, arguments.lang) {
+        if arguments.example {
+            return example(found.page, printer);
+        }
         match arguments.records(TOPIC_LIST_KIND) {
-            Some(records) => alone(records, found.value(&topic), printer)?,
+            Some(records) => alone(records, found.value(), printer)?,
             None => printer.lines(&found.lines(columns)),
         }
         return Ok(ExitCode::SUCCESS);
@@ -60,17 +77,63 @@ pub(super) fn run(arguments: &Arguments, printer: &mut Printer) -> Result<ExitCo
             }
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) if error.parent == "Pod" => Err(UsageError::new(format!("there is no topic or field {topic:?}"))
-            .suggest(
-                catalogue
-                    .suggest(&topic)
-                    .map(str::to_owned)
-                    .or(error.suggestion)
-                    .or_else(|| pod(&topic)),
-            )
-            .into()),
+        Err(error) if error.parent == "Pod" => Err(unknown(&topic, error.suggestion).into()),
         Err(error) => Err(UsageError::new(error.to_string()).suggest(error.suggestion).into()),
     }
+}
+
+/// The error for a topic that does not exist: with the nearest one, or with those whose names contain it.
+fn unknown(topic: &str, field: Option<String>) -> UsageError {
+    let unknown = format!("there is no topic or field {topic:?}");
+    let nearest = handbook::suggest(topic).map(str::to_owned).or(field);
+    let containing = handbook::containing(topic);
+    match containing.as_slice() {
+        [] => UsageError::new(unknown).suggest(nearest.or_else(|| pod(topic))),
+        [only] => UsageError::new(unknown).suggest(Some(only.name())),
+        several if nearest.is_none() && several.len() <= MAX_LISTED => {
+            let names: Vec<&str> = several.iter().map(|page| page.name()).collect();
+            UsageError::new(format!("{unknown}; these topics contain it: {}", names.join(", ")))
+        }
+        _ if nearest.is_some() => UsageError::new(unknown).suggest(nearest),
+        _ => UsageError::new(format!(
+            "{unknown}; find topics with: kubectl pod explain --search {topic:?}"
+        )),
+    }
+}
+
+/// Lists the pages that have all the words.
+fn search(words: &str, arguments: &Arguments, printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let language = arguments.language();
+    let found = handbook::search(words, language);
+    if let Some(records) = arguments.records(TOPIC_LIST_KIND) {
+        let mut records = records.always_a_list();
+        for hit in &found {
+            let found = Found {
+                language,
+                page: hit.page,
+                topic: hit.page.name(),
+            };
+            printer.document(&records.add(found.value()));
+        }
+        printer.document(&records.end(None)?);
+    } else if found.is_empty() {
+        return Err(UsageError::new(format!("no page contains {words:?}")).into());
+    } else {
+        printer.lines(&view::handbook::hits(
+            &found,
+            view::width::columns(printer.is_terminal()),
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the manifest of a page, to be piped into another command.
+fn example(page: &Page, printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let Some(example) = &page.example else {
+        return Err(UsageError::new(format!("the page {:?} has no example", page.name())).into());
+    };
+    printer.document(example.manifest);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// How the pod of this name is asked for, where it may be one.
@@ -87,72 +150,59 @@ fn alone(mut records: Records<'_>, value: Value, printer: &mut Printer) -> Resul
     Ok(())
 }
 
-/// An entry, and the language that it is in.
-struct Found {
+/// A page, the language that it is shown in, and what was asked for.
+struct Found<'a> {
     language: Language,
-    entry: Entry,
-    detail: Option<Detail>,
+    page: &'static Page,
+    topic: &'a str,
 }
 
-impl Found {
-    /// The entry that one of its names stands for. What is known of this very name goes before what is known of all.
-    fn of(language: Language, topic: &str) -> Option<Self> {
-        let catalogue = Catalogue::of(language);
-        let entry = filled(catalogue.find(topic)?, "N", "N-128");
-        let detail = detail::of(language, topic).or_else(|| detail::of(language, catalogue.name_of(topic)?));
-        Some(Self {
-            language,
-            entry,
-            detail,
-        })
-    }
-
-    fn value(&self, topic: &str) -> Value {
-        let name = Catalogue::of(self.language).name_of(topic).unwrap_or(topic);
-        explanation::topic(name, &self.entry, self.detail.as_ref())
+impl Found<'_> {
+    fn value(&self) -> Value {
+        let text = self.page.text(self.language);
+        explanation::topic(
+            self.page,
+            &self.filled(text.title),
+            &self.filled(text.body()),
+            self.language,
+        )
     }
 
     fn lines(&self, columns: Option<usize>) -> Vec<Line> {
-        view::knowledge::entry(&self.entry, self.detail.as_ref(), self.language, columns)
+        let text = self.page.text(self.language);
+        let (title, body) = (self.filled(text.title), self.filled(text.body()));
+        view::handbook::page(self.page, &title, &body, self.language, columns)
+    }
+
+    /// The pages on exit codes in general leave room for the code.
+    fn filled(&self, text: &'static str) -> Cow<'static, str> {
+        if !text.contains("{code}") && !text.contains("{signal}") {
+            return text.into();
+        }
+        let (code, signal) = match self.topic.parse::<u8>() {
+            Ok(code) => (code.to_string(), code.saturating_sub(128).to_string()),
+            Err(_) => ("N".to_owned(), "N-128".to_owned()),
+        };
+        text.replace("{code}", &code).replace("{signal}", &signal).into()
     }
 }
 
-/// Finds an entry by a name of any language. Who asks in a language and names no other gets the answer in it.
-fn find(language: Language, topic: &str, asked: Option<Language>) -> Option<Found> {
-    let other = || {
-        [Language::English, Language::Korean].into_iter().find_map(|other| {
-            let name = Catalogue::of(other).name_of(topic)?;
-            Found::of(if asked.is_some() { language } else { other }, name)
-        })
+/// Finds a page by a name of any language, and answers in the language of the name unless another one was asked for.
+fn find<'a>(language: Language, topic: &'a str, asked: Option<Language>) -> Option<Found<'a>> {
+    let page = handbook::find(topic).or_else(|| exit_code(topic))?;
+    let language = match handbook::language_of(page, topic) {
+        Language::Korean if asked.is_none() => Language::Korean,
+        _ => language,
     };
-    let code = || {
-        exit_code(Catalogue::of(language), topic).map(|entry| Found {
-            language,
-            entry,
-            detail: None,
-        })
-    };
-    Found::of(language, topic).or_else(other).or_else(code)
+    Some(Found { language, page, topic })
 }
 
-/// An exit code that has no entry of its own: a signal's, or the application's own choice.
-fn exit_code(catalogue: &Catalogue, topic: &str) -> Option<Entry> {
+/// The page on an exit code that has none of its own: a signal's, or the application's own choice.
+fn exit_code(topic: &str) -> Option<&'static Page> {
     let code: u8 = topic.parse().ok()?;
-    let name = if (129..=192).contains(&code) {
+    handbook::find(if (129..=192).contains(&code) {
         "exit code of a signal"
     } else {
         "exit code of the application"
-    };
-    let mut entry = filled(catalogue.find(name)?, topic, &code.saturating_sub(128).to_string());
-    entry.also.clear();
-    Some(entry)
-}
-
-/// The entries about exit codes in general leave room for the code.
-fn filled(entry: &Entry, code: &str, signal: &str) -> Entry {
-    let mut entry = entry.clone();
-    for text in [&mut entry.title, &mut entry.text] {
-        *text = text.replace("{code}", code).replace("{signal}", signal);
-    }
-    entry
+    })
 }

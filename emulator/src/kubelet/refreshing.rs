@@ -19,6 +19,7 @@ impl Worker {
         if self.refresh_after.is_some_and(|after| now < after) {
             return;
         }
+        self.volumes_outdated = false;
         let failures = self.node.edges.refresh_volumes(&self.pod).await;
         if failures.is_empty() {
             self.volume_failures = 0;

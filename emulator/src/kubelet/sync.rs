@@ -154,7 +154,10 @@ impl Worker {
 
     async fn set_up_volumes(&mut self) -> Option<VolumePaths> {
         if let Some(volumes) = self.volumes.clone() {
-            self.refresh_volumes().await;
+            // Where volumes follow their sources, a sync has nothing to add to a pod that is as it was.
+            if self.volumes_outdated || !self.node.renews_in_time {
+                self.refresh_volumes().await;
+            }
             return Some(volumes);
         }
         match self.node.edges.set_up_volumes(&self.pod).await {

@@ -135,6 +135,8 @@ impl Worker {
             };
             self.allocate(&mut pod);
             self.pod = Arc::new(pod);
+            // Volumes of the downward API show the pod.
+            self.volumes_outdated = true;
         }
         let gates = self
             .publisher

@@ -89,6 +89,8 @@ pub(super) struct Worker {
     pub(super) pulls: Pulls,
     pub(super) volumes: Option<VolumePaths>,
     pub(super) volume_failures: u32,
+    /// The pod has changed since its volumes were refreshed.
+    pub(super) volumes_outdated: bool,
     /// The moment before which volumes that could not be refreshed are not tried again.
     pub(super) refresh_after: Option<Timestamp>,
     /// Since when the pod's volumes are waited for.
@@ -130,6 +132,7 @@ impl Worker {
             pulls: Pulls::default(),
             volumes: None,
             volume_failures: 0,
+            volumes_outdated: false,
             refresh_after: None,
             mounting_since: None,
             made_from: HashMap::new(),

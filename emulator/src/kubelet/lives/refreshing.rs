@@ -88,6 +88,7 @@ async fn token_is_renewed_on_time() {
 #[tokio::test(start_paused = true)]
 async fn failed_refresh_is_reported_and_tried_again() {
     let (life, refreshes) = Life::refreshed(ScriptedEdges::default().refresh_failures(failures(4)), None).await;
+    life.create_config_map("settings");
     life.pass(60).await;
     let times: Vec<u64> = refreshes.lock().unwrap().iter().map(Duration::as_secs).collect();
     // With a back-off of 1, 2, 4 and 8 seconds.
@@ -103,6 +104,7 @@ async fn failed_refresh_is_reported_and_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn change_of_a_source_ends_the_back_off() {
     let (life, refreshes) = Life::refreshed(ScriptedEdges::default().refresh_failures(failures(7)), None).await;
+    life.change(|pod| pod["metadata"]["labels"] = json!({"a": "b"}));
     life.pass(60).await;
     let before = count(&refreshes);
     life.create_config_map("settings");
@@ -116,6 +118,8 @@ async fn container_restarts_while_its_volumes_cannot_be_refreshed() {
     let script = Script::default().with("app", [fails(5, 1), Play::forever()]);
     let life = Life::with(script, ScriptedImages::default(), edges);
     life.create(pod());
-    life.pass(60).await;
+    life.pass(3).await;
+    life.create_config_map("settings");
+    life.pass(57).await;
     assert_eq!(life.starts("app").len(), 2);
 }

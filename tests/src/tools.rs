@@ -52,7 +52,7 @@ pub fn plugin() -> &'static Path {
         }
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "--package", "kubectl-pod", "--bins"])
+            .args(["build", "--quiet", "--workspace", "--bins"])
             .current_dir(checkout());
         let _ = Output::of(&mut build).succeeded();
         target().join("debug").join("kubectl-pod")

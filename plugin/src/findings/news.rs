@@ -4,7 +4,6 @@ use super::command::here;
 use super::message::{Message, meaning, say};
 use super::{Finding, Severity};
 use crate::knowledge::handbook;
-use crate::knowledge::language::Language;
 use crate::pod::Facts;
 use crate::pod::condition::Condition;
 use crate::pod::container::State;

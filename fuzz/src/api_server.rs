@@ -11,7 +11,6 @@ use emulator::controllers::namespaces::{ensure_built_in, provide};
 use emulator::features::Features;
 use emulator::store::{Key, Resource, Store};
 use emulator::tokens::Signer;
-use futures::FutureExt as _;
 use serde_json::Value;
 
 /// JSON, as kubectl sends it.
@@ -37,6 +36,12 @@ static SERVER: LazyLock<Arc<Api>> = LazyLock::new(|| {
         features: Features::default(),
         meter: Meter::default(),
     })
+});
+
+/// Changes are made on threads of their own, and bodies are awaited for a time.
+static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().build().expect("a runtime")
 });
 
 /// Asks as the administrator; returns the code and the answer, which is JSON whatever was asked.
@@ -66,7 +71,7 @@ pub(crate) fn ask_for_warnings(method: &str, path: &str, content_type: &str, bod
             .collect();
         (code, to_bytes(response.into_body(), usize::MAX).await, warnings)
     };
-    let (code, body, warnings) = answered.now_or_never().expect("what is in memory is there at once");
+    let (code, body, warnings) = RUNTIME.block_on(answered);
     let answer = serde_json::from_slice(&body.expect("a whole answer")).expect("an answer in JSON");
     assert!(code < 500, "{method} {path}: {answer}");
     (code, answer, warnings)

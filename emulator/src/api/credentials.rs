@@ -11,9 +11,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType,
 };
+use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+
+use super::client_certificate::ClientVerifier;
 
 /// How long the CA is valid.
 const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 3650);
@@ -54,6 +55,8 @@ pub struct Credentials {
     pub client_key: String,
     /// TLS for the server.
     pub server: Arc<ServerConfig>,
+    /// Decides whose client certificates are valid.
+    pub clients: ClientVerifier,
 }
 
 impl Credentials {
@@ -67,12 +70,14 @@ impl Credentials {
         let issuer = Issuer::from_ca_cert_pem(&ca, key).map_err(|source| damaged(folder, source))?;
         let (server_certificate, server_key) = signed(&issuer, server(), now)?;
         let (client_certificate, client_key) = signed(&issuer, client(), now)?;
-        let config = server_config(&ca, &server_certificate, &server_key).map_err(CredentialsError::Tls)?;
+        let clients = ClientVerifier::new(&ca).map_err(CredentialsError::Tls)?;
+        let config = server_config(&clients, &server_certificate, &server_key).map_err(CredentialsError::Tls)?;
         Ok(Self {
             certificate_authority: ca,
             client_certificate,
             client_key,
             server: Arc::new(config),
+            clients,
         })
     }
 }
@@ -165,24 +170,15 @@ fn valid(parameters: &mut CertificateParams, now: Timestamp, lifetime: SignedDur
     parameters.not_after = day(now.checked_add(lifetime).unwrap_or(now));
 }
 
-fn server_config(ca: &str, certificate: &str, key: &str) -> Result<ServerConfig, String> {
+fn server_config(clients: &ClientVerifier, certificate: &str, key: &str) -> Result<ServerConfig, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(ca.as_bytes()).map_err(|e| text(&e))?)
-        .map_err(|e| text(&e))?;
-    // Without a certificate one may still come with a token.
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .allow_unauthenticated()
-        .build()
-        .map_err(|e| text(&e))?;
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|e| text(&e))?];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|e| text(&e))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| text(&e))?
-        .with_client_cert_verifier(clients)
+        .with_client_cert_verifier(clients.for_handshakes())
         .with_single_cert(chain, key)
         .map_err(|e| text(&e))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

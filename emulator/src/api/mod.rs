@@ -3,7 +3,9 @@
 pub mod admission;
 mod answer;
 mod binding;
+pub mod client_certificate;
 pub(crate) mod condition;
+mod connections;
 mod container_of_pod;
 pub mod credentials;
 mod delete;
@@ -27,6 +29,7 @@ mod patch;
 mod pod_fields;
 mod protected;
 mod protobuf;
+mod proxy;
 pub mod query;
 mod read;
 mod request;
@@ -55,8 +58,10 @@ use axum::http::{Method, Request, Response};
 use self::{
     admission::Rejection,
     answer::{ok, text},
+    client_certificate::ClientCertificate,
     request::{Asked, subresources, verb},
     status::Status,
+    streaming::{BodySocket, Content},
     target::Target,
     user::User,
 };
@@ -86,21 +91,49 @@ pub struct Api {
 }
 
 impl Api {
-    /// Answers one request, of a client that has shown a certificate of the emulator's CA or not.
-    pub async fn answer(self: &Arc<Self>, request: Request<Body>, has_certificate: bool) -> Response<Body> {
-        match self.try_answer(request, has_certificate).await {
+    /// Answers one request of a client.
+    pub async fn answer_client(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        certificate: &ClientCertificate,
+    ) -> Response<Body> {
+        match self.try_answer(request, certificate).await {
             Ok(response) => response,
             Err(status) => status.response(),
         }
     }
 
+    /// Answers one request, of the administrator or of nobody.
+    pub async fn answer(self: &Arc<Self>, request: Request<Body>, is_administrator: bool) -> Response<Body> {
+        let certificate = match is_administrator {
+            true => ClientCertificate::Valid {
+                name: user::ADMINISTRATOR.to_owned(),
+                groups: vec!["system:masters".to_owned()],
+            },
+            false => ClientCertificate::None,
+        };
+        self.answer_client(request, &certificate).await
+    }
+
+    /// Whether a request says who sends it, and is right about it.
+    fn is_authenticated(&self, request: &Request<Body>, certificate: &ClientCertificate) -> bool {
+        let user = User::of(
+            certificate,
+            request.headers(),
+            &self.signer,
+            &self.store,
+            self.clock.now(),
+        );
+        user.is_ok_and(|user| user != User::Anonymous)
+    }
+
     async fn try_answer(
         self: &Arc<Self>,
         request: Request<Body>,
-        has_certificate: bool,
+        certificate: &ClientCertificate,
     ) -> Result<Response<Body>, Status> {
         let user = User::of(
-            has_certificate,
+            certificate,
             request.headers(),
             &self.signer,
             &self.store,
@@ -117,6 +150,12 @@ impl Api {
                 return Err(Status::method_not_allowed());
             }
             return binding::bind_named(self, &target, &Asked::read(request).await?);
+        }
+        if let Some(target) = proxy::Target::parse(&path) {
+            return self.proxy(&target, &user, request).await;
+        }
+        if let Some(status) = proxy::absent(&path).filter(|_| user.may()) {
+            return Err(status);
         }
         if let Some(target) = Target::of(&path) {
             return self.object(&target, &user, request).await;
@@ -144,7 +183,14 @@ impl Api {
             }
             return reviews::review(kind, &user, &Asked::read(request).await?);
         }
-        if !user.may_read(&path) {
+        if path == discovery::DEFINITIONS && user.may() {
+            let query = query::Query::parse(request.uri().query().unwrap_or_default());
+            if request.method() != Method::GET || query.flag("watch") {
+                return Err(Status::method_not_allowed());
+            }
+            return Ok(ok(&discovery::definitions(self.store.version())));
+        }
+        if !user.may_read(&path) || path == discovery::DEFINITIONS {
             return Err(no_path(&user, &request.method().as_str().to_lowercase(), &path));
         }
         self.document(&path, &request)
@@ -186,7 +232,7 @@ impl Api {
         self: &Arc<Self>,
         target: &Target,
         user: &User,
-        request: Request<Body>,
+        mut request: Request<Body>,
     ) -> Result<Response<Body>, Status> {
         let query = query::Query::parse(request.uri().query().unwrap_or_default());
         let watches = *request.method() == Method::GET && query.flag("watch");
@@ -204,22 +250,28 @@ impl Api {
                 return self.stream(target, name, subresource, request).await;
             }
         }
+        if watches && target.subresource.is_none() {
+            let socket = socket(&mut request, Content::Watch, target)?;
+            let answer = watch::watch(self, target, &Asked::read(request).await?)?;
+            return Ok(over(socket, answer));
+        }
         let asked = Asked::read(request).await?;
         let part = target.subresource.as_deref();
-        match (asked.method.as_str(), &target.name, part) {
+        let method = asked.method.clone();
+        match (method.as_str(), &target.name, part) {
             ("POST", Some(name), Some("token")) => token::create(self, target, name, &asked),
             ("POST", Some(name), Some("eviction")) => eviction::evict(self, target, name, &asked).await,
             ("POST", Some(name), Some("binding")) => binding::bind(self, target, name, &asked),
             (_, _, Some("token" | "eviction" | "binding")) => Err(Status::method_not_allowed()),
-            ("GET", _, None) if watches => watch::watch(self, target, &asked),
             ("GET", Some(name), _) => read::get(self, target, name, &asked),
             ("GET", None, None) => read::list(self, target, &asked),
             // An object belongs into one namespace.
             ("POST", None, None) if target.resource.namespaced() == target.namespace.is_some() => {
-                write::create(self, target, &asked)
+                self.write(target, asked, |api, target, _, asked| write::create(api, target, asked))
+                    .await
             }
-            ("PUT", Some(name), _) => write::update(self, target, name, &asked),
-            ("PATCH", Some(name), _) => write::patch(self, target, name, &asked),
+            ("PUT", Some(_), _) => self.write(target, asked, write::update).await,
+            ("PATCH", Some(_), _) => self.write(target, asked, write::patch).await,
             ("DELETE", Some(name), None) => delete::delete(self, target, name, &asked).await,
             ("DELETE", None, None) if target.resource != Resource::Namespaces => {
                 delete::delete_collection(self, target, &asked).await
@@ -228,27 +280,78 @@ impl Api {
         }
     }
 
+    /// Changes something, on a thread of its own: a large object must not keep those from working that serve others. A change
+    /// whose client has gone is not made.
+    async fn write(
+        self: &Arc<Self>,
+        target: &Target,
+        asked: Asked,
+        write: fn(&Self, &Target, &str, &Asked) -> Result<Response<Body>, Status>,
+    ) -> Result<Response<Body>, Status> {
+        let _client = asked.client();
+        let (api, target) = (self.clone(), target.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let name = target.name.clone().unwrap_or_default();
+            write(&api, &target, &name, &asked)
+        });
+        written.await.map_err(Status::internal)?
+    }
+
+    /// Sends a request on to a pod.
+    async fn proxy(
+        &self,
+        target: &proxy::Target,
+        user: &User,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Status> {
+        target.check()?;
+        let mut pods = Target::pods(&target.namespace);
+        pods.name = Some(target.name.clone());
+        let verb = proxy::Target::verb(request.method()).ok_or_else(Status::method_not_allowed)?;
+        if !user.may() {
+            return Err(user.forbidden(verb, &pods));
+        }
+        let not_found = || Status::not_found(Resource::Pods, &target.name);
+        let pod = self.store.get(&pods.key(&target.name)).ok_or_else(not_found)?;
+        proxy::proxy(target, &pod, &self.runtime, request).await
+    }
+
     /// Logs, and connections to what runs.
     async fn stream(
         &self,
         target: &Target,
         name: &str,
         part: &str,
-        request: Request<Body>,
+        mut request: Request<Body>,
     ) -> Result<Response<Body>, Status> {
         let not_found = || Status::not_found(target.resource, name);
         let pod = self.store.get(&target.key(name)).ok_or_else(not_found)?;
         let answered = match part {
             "log" => {
+                let socket = socket(&mut request, Content::Log, target)?;
                 let query = request.uri().query().unwrap_or_default().to_owned();
                 let body = logs::logs(&pod, &query, self.clock.now(), &self.runtime).await;
-                body.map(|body| text("text/plain", body))
+                body.map(|body| over(socket, text("text/plain", body)))
             }
             "exec" => streaming::exec(request, &pod, &self.runtime).await,
             "attach" => streaming::attach(request, &pod, &self.runtime).await,
             _ => streaming::port_forward(request, &pod, &self.runtime).await,
         };
         answered.map_err(|rejection: Rejection| Status::rejected(&rejection, target.resource, name))
+    }
+}
+
+/// The WebSocket that a request for a body asks for, if it does.
+fn socket(request: &mut Request<Body>, content: Content, target: &Target) -> Result<Option<BodySocket>, Status> {
+    let name = target.name.clone().unwrap_or_default();
+    BodySocket::requested(request, content).map_err(|rejection| Status::rejected(&rejection, target.resource, &name))
+}
+
+/// The answer, over the WebSocket where there is one.
+fn over(socket: Option<BodySocket>, answer: Response<Body>) -> Response<Body> {
+    match socket {
+        Some(socket) => socket.send(answer),
+        None => answer,
     }
 }
 

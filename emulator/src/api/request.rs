@@ -1,5 +1,10 @@
 //! A request, read: whom it is about, from whom, with what.
 
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 
@@ -14,12 +19,26 @@ use crate::store::Resource;
 /// The largest body that is read, as in Kubernetes.
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
 
+/// How long a client may take to send a body, as long as a request may take in Kubernetes.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What a verb needs to know of its request.
 pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// Set once the client has gone.
+    abandoned: Arc<AtomicBool>,
+}
+
+/// Abandons a request that is worked on by another thread, when it is dropped: the client has gone, or has its answer.
+pub(super) struct Client(Arc<AtomicBool>);
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Asked {
@@ -29,9 +48,15 @@ impl Asked {
     /// Where its body is too large or breaks off.
     pub(super) async fn read(request: Request<Body>) -> Result<Self, Status> {
         let (mut parts, body) = request.into_parts();
-        let mut body = to_bytes(body, LARGEST_BODY)
-            .await
-            .map_err(|error| Status::bad_request(format!("cannot read the request's body: {error}")))?;
+        let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, LARGEST_BODY)).await;
+        let read = read.map_err(|_| Status::timeout("the request's body did not come within 60 seconds"))?;
+        let mut body = read.map_err(|error| {
+            let is_limit = |cause: &(dyn std::error::Error + 'static)| cause.is::<http_body_util::LengthLimitError>();
+            if error.source().is_some_and(is_limit) {
+                return Status::too_large(format!("Request entity too large: limit is {LARGEST_BODY}"));
+            }
+            Status::bad_request(format!("cannot read the request's body: {error}"))
+        })?;
         let query = Query::parse(parts.uri.query().unwrap_or_default());
         let json = protobuf::to_json(&body).map_err(|error| Status::bad_request(error.to_string()))?;
         if let Some(json) = json {
@@ -45,7 +70,24 @@ impl Asked {
             query,
             headers: parts.headers,
             body,
+            abandoned: Arc::default(),
         })
+    }
+
+    /// What has to be held for as long as the client waits.
+    pub(super) fn client(&self) -> Client {
+        Client(self.abandoned.clone())
+    }
+
+    /// Stops work that nobody waits for any more.
+    ///
+    /// # Errors
+    /// Where the client has gone.
+    pub(super) fn still_wanted(&self) -> Result<(), Status> {
+        if self.abandoned.load(Ordering::Relaxed) {
+            return Err(Status::timeout("the client has closed the connection"));
+        }
+        Ok(())
     }
 
     /// The type of the body, without parameters.
@@ -155,6 +197,11 @@ pub(super) fn subresources(resource: Resource) -> &'static [(&'static str, &'sta
             ("exec", "PodExecOptions", &["create", "get"]),
             ("log", "Pod", &["get"]),
             ("portforward", "PodPortForwardOptions", &["create", "get"]),
+            (
+                "proxy",
+                "PodProxyOptions",
+                &["create", "delete", "get", "patch", "update"],
+            ),
             ("resize", "Pod", &["get", "patch", "update"]),
             ("status", "Pod", &["get", "patch", "update"]),
         ],

@@ -51,8 +51,8 @@ const EVERYBODY: &[Rule] = &[Rule::paths(
 /// Returns the rules that apply to a user.
 pub(super) fn of(user: &User) -> impl Iterator<Item = &'static Rule> {
     let lists: &[&'static [Rule]] = match user {
-        User::Administrator => &[ADMIN, AUTHENTICATED, EVERYBODY],
-        User::ServiceAccount(_) => &[AUTHENTICATED, EVERYBODY],
+        user if user.may() => &[ADMIN, AUTHENTICATED, EVERYBODY],
+        User::Certified { .. } | User::ServiceAccount(_) => &[AUTHENTICATED, EVERYBODY],
         User::Anonymous => &[EVERYBODY],
     };
     lists.iter().flat_map(|rules| rules.iter())
@@ -133,7 +133,7 @@ mod tests {
         ] {
             assert_eq!(may(&User::Anonymous, path), anonymous, "{path}");
             assert_eq!(may(&robot, path), service_account, "{path}");
-            assert!(may(&User::Administrator, path), "{path}");
+            assert!(may(&User::administrator(), path), "{path}");
         }
         assert!(!of(&robot).any(|rule| rule.allows_path("post", "/api")));
     }
@@ -144,6 +144,6 @@ mod tests {
         let may = |user: &User, group, resource| of(user).any(|rule| rule.allows_resource("create", group, resource));
         assert!(may(&robot, "authentication.k8s.io", "selfsubjectreviews"));
         assert!(!may(&robot, "", "pods"));
-        assert!(may(&User::Administrator, "", "pods/exec"));
+        assert!(may(&User::administrator(), "", "pods/exec"));
     }
 }

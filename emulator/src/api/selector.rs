@@ -21,21 +21,11 @@ impl Selector {
     pub(super) fn parse(resource: Resource, new_events: bool, labels: &str, fields: &str) -> Result<Self, String> {
         let labels = label_selector::parse(labels)?;
         let mut wanted = Vec::new();
-        for part in fields.split(',').filter(|part| !part.is_empty()) {
-            let (path, equal, value) = match part.split_once("!=") {
-                Some((path, value)) => (path, false, value),
-                None => match part.split_once("==").or_else(|| part.split_once('=')) {
-                    Some((path, value)) => (path, true, value),
-                    None => return Err(format!("invalid selector: '{fields}'; can't understand '{part}'")),
-                },
-            };
-            let own = path;
-            let path = if new_events { core_path(path) } else { path.to_owned() };
-            let path = path.as_str();
-            if !selectable(resource).contains(&path) && !matches!(path, "metadata.name" | "metadata.namespace") {
-                return Err(format!("field label not supported: {own}"));
-            }
-            wanted.push((path.to_owned(), equal, value.to_owned()));
+        for term in field_terms(fields) {
+            let (path, equal, value) =
+                split_term(term).ok_or_else(|| format!("invalid selector: '{fields}'; can't understand '{term}'"))?;
+            let path = known_path(resource, new_events, path)?;
+            wanted.push((path, equal, unescaped(value)?));
         }
         Ok(Self { labels, fields: wanted })
     }
@@ -63,6 +53,83 @@ impl Selector {
                 .fields
                 .iter()
                 .all(|(path, equal, value)| (field(object, path) == *value) == *equal)
+    }
+}
+
+/// The terms of a field selector: a comma that a backslash escapes is part of a value.
+fn field_terms(selector: &str) -> Vec<&str> {
+    let (mut terms, mut start, mut escaped) = (Vec::new(), 0, false);
+    for (at, character) in selector.char_indices() {
+        match character {
+            ',' if !escaped => {
+                terms.push(&selector[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        escaped = character == '\\' && !escaped;
+    }
+    terms.push(&selector[start..]);
+    terms.retain(|term| !term.is_empty());
+    terms
+}
+
+/// A term's field, whether it has to be equal, and the value: its first operator decides.
+fn split_term(term: &str) -> Option<(&str, bool, &str)> {
+    term.char_indices().find_map(|(at, _)| {
+        let operators = [("!=", false), ("==", true), ("=", true)];
+        operators.into_iter().find_map(|(operator, equal)| {
+            let value = term[at..].strip_prefix(operator)?;
+            Some((&term[..at], equal, value))
+        })
+    })
+}
+
+/// A value without its escapes (`apimachinery/pkg/fields/selector.go`, `UnescapeValue`).
+fn unescaped(value: &str) -> Result<String, String> {
+    let mut text = String::new();
+    let mut characters = value.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some(escaped @ ('\\' | ',' | '=')) => text.push(escaped),
+                Some(other) => return Err(format!("invalid field selector: invalid escape sequence: \\{other}")),
+                None => return Err("invalid field selector: invalid escape sequence: \\".to_owned()),
+            },
+            ',' | '=' => {
+                let code = u32::from(character); // The server says it as a number.
+                return Err(format!("invalid field selector: unescaped character in value: {code}"));
+            }
+            other => text.push(other),
+        }
+    }
+    Ok(text)
+}
+
+/// The path of a field by which objects of a kind are selected, as the core calls it.
+///
+/// # Errors
+/// The server's words for another field.
+fn known_path(resource: Resource, new_events: bool, path: &str) -> Result<String, String> {
+    let fields = selectable(resource);
+    let known = match (new_events, path) {
+        // The newer group has no name for the source (`pkg/apis/events/v1/conversion.go`).
+        (true, "deprecatedSource") => None,
+        (true, path) => Some(core_path(path)),
+        // Clients from before the field was renamed.
+        (false, "spec.host") if resource == Resource::Pods => Some("spec.nodeName".to_owned()),
+        (false, "name") if resource == Resource::Namespaces => Some("metadata.name".to_owned()),
+        (false, path) => Some(path.to_owned()),
+    };
+    let of_metadata = |path: &str| {
+        path == "metadata.name" || (path == "metadata.namespace" && (resource.namespaced() || fields.is_empty()))
+    };
+    match known.filter(|path| fields.contains(&path.as_str()) || of_metadata(path)) {
+        Some(path) => Ok(path),
+        None if fields.is_empty() => Err(format!(
+            "{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        )),
+        None => Err(format!("field label not supported: {path}")),
     }
 }
 
@@ -109,6 +176,7 @@ fn selectable(resource: Resource) -> &'static [&'static str] {
 
 fn field(object: &Value, path: &str) -> String {
     let path = match path {
+        "source" if object["source"]["component"].as_str().is_none_or(str::is_empty) => "reportingComponent",
         "source" => "source.component",
         other => other,
     };
@@ -139,5 +207,114 @@ mod tests {
         assert!(!matches("status.phase!=Running"));
         let refused = Selector::parse(Resource::Pods, false, "", "spec.foo=1").unwrap_err();
         assert_eq!(refused, "field label not supported: spec.foo");
+    }
+
+    fn selects(new_events: bool, event: &Value, fields: &str) -> bool {
+        let selector = Selector::parse(Resource::Events, new_events, "", fields);
+        selector.unwrap_or_else(|why| panic!("{fields}: {why}")).matches(event)
+    }
+
+    #[test]
+    fn events_are_selected_in_both_groups() {
+        let event = json!({
+            "metadata": {"name": "e", "namespace": "n"}, "reason": "Pulled", "type": "Normal",
+            "involvedObject": {
+                "kind": "Pod", "namespace": "n", "name": "p", "uid": "u", "apiVersion": "v1", "resourceVersion": "5",
+                "fieldPath": "spec.containers{c}",
+            },
+            "source": {"component": "kubelet"}, "reportingComponent": "kubelet",
+        });
+        let object = [
+            ("kind", "Pod"),
+            ("namespace", "n"),
+            ("name", "p"),
+            ("uid", "u"),
+            ("apiVersion", "v1"),
+            ("resourceVersion", "5"),
+            ("fieldPath", "spec.containers{c}"),
+        ];
+        for (field, value) in object {
+            for (new_events, name) in [(false, "involvedObject"), (true, "regarding")] {
+                assert!(
+                    selects(new_events, &event, &format!("{name}.{field}={value}")),
+                    "{name}.{field}"
+                );
+                assert!(
+                    !selects(new_events, &event, &format!("{name}.{field}=x")),
+                    "{name}.{field}"
+                );
+            }
+        }
+        for fields in [
+            "reason=Pulled",
+            "type!=Warning",
+            "metadata.name=e",
+            "metadata.namespace==n",
+        ] {
+            assert!(
+                selects(false, &event, fields) && selects(true, &event, fields),
+                "{fields}"
+            );
+        }
+        assert!(selects(false, &event, "reportingComponent=kubelet,source=kubelet"));
+        assert!(selects(true, &event, "reportingController=kubelet"));
+        for (new_events, field) in [
+            (false, "reportingController"),
+            (false, "regarding.name"),
+            (true, "reportingComponent"),
+            (true, "involvedObject.name"),
+            (true, "source"),
+            (true, "deprecatedSource"),
+        ] {
+            let refused = Selector::parse(Resource::Events, new_events, "", &format!("{field}=x"));
+            assert_eq!(refused.unwrap_err(), format!("field label not supported: {field}"));
+        }
+    }
+
+    #[test]
+    fn event_without_source_is_selected_by_its_controller() {
+        for source in [json!({}), json!({"component": ""}), Value::Null] {
+            let event = json!({"source": source, "reportingComponent": "my-controller"});
+            assert!(selects(false, &event, "source=my-controller"), "{source}");
+        }
+        let event = json!({"source": {"component": "kubelet"}, "reportingComponent": "other"});
+        assert!(selects(false, &event, "source=kubelet,reportingComponent=other"));
+    }
+
+    #[test]
+    fn field_values_are_unescaped() {
+        let parse = |fields: &str| Selector::parse(Resource::Pods, false, "", fields);
+        let pod = json!({"metadata": {"name": "a,b=c\\d"}, "spec": {"nodeName": "n"}});
+        assert!(parse(r"metadata.name=a\,b\=c\\d,,spec.host=n").unwrap().matches(&pod));
+        for (fields, words) in [
+            (
+                "status.phase",
+                "invalid selector: 'status.phase'; can't understand 'status.phase'",
+            ),
+            (
+                "status.phase=a=b",
+                "invalid field selector: unescaped character in value: 61",
+            ),
+            (
+                r"status.phase=a\b",
+                r"invalid field selector: invalid escape sequence: \b",
+            ),
+        ] {
+            assert_eq!(parse(fields).unwrap_err(), words);
+        }
+    }
+
+    #[test]
+    fn kinds_without_fields_are_selected_by_their_metadata() {
+        let parse = |resource, fields: &str| Selector::parse(resource, false, "", fields).err();
+        assert_eq!(parse(Resource::ConfigMaps, "metadata.namespace=n"), None);
+        assert_eq!(
+            parse(Resource::ConfigMaps, "data=x").unwrap(),
+            "\"data\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        );
+        assert_eq!(
+            parse(Resource::Nodes, "metadata.namespace=n").unwrap(),
+            "field label not supported: metadata.namespace"
+        );
     }
 }

@@ -134,6 +134,21 @@ impl Status {
         Self::new(400, "BadRequest", message)
     }
 
+    /// There is no such path, for a reason that is worth its words.
+    pub fn no_such(message: impl Into<String>) -> Self {
+        Self::new(404, "NotFound", message)
+    }
+
+    /// The body, or what would come of it, is larger than any client needs.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new(413, "RequestEntityTooLarge", message)
+    }
+
+    /// The request was not completed in time.
+    pub fn timeout(message: impl Into<String>) -> Self {
+        Self::new(504, "Timeout", message)
+    }
+
     /// The client may not do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "Forbidden", message)

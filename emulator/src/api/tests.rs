@@ -15,7 +15,7 @@ use crate::features::Features;
 use crate::store::Key;
 
 /// An API server with the namespaces of every cluster, and the folder of its key.
-fn api() -> (Arc<Api>, tempfile::TempDir) {
+pub(super) fn api() -> (Arc<Api>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::in_memory();
     let clock = Clock::system();
@@ -88,6 +88,20 @@ fn names(list: &Value) -> Vec<&str> {
         .iter()
         .map(|item| item["metadata"]["name"].as_str().unwrap())
         .collect()
+}
+
+#[tokio::test]
+async fn custom_resource_definitions_are_an_empty_list() {
+    let (api, _folder) = api();
+    let path = discovery::DEFINITIONS;
+    let (code, list) = ask(&api, "GET", &format!("{path}?limit=500"), Value::Null).await;
+    assert_eq!((code, &list["kind"]), (200, &json!("CustomResourceDefinitionList")));
+    assert_eq!(list["items"], json!([]));
+    assert!(list["metadata"]["resourceVersion"].is_string());
+    assert_eq!(ask(&api, "POST", path, json!({})).await.0, 405);
+    assert_eq!(ask(&api, "GET", &format!("{path}?watch=1"), Value::Null).await.0, 405);
+    let anonymous = api.answer(request("GET", path, "*/*", &Value::Null), false).await;
+    assert_eq!(anonymous.status(), 403);
 }
 
 #[tokio::test]
@@ -722,4 +736,131 @@ async fn a_watch_is_told_of_each_renewal_of_a_nodes_lease_and_nothing_is_written
         event("MODIFIED", "02:10", 5),
     ];
     assert_eq!(seen("/namespaces/kube-node-lease").await, expected);
+}
+
+/// A pod with many items in one list.
+fn large_pod(name: &str, field: &str, items: Vec<Value>) -> Value {
+    let mut pod = json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    match field {
+        "volumes" | "tolerations" => pod["spec"][field] = json!(items),
+        _ => pod["spec"]["containers"][0][field] = json!(items),
+    }
+    pod
+}
+
+/// With work that grows with the square of a list each of these takes minutes; a busy machine takes seconds for them as they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn large_lists_keep_nobody_waiting() {
+    let (api, _folder) = api();
+    let account = json!({"metadata": {"name": "default"}});
+    assert_eq!(
+        ask(&api, "POST", "/api/v1/namespaces/default/serviceaccounts", account)
+            .await
+            .0,
+        201
+    );
+    let pods = "/api/v1/namespaces/default/pods";
+    let make = |item: fn(usize) -> Value| (0..12_000).map(item).collect::<Vec<Value>>();
+    for (name, field, items) in [
+        (
+            "env",
+            "env",
+            make(|index| json!({"name": format!("V{index}"), "value": "x"})),
+        ),
+        (
+            "volumes",
+            "volumes",
+            make(|index| json!({"name": format!("v{index}"), "emptyDir": {}})),
+        ),
+        (
+            "ports",
+            "ports",
+            make(|index| json!({"containerPort": index + 1, "hostPort": index + 1})),
+        ),
+        (
+            "tolerations",
+            "tolerations",
+            make(|index| json!({"key": format!("k{index}"), "operator": "Exists"})),
+        ),
+    ] {
+        let create = ask(&api, "POST", pods, large_pod(name, field, items));
+        tokio::pin!(create);
+        let begin = std::time::Instant::now();
+        let mut answered = 0;
+        let (code, pod) = loop {
+            tokio::select! {
+                created = &mut create => break created,
+                (code, _) = ask(&api, "GET", "/api/v1/namespaces/default", Value::Null) => {
+                    assert_eq!(code, 200);
+                    answered += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+            }
+        };
+        assert_eq!(code, 201, "{name}: {}", pod["message"]);
+        assert!(answered > 0, "{name}: nobody else was answered");
+        let patch = Request::patch(format!("{pods}/{name}"))
+            .header(header::CONTENT_TYPE, "application/merge-patch+json")
+            .body(Body::from(r#"{"metadata": {"labels": {"a": "b"}}}"#))
+            .unwrap();
+        assert_eq!(api.answer(patch, true).await.status(), 200);
+        let elapsed = begin.elapsed();
+        assert!(elapsed < std::time::Duration::from_secs(60), "{name}: {elapsed:?}");
+    }
+}
+
+#[tokio::test]
+async fn json_patch_beyond_its_limits_is_too_large() {
+    let (api, _folder) = api();
+    make(&api, "a").await;
+    let patch = async |patch: Value| {
+        let patch = Request::patch(format!("{MAPS}/a"))
+            .header(header::CONTENT_TYPE, "application/json-patch+json")
+            .body(Body::from(patch.to_string()))
+            .unwrap();
+        let response = api.answer(patch, true).await;
+        (response.status().as_u16(), text(response).await)
+    };
+    let copies: Vec<Value> = (0..40)
+        .map(|index| json!({"op": "copy", "from": "/metadata", "path": format!("/metadata/c{index}")}))
+        .collect();
+    let (code, status) = patch(json!(copies)).await;
+    assert!(
+        code == 413 && status.contains("RequestEntityTooLarge"),
+        "{code} {status}"
+    );
+    let test = json!({"op": "test", "path": "/kind", "value": "ConfigMap"});
+    assert_eq!(patch(json!(vec![test; 10_001])).await.0, 413);
+    let (code, map) = ask(&api, "GET", &format!("{MAPS}/a"), Value::Null).await;
+    assert_eq!((code, &map["metadata"]["labels"]), (200, &json!({"of": "a"})));
+}
+
+#[tokio::test]
+async fn abandoned_request_changes_nothing() {
+    let (api, _folder) = api();
+    let body = json!({"metadata": {"name": "a"}});
+    let asked = Asked::read(request("POST", MAPS, "*/*", &body)).await.unwrap();
+    drop(asked.client());
+    let target = Target::of(MAPS).unwrap();
+    assert_eq!(write::create(&api, &target, &asked).unwrap_err().code, 504);
+    assert_eq!(ask(&api, "GET", &format!("{MAPS}/a"), Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn other_proxies_are_absent_by_name() {
+    let (api, _folder) = api();
+    for (path, words) in [
+        (
+            "/api/v1/namespaces/default/services/web:80/proxy/",
+            "services/proxy is not served",
+        ),
+        ("/api/v1/nodes/emulator/proxy/pods", "nodes/proxy is not served"),
+        ("/api/v1/namespaces/default/pods/p/proxy/", "pods \"p\" not found"),
+    ] {
+        let (code, status) = ask(&api, "GET", path, Value::Null).await;
+        assert_eq!(code, 404, "{path}");
+        assert!(status["message"].as_str().unwrap().contains(words), "{status}");
+    }
+    let denied = request("GET", "/api/v1/namespaces/default/pods/p/proxy/", "*/*", &Value::Null);
+    assert_eq!(api.answer(denied, false).await.status(), 403);
 }

@@ -63,7 +63,7 @@ pub(super) fn create(api: &Api, target: &Target, asked: &Asked) -> Result<Respon
     } = decoded(target, asked, &asked.body, asked.content_type())?;
     let manager = Manager::updates(&asked.manager(), None);
     managed::note_update(&Value::Null, &mut object, &manager, api.clock.now());
-    let stored = store_new(api, target, object, asked.is_dry_run()?, &mut warnings)?;
+    let stored = store_new(api, target, object, asked, &mut warnings)?;
     Ok(answer(StatusCode::CREATED, &target.shown(&stored), &warnings))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn update(api: &Api, target: &Target, name: &str, asked: &Asked) -> R
     let manager = Manager::updates(&asked.manager(), target.subresource.as_deref());
     let beside = Beside::of(api, target, name);
     let stored = change(api, target, name, asked, |old| {
-        let mut new = object;
+        let mut new = object.clone();
         if older.is_some() {
             ephemeral_containers::keep_those_there(old, &mut new);
         }
@@ -110,6 +110,7 @@ pub(super) fn patch(api: &Api, target: &Target, name: &str, asked: &Asked) -> Re
         patch::apply(kind, &mut patched, &asked.body).map_err(|error| match error {
             patch::PatchError::Unreadable(why) => Status::bad_request(why),
             patch::PatchError::Unfit(why) => Status::unprocessable(why),
+            patch::PatchError::TooLarge(why) => Status::too_large(why),
         })?;
         let document = Document {
             value: target.shown(&patched).into_owned(),
@@ -154,7 +155,7 @@ fn apply(api: &Api, target: &Target, name: &str, asked: &Asked) -> Result<Respon
     };
     let exists = api.store.get(&target.key(name)).is_some();
     if !exists && target.subresource.is_none() {
-        let stored = store_new(api, target, merge(&Value::Null)?, asked.is_dry_run()?, &mut warnings)?;
+        let stored = store_new(api, target, merge(&Value::Null)?, asked, &mut warnings)?;
         return Ok(answer(StatusCode::CREATED, &target.shown(&stored), &warnings));
     }
     let beside = Beside::of(api, target, name);
@@ -193,9 +194,10 @@ fn store_new(
     api: &Api,
     target: &Target,
     object: Value,
-    dry_run: bool,
+    asked: &Asked,
     warnings: &mut Vec<String>,
 ) -> Result<Value, Status> {
+    let dry_run = asked.is_dry_run()?;
     let namespace = target.namespace.as_deref().unwrap_or_default();
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if target.resource.namespaced() {
@@ -255,6 +257,7 @@ fn store_new(
                 None => Ok(object),
             };
         }
+        asked.still_wanted()?;
         match api.store.create_if(key, object, within_quotas) {
             Ok(stored) => {
                 // Whoever has the answer finds the usage counted.
@@ -292,42 +295,71 @@ fn check_quotas(
     })
 }
 
-/// Changes an object under the store's lock, where it is the one that the client means.
+/// How often a change is made again because another one came first, before it is made under the store's lock.
+const CONFLICT_TRIES: usize = 5;
+
+/// Changes an object, where it is the one that the client means. The work is done outside of the store's lock, so that a large
+/// object keeps nobody else waiting.
 fn change(
     api: &Api,
     target: &Target,
     name: &str,
     asked: &Asked,
-    make: impl FnOnce(&Value) -> Result<Value, Status>,
+    mut make: impl FnMut(&Value) -> Result<Value, Status>,
 ) -> Result<Value, Status> {
     let key = target.key(name);
     let now = api.clock.now();
-    let is_resized = target.subresource.as_deref() == Some("resize");
-    let changed = |objects: &Objects<'_>, old: &Value| -> Result<Value, Refused> {
+    let mut changed = |old: &Value| -> Result<Value, Status> {
         let mut new = make(old)?;
-        if is_resized {
-            check_quotas(target, objects, Some(old), &new, now)?;
-        }
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+        asked.still_wanted()?;
         Ok(new)
     };
+    let check = |objects: &Objects<'_>, old: &Value, new: &Value| match target.subresource.as_deref() {
+        Some("resize") => check_quotas(target, objects, Some(old), new, now),
+        _ => Ok(()),
+    };
+    let read = || {
+        let object = api.store.get(&key);
+        object.ok_or_else(|| Status::not_found(target.resource, name))
+    };
     if asked.is_dry_run()? {
-        let old = api
-            .store
-            .get(&key)
-            .ok_or_else(|| Status::not_found(target.resource, name))?;
-        let changed = api.store.read(|objects| changed(objects, &old));
-        return changed.map_err(|refused| refused.status(target, name));
+        let old = read()?;
+        let new = changed(&old)?;
+        api.store.read(|objects| check(objects, &old, &new))?;
+        return Ok(new);
     }
-    let stored = api
-        .store
-        .modify_among::<Refused>(&key, |objects, object| {
-            *object = changed(objects, object)?;
+    for _ in 0..CONFLICT_TRIES {
+        let old = read()?;
+        let new = changed(&old)?;
+        let stored = api.store.modify_among::<Refused>(&key, |objects, object| {
+            if object["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"] {
+                return Err(StoreError::Conflict.into());
+            }
+            check(objects, object, &new)?;
+            *object = new;
             Ok(())
-        })
-        .map_err(|refused| refused.status(target, name))?;
-    if is_resized {
-        resource_quotas::sync(&api.store, &key.namespace, now);
+        });
+        match stored {
+            Err(Refused::Stored(StoreError::Conflict)) => {}
+            stored => return finished(api, target, name, stored),
+        }
+    }
+    let stored = api.store.modify_among::<Refused>(&key, |objects, object| {
+        let new = changed(object)?;
+        check(objects, object, &new)?;
+        *object = new;
+        Ok(())
+    });
+    finished(api, target, name, stored)
+}
+
+/// What was stored; an object that was only waiting for its last finalizer goes.
+fn finished(api: &Api, target: &Target, name: &str, stored: Result<Arc<Value>, Refused>) -> Result<Value, Status> {
+    let stored = stored.map_err(|refused| refused.status(target, name))?;
+    let key = target.key(name);
+    if target.subresource.as_deref() == Some("resize") {
+        resource_quotas::sync(&api.store, &key.namespace, api.clock.now());
     }
     if nothing_holds(target.resource, &stored) {
         let _ = api.store.delete(&key, crate::store::version_of(&stored)); // Somebody else may have been faster.

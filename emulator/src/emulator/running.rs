@@ -180,7 +180,13 @@ impl Emulator {
             meter: api::metrics::Meter::default(),
         });
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| machine("cannot listen", &error))?;
-        tasks.spawn(api::serve(listener, credentials.server.clone(), answers, over()));
+        tasks.spawn(api::serve(
+            listener,
+            credentials.server.clone(),
+            credentials.clients.clone(),
+            answers,
+            over(),
+        ));
 
         let connection = Connection {
             server,

@@ -10,7 +10,7 @@ use rustls::{
 };
 
 /// The client's side of such a connection.
-pub(super) fn config() -> Arc<ClientConfig> {
+pub(crate) fn config() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     CONFIG
         .get_or_init(|| {

@@ -16,6 +16,7 @@ use std::{net::SocketAddr, time::Duration};
 use k8s_openapi::api::core::v1::Probe;
 
 pub use self::hook::hook;
+pub(crate) use self::insecure::config as any_certificate;
 use crate::{
     kubelet::edges::{Aim, Outcome},
     runtime::{RuntimeError, SharedRuntime},
@@ -94,7 +95,7 @@ async fn address(
 }
 
 /// What Go's net package says of a connection that did not come about.
-fn dial_error(address: SocketAddr, error: &std::io::Error) -> String {
+pub(crate) fn dial_error(address: SocketAddr, error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     let why = match error.kind() {
         ErrorKind::ConnectionRefused => "connect: connection refused",

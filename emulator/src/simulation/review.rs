@@ -101,7 +101,8 @@ pub fn review(pod: &Value, companions: &[Value], now: Timestamp) -> Review {
                 Rejection::Forbidden { why, .. } => review.faults.push(Fault::Rule(why)),
                 other => review.faults.push(Fault::Rule(other.to_string())),
             }
-            review.warnings = admission::warnings(Resource::Pods, &pod);
+            let found = admission::warnings(Resource::Pods, &pod);
+            review.warnings = found.iter().map(ToString::to_string).collect();
         }
     }
     review

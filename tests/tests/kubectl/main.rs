@@ -24,6 +24,7 @@ mod static_pods;
 mod user_namespaces;
 mod volumes;
 mod watching;
+mod websockets;
 
 use tests::emulator::Emulator;
 use tests::kubectl::{Kubectl, Version};

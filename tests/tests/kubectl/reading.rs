@@ -4,7 +4,7 @@ use tests::kubectl::Version;
 
 use crate::World;
 
-crate::with_either_kubectl! { tables machine_forms selectors pages descriptions every_namespace_has_its_defaults }
+crate::with_either_kubectl! { tables machine_forms selectors pages descriptions every_namespace_has_its_defaults events_by_field }
 
 fn columns(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
@@ -117,4 +117,47 @@ fn every_namespace_has_its_defaults(version: Version) {
     });
     world.kubectl.does("delete namespace other --timeout=120s");
     assert!(!world.kubectl.says("get namespaces -o name").contains("namespace/other"));
+}
+
+fn events_by_field(version: Version) {
+    let world = World::new(version);
+    let event = "apiVersion: v1
+kind: Event
+metadata: {name: own, namespace: default}
+involvedObject: {kind: Pod, namespace: default, name: p, uid: u, fieldPath: 'spec.containers{c}'}
+reason: Tried
+message: m
+type: Warning
+reportingComponent: my-controller
+reportingInstance: i
+action: Try
+eventTime: 2026-01-01T00:00:00.000000Z
+";
+    let _ = world.kubectl.feed("create -f -", event).succeeded();
+    let selected = |kind: &str, fields: &str| {
+        let line = format!("get {kind} --field-selector {fields} -o name");
+        world.kubectl.says(&line).contains("/own\n")
+    };
+    for fields in [
+        "source=my-controller",
+        "reportingComponent=my-controller",
+        "reason=Tried,type!=Normal",
+        "involvedObject.name=p,involvedObject.kind=Pod,involvedObject.fieldPath=spec.containers{c}",
+        "metadata.name=own,metadata.namespace=default",
+    ] {
+        assert!(selected("events.v1.", fields), "{fields}");
+    }
+    assert!(selected(
+        "events.v1.events.k8s.io",
+        "reportingController=my-controller,regarding.uid=u"
+    ));
+    assert!(!selected("events.v1.", "source=kubelet"));
+    let refused = world
+        .kubectl
+        .run("get events.v1. --field-selector reportingController=x")
+        .failed();
+    assert!(
+        refused.contains("field label not supported: reportingController"),
+        "{refused}"
+    );
 }

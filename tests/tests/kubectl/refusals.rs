@@ -4,7 +4,7 @@ use tests::kubectl::Version;
 
 use crate::{SLEEPER, World};
 
-crate::with_either_kubectl! { what_does_not_exist invalid_pods init_containers_with_probes }
+crate::with_either_kubectl! { what_does_not_exist invalid_pods init_containers_with_probes unknown_kinds likely_mistakes }
 
 fn what_does_not_exist(version: Version) {
     let world = World::new(version);
@@ -66,4 +66,36 @@ fn init_containers_with_probes(version: Version) {
         .feed("create -f -", &SLEEPER.replace("spec:\n", init))
         .failed();
     assert!(refused.contains("spec.initContainers[0].readinessProbe"), "{refused}");
+}
+
+fn unknown_kinds(version: Version) {
+    let world = World::new(version);
+    for verb in ["apply", "create"] {
+        let line = format!("{verb} -f -");
+        let refused = world
+            .kubectl
+            .feed(&line, &SLEEPER.replace("kind: Pod", "kind: Podd"))
+            .failed();
+        assert!(
+            refused.contains("no matches for kind \"Podd\" in version \"v1\""),
+            "{refused}"
+        );
+    }
+}
+
+fn likely_mistakes(version: Version) {
+    let world = World::new(version);
+    let spec = "spec:
+  hostAliases: [{ip: 1.1.1.1}, {ip: 1.1.1.1}]
+  nodeSelector: {beta.kubernetes.io/os: linux}
+";
+    let warned = world.kubectl.feed("create -f -", &SLEEPER.replace("spec:\n", spec));
+    let said = &warned.stderr;
+    for words in [
+        "Warning: spec.hostAliases[1].ip: duplicate ip \"1.1.1.1\"\n",
+        "Warning: spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use \"kubernetes.io/os\" instead\n",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(warned.succeeded(), "pod/sleeper created\n");
 }

@@ -9,7 +9,7 @@ use crate::World;
 
 crate::with_either_kubectl! { forwarded_ports the_pods_address }
 
-const SERVER: &str = "apiVersion: v1
+pub(crate) const SERVER: &str = "apiVersion: v1
 kind: Pod
 metadata:
   name: server

@@ -1,6 +1,8 @@
 //! AppArmor profiles by annotation, as they were given before Kubernetes 1.30: each becomes the field of its container
 //! (`pkg/registry/core/pod/strategy.go`, `applyAppArmorVersionSkew`).
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::tree;
@@ -14,16 +16,33 @@ pub fn annotations(pod: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
     all.filter_map(|(key, value)| Some((key.as_str(), key.strip_prefix(ANNOTATION)?, value.as_str()?)))
 }
 
-/// Gives containers that have no profile of their own the one that an annotation names.
+/// The keys of the annotations that a pod should no longer have: each stands for a field, or for nothing. One beside the same
+/// field passes: tools write both, for servers of either age.
+pub(super) fn deprecated(pod: &Value) -> Vec<String> {
+    let of_pod = &pod["spec"]["securityContext"]["appArmorProfile"];
+    let lists = ["initContainers", "containers", "ephemeralContainers"].into_iter();
+    let containers = lists.flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
+    let without_field = containers.filter(|one| one["securityContext"]["appArmorProfile"].is_null());
+    let keys = without_field.filter_map(|one| {
+        let key = format!("{ANNOTATION}{}", one["name"].as_str()?);
+        let field = field(pod["metadata"]["annotations"][&key].as_str()?);
+        field.is_none_or(|field| field != *of_pod).then_some(key)
+    });
+    keys.collect()
+}
+
+/// Gives containers that have no profile of their own the one that an annotation names, unless it is the pod's.
 pub(super) fn apply(pod: &mut Value) {
-    let fields: Vec<(String, Value)> = annotations(pod)
+    let of_pod = pod["spec"]["securityContext"]["appArmorProfile"].clone();
+    let fields: HashMap<String, Value> = annotations(pod)
         .filter_map(|(_, container, profile)| Some((container.to_owned(), field(profile)?)))
+        .filter(|(_, field)| *field != of_pod)
         .collect();
     let spec = tree::object_or_new(pod, "spec");
     for list in ["initContainers", "containers"] {
         for one in tree::items(spec, list) {
-            let found = fields.iter().find(|(container, _)| one["name"] == container.as_str());
-            if let Some((_, field)) = found {
+            let found = one["name"].as_str().and_then(|name| fields.get(name));
+            if let Some(field) = found {
                 tree::default(
                     tree::object_or_new(one, "securityContext"),
                     "appArmorProfile",
@@ -72,5 +91,24 @@ mod tests {
         assert_eq!(profile(&spec["containers"][0]), named);
         assert_eq!(spec["containers"][1], json!({"name": "d"}));
         assert_eq!(profile(&spec["containers"][2]), json!({"type": "Unconfined"}));
+    }
+
+    #[test]
+    fn annotation_in_place_of_a_field_is_deprecated() {
+        let pod = |annotation: &str, of_pod: Value, of_container: Value| {
+            json!({"metadata": {"annotations": {format!("{ANNOTATION}c"): annotation}}, "spec": {
+                "securityContext": {"appArmorProfile": of_pod},
+                "containers": [{"name": "c", "securityContext": {"appArmorProfile": of_container}}]}})
+        };
+        let unconfined = || json!({"type": "Unconfined"});
+        for (pod, expected) in [
+            (pod("unconfined", Value::Null, Value::Null), 1),
+            (pod("nonsense", Value::Null, Value::Null), 1),
+            (pod("unconfined", json!({"type": "RuntimeDefault"}), Value::Null), 1),
+            (pod("unconfined", unconfined(), Value::Null), 0),
+            (pod("unconfined", Value::Null, unconfined()), 0),
+        ] {
+            assert_eq!(deprecated(&pod).len(), expected, "{pod}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with one field, in the server's words.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use serde_json::Value;
 
@@ -81,13 +81,12 @@ impl fmt::Display for FieldError {
 
 /// All mistakes as one sentence's end: `a: b`, or `[a: b, c: d]`; the same words once.
 pub(super) fn joined(errors: &[FieldError]) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for error in errors {
-        let word = error.to_string();
-        if !words.contains(&word) {
-            words.push(word);
-        }
-    }
+    let mut seen = HashSet::new();
+    let words: Vec<String> = errors
+        .iter()
+        .map(ToString::to_string)
+        .filter(|word| seen.insert(word.clone()))
+        .collect();
     match words.as_slice() {
         [one] => one.clone(),
         _ => format!("[{}]", words.join(", ")),

@@ -1,5 +1,7 @@
 //! The fields of an object, against those of its kind: types checked, unknown ones found, empty ones left out.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use jiff::Timestamp;
 use serde_json::{Number, Value};
@@ -126,13 +128,14 @@ impl Walk {
         let length = self.path.len();
         let outer = std::mem::replace(&mut self.holder, &structure.name);
         let keys: Vec<String> = map.keys().cloned().collect();
+        let mut dropped = HashSet::new();
         for key in keys {
             let Some(field) = structure.field(&key) else {
                 if self.unknown.len() < MOST_ERRORS {
                     let dot = if length > 0 { "." } else { "" };
                     self.unknown.push(format!("{}{dot}{key}", &self.path[..length]));
                 }
-                map.shift_remove(&key);
+                dropped.insert(key);
                 continue;
             };
             let Some(inner) = map.get_mut(&key) else { continue };
@@ -145,8 +148,11 @@ impl Walk {
             self.names.pop();
             self.path.truncate(length);
             if omit::is_left_out(&structure.name, field, inner) {
-                map.shift_remove(&key);
+                dropped.insert(key);
             }
+        }
+        if !dropped.is_empty() {
+            map.retain(|key, _| !dropped.contains(key));
         }
         self.holder = outer;
         Ok(())

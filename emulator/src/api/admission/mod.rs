@@ -2,7 +2,6 @@
 //! what can't be. Pure: from the object, the request and the objects it refers to.
 
 mod app_armor;
-mod capability_names;
 mod decode;
 mod defaults;
 mod document;
@@ -54,7 +53,7 @@ pub use self::{
     rejection::Rejection,
     update::{Resizing, admit_ephemeral_containers, admit_resize, admit_status, admit_update},
     validate::{validate, validate_static_pod},
-    warnings::warnings,
+    warnings::{Warning, warnings, warnings_before_admission},
 };
 
 /// What an object is judged by, besides itself.
@@ -172,9 +171,11 @@ pub fn admit_new(
         Resource::Pods => features.drop_disabled(object),
         _ => Vec::new(),
     };
+    let before = warnings_before_admission(resource, object);
     admit_create(resource, object, context)?;
     check_features(resource, object, None, features)?;
-    told.extend(warnings(resource, object));
+    let found = before.into_iter().chain(warnings(resource, object));
+    told.extend(found.map(|warning| warning.to_string()));
     let own = (context.lookup)(&Key::new(Resource::Namespaces, "", context.namespace));
     told.extend(policy_warnings(resource, None, object, own.as_deref(), &[]));
     Ok(told)

@@ -77,6 +77,20 @@ pub(super) fn document(path: &str) -> Option<Value> {
     }
 }
 
+/// Where kubectl looks for the kind of an object that it finds in no group.
+pub(super) const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+/// The list of CustomResourceDefinitions: none. Without it kubectl fails on what it can't list, and never says that there is
+/// no such kind.
+pub(super) fn definitions(version: u64) -> Value {
+    json!({
+        "kind": "CustomResourceDefinitionList",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "metadata": {"resourceVersion": version.to_string()},
+        "items": [],
+    })
+}
+
 /// The kind that a path below `/apis` takes reviews of.
 pub(super) fn review(path: &str) -> Option<&'static str> {
     let (group, plural) = path.strip_prefix("/apis/")?.split_once("/v1/")?;

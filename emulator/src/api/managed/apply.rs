@@ -1,9 +1,11 @@
 //! Server-side apply: the configuration of one manager, merged into what others made of the object.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::fields::{FieldSet, Path, is_leaf, key_step, position, shown, value_at};
+use super::fields::{FieldSet, Index, Path, key_step, shown};
 use super::{Manager, Managers, Operation, Owned};
 use crate::api::merge_keys::{Items, is_atomic_object, items};
 use crate::api::time::seconds;
@@ -24,12 +26,13 @@ pub(in crate::api) fn apply(
 ) -> Result<Value, Conflicts> {
     let mut managers = Managers::of(live);
     let wanted = FieldSet::of(configuration);
-    let changes = |path: &Path| value_at(live, path) != value_at(configuration, path);
+    let (there, configured) = (Index::new(live), Index::new(configuration));
+    let changes = |path: &Path| there.value_at(path) != configured.value_at(path);
     let mut conflicts = Conflicts::new();
     for (other, owned) in managers.0.iter_mut().filter(|(other, _)| *other != manager) {
         let lost = owned
             .fields
-            .filter(|path| wanted.contains(path) && is_leaf(configuration, path) && changes(path));
+            .filter(|path| wanted.contains(path) && configured.is_leaf(path) && changes(path));
         if !lost.is_empty() {
             conflicts.push((words(other, owned), lost.iter().map(|path| shown(path)).collect()));
             owned.fields = owned.fields.filter(|path| !lost.contains(path));
@@ -55,16 +58,8 @@ pub(in crate::api) fn apply(
         .filter(|(other, _)| *other != manager)
         .map(|(_, o)| &o.fields)
         .collect();
-    let dropped = before.filter(|path| !wanted.contains(path) && !others.iter().any(|fields| holds(fields, path)));
-    // Whole items go first, as long as they can be told apart; then fields, the innermost first, so that what contains
-    // others goes when nothing is left in it.
-    let is_item = |path: &&Path| path.last().is_some_and(|step| !step.starts_with("f:"));
-    for path in dropped.iter().filter(is_item) {
-        remove(&mut merged, path);
-    }
-    for path in dropped.iter().rev().filter(|path| !is_item(path)) {
-        remove(&mut merged, path);
-    }
+    let dropped = before.filter(|path| !wanted.contains(path) && !others.iter().any(|fields| fields.holds(path)));
+    remove(&mut merged, &mut Vec::new(), &dropped);
     let time = Some(seconds(now));
     managers.0.insert(manager.clone(), Owned { time, fields: wanted });
     managers.write(&mut merged);
@@ -88,11 +83,6 @@ pub(in crate::api) fn settle(live: &Value, admitted: &mut Value, manager: &Manag
     if admitted != live {
         at(now, admitted);
     }
-}
-
-/// Whether somebody owns the field or something inside it.
-fn holds(fields: &FieldSet, path: &Path) -> bool {
-    fields.iter().any(|other| other.starts_with(path))
 }
 
 /// How a conflict names an owner.
@@ -120,51 +110,68 @@ fn merge(object: &mut Value, configuration: &Value) {
             (Value::Object(_), _) if old.is_object() && !is_atomic_object(name) => merge(old, value),
             (Value::Array(new), Items::Keyed(keys)) if old.is_array() => {
                 let Some(list) = old.as_array_mut() else { continue };
+                let mut places: HashMap<String, usize> = HashMap::new();
+                for (at, item) in list.iter().enumerate() {
+                    places.entry(key_step(keys, item)).or_insert(at);
+                }
                 for item in new {
-                    match position(list, &key_step(keys, item)) {
-                        Some(at) => merge(&mut list[at], item),
-                        None => list.push(item.clone()),
+                    let step = key_step(keys, item);
+                    match places.get(&step).and_then(|at| list.get_mut(*at)) {
+                        Some(there) => merge(there, item),
+                        None => {
+                            places.insert(step, list.len());
+                            list.push(item.clone());
+                        }
                     }
                 }
             }
             (Value::Array(new), Items::Set) if old.is_array() => {
                 let Some(list) = old.as_array_mut() else { continue };
-                let missing: Vec<Value> = new.iter().filter(|item| !list.contains(item)).cloned().collect();
-                list.extend(missing);
+                let known: HashSet<String> = list.iter().map(Value::to_string).collect();
+                list.extend(new.iter().filter(|item| !known.contains(&item.to_string())).cloned());
             }
             _ => *old = value.clone(),
         }
     }
 }
 
-fn remove(object: &mut Value, path: &[String]) {
-    let Some((last, parents)) = path.split_last() else {
+/// Takes the dropped fields and items out of what is at `path`: the innermost first, so that what contains others goes when
+/// nothing is left in it. An item goes with all that is in it.
+fn remove(value: &mut Value, path: &mut Path, dropped: &FieldSet) {
+    if dropped.is_empty() || (!path.is_empty() && !dropped.holds(path)) {
         return;
-    };
-    let mut place = object;
-    for step in parents {
-        let next = match step.strip_prefix("f:") {
-            Some(field) => place.get_mut(field),
-            None => place.as_array_mut().and_then(|list| {
-                let at = position(list, step)?;
-                list.get_mut(at)
-            }),
-        };
-        let Some(next) = next else { return };
-        place = next;
     }
-    match (last.strip_prefix("f:"), place) {
-        // Others may still own something inside.
-        (Some(field), Value::Object(fields))
-            if is_atomic_object(field) || fields.get(field).and_then(Value::as_object).is_none_or(Map::is_empty) =>
-        {
-            fields.shift_remove(field);
+    let name = path
+        .last()
+        .and_then(|step| step.strip_prefix("f:"))
+        .unwrap_or_default()
+        .to_owned();
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, field| {
+                path.push(format!("f:{name}"));
+                remove(field, path, dropped);
+                // Others may still own something inside.
+                let is_bare = is_atomic_object(name) || field.as_object().is_none_or(Map::is_empty);
+                let goes = is_bare && dropped.contains(path);
+                path.pop();
+                !goes
+            });
         }
-        (None, Value::Array(list)) => {
-            if let Some(at) = position(list, last) {
-                list.remove(at);
+        Value::Array(list) => list.retain_mut(|item| {
+            let step = match items(&name) {
+                Items::Atomic => return true,
+                Items::Set => format!("v:{item}"),
+                Items::Keyed(keys) => key_step(keys, item),
+            };
+            path.push(step);
+            let goes = dropped.contains(path);
+            if !goes {
+                remove(item, path, dropped);
             }
-        }
+            path.pop();
+            !goes
+        }),
         _ => {}
     }
 }

@@ -1,6 +1,7 @@
 //! Sets of fields, and their form in `fieldsV1`.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -100,6 +101,13 @@ impl FieldSet {
         self.0.contains(path)
     }
 
+    /// Whether the field, or one inside it, is in the set.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        // What a path contains follows it at once in the order.
+        let next = self.0.range::<Path, _>(path..).next();
+        next.is_some_and(|next| next.starts_with(path))
+    }
+
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Path> {
         self.0.iter()
     }
@@ -189,38 +197,59 @@ pub(super) fn key_step(keys: &[&str], item: &Value) -> Step {
     format!("k:{}", Value::Object(fields))
 }
 
-/// Which item of a list a step leads to.
-pub(super) fn position(list: &[Value], step: &str) -> Option<usize> {
-    if let Some(value) = step.strip_prefix("v:") {
-        let wanted: Value = serde_json::from_str(value).ok()?;
-        return list.iter().position(|item| *item == wanted);
+/// An object whose list items are found by their keys without a search for each.
+pub(super) struct Index<'a> {
+    object: &'a Value,
+    /// For each list, by its address and the names of the keys: where the item of each step is.
+    lists: RefCell<HashMap<(*const Value, String), HashMap<Step, usize>>>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(object: &'a Value) -> Self {
+        Self {
+            object,
+            lists: RefCell::default(),
+        }
     }
-    let wanted: Map<String, Value> = serde_json::from_str(step.strip_prefix("k:")?).ok()?;
-    list.iter().position(|item| {
-        wanted.iter().all(|(key, value)| match &item[key] {
-            Value::Null => default_of(key).is_some_and(|default| value == default),
-            found => found == value,
-        })
-    })
-}
 
-/// What stands at a path; null where nothing does.
-pub(super) fn value_at<'a>(object: &'a Value, path: &[Step]) -> &'a Value {
-    path.iter().fold(object, |value, step| match step.strip_prefix("f:") {
-        Some(field) => &value[field],
-        None => value
-            .as_array()
-            .and_then(|list| list.get(position(list, step)?))
-            .unwrap_or(&Value::Null),
-    })
-}
+    /// The value at a path; null where there is none.
+    pub(super) fn value_at(&self, path: &[Step]) -> &'a Value {
+        path.iter()
+            .fold(self.object, |value, step| match step.strip_prefix("f:") {
+                Some(field) => &value[field],
+                None => self.item(value, step).unwrap_or(&Value::Null),
+            })
+    }
 
-/// Whether the field holds a value of its own, and is not just there for what is inside it.
-pub(super) fn is_leaf(object: &Value, path: &[Step]) -> bool {
-    let value = value_at(object, path);
-    let is_item = path.last().is_some_and(|step| step.starts_with("k:"));
-    let name = path.last().and_then(|step| step.strip_prefix("f:")).unwrap_or_default();
-    !is_item && (!value.is_object() || is_atomic_object(name))
+    /// Whether the field holds a value of its own, and is not just there for what is inside it.
+    pub(super) fn is_leaf(&self, path: &[Step]) -> bool {
+        let value = self.value_at(path);
+        let is_item = path.last().is_some_and(|step| step.starts_with("k:"));
+        let name = path.last().and_then(|step| step.strip_prefix("f:")).unwrap_or_default();
+        !is_item && (!value.is_object() || is_atomic_object(name))
+    }
+
+    fn item(&self, value: &'a Value, step: &str) -> Option<&'a Value> {
+        let list = value.as_array()?;
+        if step.starts_with("v:") {
+            return self.find(list, String::new(), step, |item| format!("v:{item}"));
+        }
+        let wanted: Map<String, Value> = serde_json::from_str(step.strip_prefix("k:")?).ok()?;
+        let keys: Vec<&str> = wanted.keys().map(String::as_str).collect();
+        self.find(list, keys.join(","), step, |item| key_step(&keys, item))
+    }
+
+    fn find(&self, list: &'a [Value], keys: String, step: &str, step_of: impl Fn(&Value) -> Step) -> Option<&'a Value> {
+        let mut lists = self.lists.borrow_mut();
+        let places = lists.entry((list.as_ptr(), keys)).or_insert_with(|| {
+            let mut places = HashMap::new();
+            for (at, item) in list.iter().enumerate() {
+                places.entry(step_of(item)).or_insert(at);
+            }
+            places
+        });
+        list.get(*places.get(step)?)
+    }
 }
 
 /// The path as a conflict names it: `.spec.containers[name="a"].image`.
@@ -272,7 +301,7 @@ mod tests {
             "f:hostPort",
         ];
         let path: Vec<String> = path.map(str::to_owned).to_vec();
-        assert_eq!(value_at(&pod, &path), &json!(1));
+        assert_eq!(Index::new(&pod).value_at(&path), &json!(1));
         assert_eq!(
             shown(&path),
             ".spec.containers[name=\"c\"].ports[containerPort=80,protocol=\"TCP\"].hostPort"

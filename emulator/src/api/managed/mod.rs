@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(super) use self::apply::{apply, settle};
-use self::fields::FieldSet;
+use self::fields::{FieldSet, Index};
 use super::time::seconds;
 
 /// How a manager came to own its fields.
@@ -99,8 +99,9 @@ impl Managers {
     }
 
     fn forget_what_is_gone(&mut self, object: &Value) {
+        let object = Index::new(object);
         for owned in self.0.values_mut() {
-            owned.fields = owned.fields.filter(|path| !fields::value_at(object, path).is_null());
+            owned.fields = owned.fields.filter(|path| !object.value_at(path).is_null());
         }
     }
 
@@ -147,15 +148,16 @@ pub(super) fn note_update(old: &Value, new: &mut Value, manager: &Manager, now: 
     let mut managers = Managers::of(old);
     let before = FieldSet::of(old);
     let after = FieldSet::of(new);
+    let (old_fields, new_fields) = (Index::new(old), Index::new(new));
     let differs =
-        |path: &fields::Path| fields::is_leaf(new, path) && fields::value_at(old, path) != fields::value_at(new, path);
+        |path: &fields::Path| new_fields.is_leaf(path) && old_fields.value_at(path) != new_fields.value_at(path);
     let changed = after.filter(|path| !before.contains(path) || differs(path));
     let mut any = !changed.is_empty();
     for owned in managers.0.values_mut() {
         let kept = owned
             .fields
             // An object that its owner has left empty is there still when others have written into it.
-            .filter(|path| !fields::value_at(new, path).is_null() && !changed.contains(path));
+            .filter(|path| !new_fields.value_at(path).is_null() && !changed.contains(path));
         any |= kept != owned.fields;
         owned.fields = kept;
     }

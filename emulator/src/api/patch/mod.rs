@@ -1,5 +1,6 @@
 //! The patches of `PATCH`: JSON patch, merge patch, strategic merge patch.
 
+mod json;
 mod strategic;
 
 use serde_json::Value;
@@ -42,20 +43,15 @@ pub(super) enum PatchError {
     Unreadable(String),
     /// It does not fit the object.
     Unfit(String),
+    /// It goes beyond a limit.
+    TooLarge(String),
 }
 
 /// Applies the patch in `body` to `object`.
 pub(super) fn apply(kind: Kind, object: &mut Value, body: &[u8]) -> Result<(), PatchError> {
     let unreadable = |error: serde_json::Error| PatchError::Unreadable(format!("error decoding patch: {error}"));
     match kind {
-        Kind::Json => {
-            let patch: json_patch::Patch = serde_json::from_slice(body).map_err(unreadable)?;
-            json_patch::patch(object, &patch).map_err(|error| {
-                PatchError::Unfit(format!(
-                    "the server rejected our request due to an error in our request: {error}"
-                ))
-            })
-        }
+        Kind::Json => json::apply(object, body),
         Kind::Merge => {
             let patch: Value = serde_json::from_slice(body).map_err(unreadable)?;
             if !patch.is_object() {

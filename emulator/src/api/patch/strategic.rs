@@ -2,6 +2,8 @@
 //!
 //! Directives: `$patch: replace | delete | merge`, `$deleteFromPrimitiveList/FIELD`, `$setElementOrder/FIELD`, `$retainKeys`.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
 use crate::api::merge_keys::{Items, items};
@@ -44,15 +46,25 @@ fn merge_object(object: &mut Map<String, Value>, patch: &Map<String, Value>) -> 
         Some(other) => return Err(format!("unknown patch type: {other}")),
     }
     if let Some(kept) = patch.get(RETAIN_KEYS).and_then(Value::as_array) {
-        object.retain(|field, _| kept.iter().any(|kept| kept == field));
+        let kept: HashSet<&str> = kept.iter().filter_map(Value::as_str).collect();
+        object.retain(|field, _| kept.contains(field.as_str()));
+    }
+    let removed: HashSet<&str> = patch
+        .iter()
+        .filter(|(_, value)| removes(value))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !removed.is_empty() {
+        object.retain(|field, _| !removed.contains(field.as_str()));
     }
     for (name, value) in patch {
         if let Some(field) = name.strip_prefix(DELETE_FROM) {
             if let (Some(list), Some(gone)) = (object.get_mut(field).and_then(Value::as_array_mut), value.as_array()) {
-                list.retain(|item| !gone.contains(item));
+                let gone: HashSet<String> = gone.iter().map(Value::to_string).collect();
+                list.retain(|item| !gone.contains(&item.to_string()));
             }
-        } else if name.starts_with('$') {
-            // Directives of the whole object were seen to above, the order comes last.
+        } else if name.starts_with('$') || removes(value) {
+            // Directives of the whole object and removals were seen to above, the order comes last.
         } else {
             merge_field(object, name, value)?;
         }
@@ -67,26 +79,21 @@ fn merge_object(object: &mut Map<String, Value>, patch: &Map<String, Value>) -> 
     Ok(())
 }
 
+/// Whether a field's patch takes the field away.
+fn removes(value: &Value) -> bool {
+    value.is_null() || value[PATCH] == "delete"
+}
+
 fn merge_field(object: &mut Map<String, Value>, name: &str, value: &Value) -> Result<(), String> {
     match value {
-        Value::Null => {
-            object.shift_remove(name);
-        }
-        Value::Object(patch) => {
-            let deletes = patch.get(PATCH).is_some_and(|directive| directive == "delete");
-            if deletes {
-                object.shift_remove(name);
-                return Ok(());
+        Value::Object(patch) => match object.get_mut(name) {
+            Some(Value::Object(inner)) => merge_object(inner, patch)?,
+            _ => {
+                let mut inner = Map::new();
+                merge_object(&mut inner, patch)?;
+                object.insert(name.to_owned(), Value::Object(inner));
             }
-            match object.get_mut(name) {
-                Some(Value::Object(inner)) => merge_object(inner, patch)?,
-                _ => {
-                    let mut inner = Map::new();
-                    merge_object(&mut inner, patch)?;
-                    object.insert(name.to_owned(), Value::Object(inner));
-                }
-            }
-        }
+        },
         Value::Array(patch) => {
             let mut list = object.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
             merge_list(name, &mut list, patch)?;
@@ -103,11 +110,8 @@ fn merge_list(name: &str, list: &mut Vec<Value>, patch: &[Value]) -> Result<(), 
     match items(name) {
         Items::Atomic => *list = patch.to_vec(),
         Items::Set => {
-            for item in patch {
-                if !list.contains(item) {
-                    list.push(item.clone());
-                }
-            }
+            let mut known: HashSet<String> = list.iter().map(Value::to_string).collect();
+            list.extend(patch.iter().filter(|item| known.insert(item.to_string())).cloned());
         }
         Items::Keyed(keys) => {
             let Some(key) = keys.first() else { return Ok(()) };
@@ -116,40 +120,59 @@ fn merge_list(name: &str, list: &mut Vec<Value>, patch: &[Value]) -> Result<(), 
                 *list = given.cloned().collect();
                 return Ok(());
             }
-            for item in patch {
-                let id = &item[*key];
-                if id.is_null() {
-                    return Err(format!("map: {item} does not contain declared merge key: {key}"));
-                }
-                let found = list.iter().position(|one| one[*key] == *id);
-                match (found, item[PATCH] == "delete") {
-                    (Some(at), true) => {
-                        list.remove(at);
-                    }
-                    (None, true) => {}
-                    (Some(at), false) => merge(&mut list[at], item)?,
-                    (None, false) => {
-                        let mut new = Value::Object(Map::new());
-                        merge(&mut new, item)?;
-                        list.push(new);
-                    }
-                }
-            }
+            *list = merged_items(std::mem::take(list), patch, key)?;
         }
     }
     Ok(())
 }
 
+/// The items of a list with those of a patch merged in by their key.
+fn merged_items(list: Vec<Value>, patch: &[Value], key: &str) -> Result<Vec<Value>, String> {
+    let mut items: Vec<Option<Value>> = list.into_iter().map(Some).collect();
+    // Where a list has several items of one key, the first is the one that is merged with.
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, item) in items.iter().enumerate() {
+        let id = item.as_ref().map(|item| item[key].to_string()).unwrap_or_default();
+        places.entry(id).or_default().push(at);
+    }
+    for item in patch {
+        if item[key].is_null() {
+            return Err(format!("map: {item} does not contain declared merge key: {key}"));
+        }
+        let id = item[key].to_string();
+        if item[PATCH] == "delete" {
+            for at in places.remove(&id).unwrap_or_default() {
+                items[at] = None;
+            }
+            continue;
+        }
+        let found = places.get(&id).and_then(|places| places.first()).copied();
+        if let Some(old) = found.and_then(|at| items[at].as_mut()) {
+            merge(old, item)?;
+            continue;
+        }
+        let mut new = Value::Object(Map::new());
+        merge(&mut new, item)?;
+        places.insert(id, vec![items.len()]);
+        items.push(Some(new));
+    }
+    Ok(items.into_iter().flatten().collect())
+}
+
 /// Puts the items that `order` names into its order; the others keep their places behind the item they followed.
 fn reorder(name: &str, list: &mut Vec<Value>, order: &[Value]) {
-    let place = |item: &Value| match items(name) {
-        Items::Keyed([key, ..]) => order.iter().position(|one| one[*key] == item[*key]),
-        _ => order.iter().position(|one| one == item),
+    let id = |item: &Value| match items(name) {
+        Items::Keyed([key, ..]) => item[*key].to_string(),
+        _ => item.to_string(),
     };
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (at, one) in order.iter().enumerate() {
+        places.entry(id(one)).or_insert(at);
+    }
     let mut last = 0;
     let mut placed: Vec<(usize, Value)> = Vec::with_capacity(list.len());
     for item in list.drain(..) {
-        last = place(&item).map_or(last, |at| at + 1);
+        last = places.get(&id(&item)).map_or(last, |at| at + 1);
         placed.push((last, item));
     }
     placed.sort_by_key(|(at, _)| *at);
@@ -219,6 +242,16 @@ mod tests {
         });
         let expected = json!({"volumes": [{"name": "v", "hostPath": {"path": "/"}}], "labels": {"y": "2"}});
         assert_eq!(merged(volume, patch), expected);
+    }
+
+    #[test]
+    fn item_that_was_deleted_can_be_added_again() {
+        let pod = json!({"env": [{"name": "a", "value": "1"}, {"name": "b"}, {"name": "a", "value": "2"}]});
+        let patch = json!({"env": [{"$patch": "delete", "name": "a"}, {"name": "a", "value": "3"}]});
+        assert_eq!(
+            merged(pod, patch),
+            json!({"env": [{"name": "b"}, {"name": "a", "value": "3"}]})
+        );
     }
 
     #[test]

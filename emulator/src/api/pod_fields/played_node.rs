@@ -138,7 +138,11 @@ impl PlayedNode {
     pub(super) async fn live(&self, seconds: u64) -> Seen {
         let mut watch = self.api.store.watch(Resource::Pods, None, self.api.store.version());
         self.start();
-        let mut pods = Vec::new();
+        // What happened while the last request was answered is seen too.
+        let mut pods: Vec<Value> = Vec::new();
+        for pod in self.api.store.list(Resource::Pods, None).0 {
+            pods.push(Value::clone(&pod));
+        }
         let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
         while let Ok(Ok(event)) = tokio::time::timeout_at(end, watch.next()).await {
             pods.push(Value::clone(&event.object));

@@ -1,6 +1,7 @@
 //! Exec, attach and port-forward: connections that stay open, over WebSocket (kubectl ≥ 1.30, kube, Python) or
 //! SPDY/3.1 (kubectl before that).
 
+mod channel_codec;
 mod outcome;
 mod port_channels;
 mod port_forward;
@@ -8,6 +9,7 @@ mod remote_command;
 mod spdy;
 mod spdy_command;
 mod upgrade;
+mod websocket_body;
 mod websocket_command;
 mod websocket_tunnel;
 
@@ -25,6 +27,10 @@ use serde_json::Value;
 use self::{
     remote_command::{Command, Target},
     upgrade::{Transport, transport},
+};
+pub(super) use self::{
+    upgrade::TOKEN_PROTOCOL,
+    websocket_body::{BodySocket, Content},
 };
 use super::{
     admission::{FieldError, Kind, Rejection},

@@ -9,12 +9,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::mpsc,
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::protocol::{Message, Role},
-};
+use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 
 use super::{
+    channel_codec::ChannelCodec,
     port_forward::{Ports, failure},
     upgrade::Upgraded,
     websocket_command::config,
@@ -24,10 +22,10 @@ const CHUNK: usize = 32 * 1024;
 const QUEUE: usize = 8;
 
 /// Connects each port once, and carries it until the client goes.
-pub(super) async fn run(connection: Upgraded, target: Ports, ports: Vec<u16>) {
+pub(super) async fn run(connection: Upgraded, target: Ports, ports: Vec<u16>, codec: ChannelCodec) {
     let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config())).await;
     let (mut sink, mut stream) = socket.split();
-    let (output, mut outputs) = mpsc::channel::<Bytes>(QUEUE);
+    let (output, mut outputs) = mpsc::channel::<(u8, Bytes)>(QUEUE);
     let mut inputs = Vec::new();
     let mut tasks = tokio::task::JoinSet::new();
     for (index, port) in ports.into_iter().enumerate() {
@@ -39,25 +37,23 @@ pub(super) async fn run(connection: Upgraded, target: Ports, ports: Vec<u16>) {
     drop(output);
     let reading = async move {
         while let Some(Ok(message)) = stream.next().await {
-            let Message::Binary(data) = message else {
-                if message.is_close() {
-                    return;
-                }
+            if message.is_close() {
+                return;
+            }
+            let Some((channel, data)) = codec.decode(message) else {
                 continue;
             };
-            let Some(channel) = data.first().map(|channel| usize::from(*channel)) else {
-                continue;
-            };
+            let channel = usize::from(channel);
             if channel % 2 == 0
                 && let Some(input) = inputs.get(channel / 2)
             {
-                let _ = input.send(data.slice(1..)).await;
+                let _ = input.send(data).await;
             }
         }
     };
     let writing = async move {
-        while let Some(data) = outputs.recv().await {
-            if sink.send(Message::Binary(data)).await.is_err() {
+        while let Some((channel, data)) = outputs.recv().await {
+            if sink.send(codec.encode(channel, &data)).await.is_err() {
                 return;
             }
         }
@@ -69,14 +65,16 @@ pub(super) async fn run(connection: Upgraded, target: Ports, ports: Vec<u16>) {
     }
 }
 
-async fn one(target: Ports, port: u16, channel: u8, mut input: mpsc::Receiver<Bytes>, output: mpsc::Sender<Bytes>) {
-    let frame = |channel: u8, payload: &[u8]| -> Bytes {
-        let mut data = vec![channel];
-        data.extend_from_slice(payload);
-        data.into()
-    };
+async fn one(
+    target: Ports,
+    port: u16,
+    channel: u8,
+    mut input: mpsc::Receiver<Bytes>,
+    output: mpsc::Sender<(u8, Bytes)>,
+) {
+    let message = |channel: u8, payload: &[u8]| (channel, Bytes::copy_from_slice(payload));
     for channel in [channel, channel + 1] {
-        if output.send(frame(channel, &port.to_le_bytes())).await.is_err() {
+        if output.send(message(channel, &port.to_le_bytes())).await.is_err() {
             return;
         }
     }
@@ -84,7 +82,7 @@ async fn one(target: Ports, port: u16, channel: u8, mut input: mpsc::Receiver<By
         Ok(connection) => connection,
         Err(why) => {
             let words = failure(&port.to_string(), &target, &why.to_string());
-            let _ = output.send(frame(channel + 1, words.as_bytes())).await;
+            let _ = output.send(message(channel + 1, words.as_bytes())).await;
             return;
         }
     };
@@ -99,7 +97,7 @@ async fn one(target: Ports, port: u16, channel: u8, mut input: mpsc::Receiver<By
     let outwards = async {
         let mut buffer = vec![0; CHUNK];
         while let Ok(length @ 1..) = reader.read(&mut buffer).await {
-            if output.send(frame(channel, &buffer[..length])).await.is_err() {
+            if output.send(message(channel, &buffer[..length])).await.is_err() {
                 return;
             }
         }

@@ -13,6 +13,7 @@ use axum::{
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::{
+    channel_codec::ChannelCodec,
     port_channels,
     spdy::{self, Outgoing, Stream},
     upgrade::{self, Transport, Upgraded, transport},
@@ -26,6 +27,7 @@ use crate::{
 const PROTOCOL: &str = "portforward.k8s.io";
 const TUNNEL: &str = "SPDY/3.1+portforward.k8s.io";
 const CHANNELS: &str = "v4.channel.k8s.io";
+const BASE64_CHANNELS: &str = "v4.base64.channel.k8s.io";
 const CHUNK: usize = 32 * 1024;
 /// Connections whose second stream is still to come.
 const MOST_HALVES: usize = 64;
@@ -60,25 +62,24 @@ pub(super) fn serve(
             Ok(upgrade::spdy(protocol))
         }
         Transport::WebSocket => {
-            let protocol = upgrade::choose(request.headers(), "sec-websocket-protocol", &[TUNNEL, CHANNELS])
-                .ok_or_else(|| {
-                    Rejection::BadRequest(format!(
-                        "unable to upgrade: the client must offer {TUNNEL} or {CHANNELS}"
-                    ))
-                })?;
-            if protocol == CHANNELS && (ports.is_empty() || ports.len() > 128) {
+            let protocol = upgrade::choose_websocket(request.headers(), &[TUNNEL, CHANNELS, BASE64_CHANNELS])?;
+            let tunnelled = protocol == Some(TUNNEL);
+            if !tunnelled && (ports.is_empty() || ports.len() > 128) {
                 return Err(Rejection::BadRequest("query parameter \"ports\" is required".into()));
             }
             let response = upgrade::websocket(request.headers(), protocol)?;
             let connection = upgrade::connection(&mut request)?;
-            let tunnelled = protocol == TUNNEL;
+            let codec = match protocol {
+                Some(BASE64_CHANNELS) => ChannelCodec::Base64,
+                _ => ChannelCodec::Binary,
+            };
             tokio::spawn(async move {
                 let Ok(connection) = connection.await else { return };
                 let connection = Upgraded::new(connection);
                 if tunnelled {
                     run(websocket_tunnel::open(connection), target).await;
                 } else {
-                    port_channels::run(connection, target, ports).await;
+                    port_channels::run(connection, target, ports, codec).await;
                 }
             });
             Ok(response)

@@ -14,7 +14,7 @@ use tokio_tungstenite::{
     tungstenite::protocol::{Message, Role},
 };
 
-use super::{echo_runtime::Echo, *};
+use super::{channel_codec::ChannelCodec, echo_runtime::Echo, *};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -73,25 +73,63 @@ async fn upgrade(address: SocketAddr, target: &str, headers: &str) -> (String, T
 }
 
 async fn websocket(target: &str, protocols: &str) -> WebSocketStream<TcpStream> {
-    let headers = format!(
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: {protocols}\r\n"
-    );
+    let mut headers =
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n".to_owned();
+    if !protocols.is_empty() {
+        headers.push_str(&format!("Sec-WebSocket-Protocol: {protocols}\r\n"));
+    }
     let (head, connection) = upgrade(server().await, target, &headers).await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
     WebSocketStream::from_raw_socket(connection, Role::Client, None).await
 }
 
-/// All that comes until the server closes: by channel.
+/// All that comes until the server closes: by channel, without the empty message at the start.
 async fn messages(socket: &mut WebSocketStream<TcpStream>) -> Vec<(u8, String)> {
+    messages_in(ChannelCodec::Binary, socket).await
+}
+
+async fn messages_in(codec: ChannelCodec, socket: &mut WebSocketStream<TcpStream>) -> Vec<(u8, String)> {
     let mut all = Vec::new();
     while let Some(Ok(message)) = tokio::time::timeout(PATIENCE, socket.next()).await.unwrap() {
-        if let Message::Binary(data) = message {
-            all.push((data[0], String::from_utf8_lossy(&data[1..]).into_owned()));
+        assert!(
+            message.is_text() == (codec == ChannelCodec::Base64) || message.is_close(),
+            "{message:?}"
+        );
+        if let Some((channel, data)) = codec.decode(message) {
+            all.push((channel, String::from_utf8_lossy(&data).into_owned()));
         }
     }
+    assert!(!all.is_empty() && all.remove(0).1.is_empty());
     all
+}
+
+#[tokio::test]
+async fn command_runs_in_every_protocol() {
+    for (protocol, codec, tells_success) in [
+        ("", ChannelCodec::Binary, false),
+        ("channel.k8s.io", ChannelCodec::Binary, false),
+        ("base64.channel.k8s.io", ChannelCodec::Base64, false),
+        ("v4.channel.k8s.io", ChannelCodec::Binary, true),
+        ("v4.base64.channel.k8s.io", ChannelCodec::Base64, true),
+    ] {
+        let mut socket = websocket("/exec?command=size&stdin=true&stdout=true&tty=true", protocol).await;
+        let size = codec.encode(4, b"{\"Width\":80,\"Height\":24}");
+        socket.send(size).await.unwrap();
+        let said = messages_in(codec, &mut socket).await;
+        assert_eq!(said[0], (1, "80x24".into()), "{protocol}");
+        assert_eq!(said.len() > 1, tells_success, "{protocol}: {said:?}");
+
+        let mut socket = websocket("/exec?command=fail&stdout=true&stderr=true", protocol).await;
+        let said = messages_in(codec, &mut socket).await;
+        assert_eq!(said[0], (2, "no\n".into()), "{protocol}");
+        assert_eq!(said[1].0, 3);
+        assert_eq!(said[1].1.starts_with('{'), tells_success, "{said:?}");
+        assert!(
+            said[1].1.contains("command terminated with non-zero exit code"),
+            "{said:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -146,7 +184,12 @@ async fn a_request_without_upgrade_is_refused() {
     let address = server().await;
     let (head, _) = upgrade(address, "/exec?command=echo&stdout=true", "").await;
     assert!(head.starts_with("HTTP/1.1 400"), "{head}");
-    let (head, _) = upgrade(address, "/exec?stdout=true", "Upgrade: websocket\r\n").await;
+    let (head, _) = upgrade(
+        address,
+        "/exec?stdout=true",
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+    )
+    .await;
     assert!(head.starts_with("HTTP/1.1 422"), "{head}");
 }
 
@@ -276,14 +319,24 @@ async fn ports_are_forwarded_over_spdy_in_a_websocket() {
 
 #[tokio::test]
 async fn ports_are_forwarded_over_channels() {
-    let mut socket = websocket("/portforward?ports=80", "v4.channel.k8s.io").await;
-    for channel in [0, 1] {
+    for (protocol, codec) in [
+        ("v4.channel.k8s.io", ChannelCodec::Binary),
+        ("v4.base64.channel.k8s.io", ChannelCodec::Base64),
+        ("", ChannelCodec::Binary),
+    ] {
+        let mut socket = websocket("/portforward?ports=80", protocol).await;
+        for channel in [0, 1] {
+            let message = socket.next().await.unwrap().unwrap();
+            assert_eq!(
+                codec.decode(message),
+                Some((channel, (&[80, 0][..]).into())),
+                "{protocol}"
+            );
+        }
+        socket.send(codec.encode(0, b"ping")).await.unwrap();
         let message = socket.next().await.unwrap().unwrap();
-        assert_eq!(message.into_data()[..], [channel, 80, 0]);
+        assert_eq!(codec.decode(message), Some((0, (&b"ping"[..]).into())), "{protocol}");
     }
-    socket.send(Message::Binary((&b"\x00ping"[..]).into())).await.unwrap();
-    let message = socket.next().await.unwrap().unwrap();
-    assert_eq!(message.into_data()[..], b"\x00ping"[..]);
 }
 
 #[tokio::test]

@@ -52,6 +52,42 @@ pub(super) fn choose<'a>(headers: &HeaderMap, name: &str, known: &[&'a str]) -> 
         .find_map(|wanted| known.iter().find(|known| **known == wanted.trim()).copied())
 }
 
+/// What begins a protocol that is no protocol but carries a token: browsers can send no other header
+/// (`apiserver/pkg/authentication/request/websocket/protocol.go`).
+pub(in crate::api) const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+
+/// The protocols that a client offers for a WebSocket, without one that carries its token.
+pub(super) fn offered(headers: &HeaderMap) -> Vec<&str> {
+    headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|protocol| !protocol.is_empty() && !protocol.starts_with(TOKEN_PROTOCOL))
+        .collect()
+}
+
+/// The first of the client's protocols that is known here; none where it offers none.
+///
+/// # Errors
+/// Where it offers others only.
+pub(super) fn choose_websocket<'a>(headers: &HeaderMap, known: &[&'a str]) -> Result<Option<&'a str>, Rejection> {
+    let offered = offered(headers);
+    let mut found = offered
+        .iter()
+        .filter_map(|wanted| known.iter().find(|known| *known == wanted));
+    match found.next() {
+        Some(protocol) => Ok(Some(*protocol)),
+        None if offered.is_empty() => Ok(None),
+        None => Err(Rejection::BadRequest(format!(
+            "requested protocol(s) are not supported: [{}]; supports [{}]",
+            offered.join(" "),
+            known.join(" ")
+        ))),
+    }
+}
+
 /// The connection behind a request, once the answer of [`websocket`] or [`spdy`] has been sent.
 pub(super) fn connection(request: &mut Request<Body>) -> Result<hyper::upgrade::OnUpgrade, Rejection> {
     if request.extensions().get::<hyper::upgrade::OnUpgrade>().is_none() {
@@ -60,8 +96,16 @@ pub(super) fn connection(request: &mut Request<Body>) -> Result<hyper::upgrade::
     Ok(hyper::upgrade::on(request))
 }
 
-/// The answer that begins a WebSocket.
-pub(super) fn websocket(headers: &HeaderMap, protocol: &str) -> Result<Response<Body>, Rejection> {
+/// The answer that begins a WebSocket; without a protocol where the client has offered none.
+pub(super) fn websocket(headers: &HeaderMap, protocol: Option<&str>) -> Result<Response<Body>, Rejection> {
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
+        return Err(Rejection::BadRequest(
+            "websocket: missing or bad WebSocket Version: send Sec-WebSocket-Version: 13".into(),
+        ));
+    }
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
         .ok_or_else(|| Rejection::BadRequest("websocket: the Sec-WebSocket-Key header is missing".into()))?;
@@ -72,7 +116,9 @@ pub(super) fn websocket(headers: &HeaderMap, protocol: &str) -> Result<Response<
         header::SEC_WEBSOCKET_ACCEPT.as_str(),
         &derive_accept_key(key.as_bytes()),
     );
-    insert(headers, header::SEC_WEBSOCKET_PROTOCOL.as_str(), protocol);
+    if let Some(protocol) = protocol {
+        insert(headers, header::SEC_WEBSOCKET_PROTOCOL.as_str(), protocol);
+    }
     Ok(response)
 }
 
@@ -109,6 +155,22 @@ mod tests {
         headers.append("p", HeaderValue::from_static("v4"));
         assert_eq!(choose(&headers, "p", &["v4", "v5"]), Some("v5"));
         assert_eq!(choose(&headers, "p", &["v1"]), None);
+    }
+
+    #[test]
+    fn token_is_no_protocol() {
+        let mut headers = HeaderMap::new();
+        let value = "base64url.bearer.authorization.k8s.io.dG9rZW4, v4.channel.k8s.io";
+        headers.append("sec-websocket-protocol", HeaderValue::from_static(value));
+        assert_eq!(offered(&headers), ["v4.channel.k8s.io"]);
+        let known = ["v4.channel.k8s.io"];
+        assert_eq!(choose_websocket(&headers, &known), Ok(Some("v4.channel.k8s.io")));
+        assert_eq!(choose_websocket(&HeaderMap::new(), &known), Ok(None));
+        let refused = choose_websocket(&headers, &["x"]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "requested protocol(s) are not supported: [v4.channel.k8s.io]; supports [x]"
+        );
     }
 
     #[test]

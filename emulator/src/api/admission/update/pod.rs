@@ -1,5 +1,7 @@
 //! What may be changed in a pod's spec.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::keep::{copy, drop_null};
@@ -85,19 +87,17 @@ fn deadline_change(before: &Value, after: &Value, errors: &mut Errors) -> bool {
 }
 
 fn toleration_changes(before: &Value, after: &Value, errors: &mut Errors) {
-    let without_seconds = |toleration: &Value| {
-        let mut toleration = toleration.clone();
-        if let Some(map) = toleration.as_object_mut() {
-            map.shift_remove("tolerationSeconds");
-        }
-        toleration
-    };
-    let list = |spec: &Value| -> Vec<Value> {
+    // All of a toleration but its seconds.
+    let list = |spec: &Value| -> HashSet<[Option<String>; 4]> {
         let tolerations = spec["tolerations"].as_array().into_iter().flatten();
-        tolerations.map(without_seconds).collect()
+        tolerations
+            .map(|toleration| {
+                ["key", "operator", "value", "effect"].map(|field| toleration[field].as_str().map(str::to_owned))
+            })
+            .collect()
     };
     let kept = list(after);
-    if list(before).iter().any(|old| !kept.contains(old)) {
+    if !list(before).is_subset(&kept) {
         errors.forbidden(
             &Path::new("spec").child("tolerations"),
             "existing toleration can not be modified except its tolerationSeconds",
@@ -107,11 +107,12 @@ fn toleration_changes(before: &Value, after: &Value, errors: &mut Errors) {
 
 fn gate_changes(before: &Value, after: &Value, errors: &mut Errors) {
     let path = Path::new("spec").child("schedulingGates");
-    let old: Vec<&Value> = before["schedulingGates"].as_array().into_iter().flatten().collect();
+    let old = before["schedulingGates"].as_array().into_iter().flatten();
+    let old: HashSet<&str> = old.filter_map(|gate| gate["name"].as_str()).collect();
     let new = after["schedulingGates"].as_array().into_iter().flatten();
     for (index, gate) in new.enumerate() {
-        if !old.iter().any(|one| one["name"] == gate["name"]) {
-            let name = gate["name"].as_str().unwrap_or_default();
+        let name = gate["name"].as_str().unwrap_or_default();
+        if !old.contains(name) {
             errors.forbidden(
                 &path.index(index).child("name"),
                 format!("only deletion is allowed, but found new scheduling gate '{name}'"),

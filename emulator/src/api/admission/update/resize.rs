@@ -71,9 +71,12 @@ pub fn admit_resize(old: &Value, new: &mut Value, resizing: &Resizing<'_>) -> Re
 fn with_resources_of(old: &Value, new: &Value, resizing: &Resizing<'_>) -> Value {
     let mut result = old.clone();
     for list in ["containers", "initContainers"] {
-        let wanted = new["spec"][list].as_array().cloned().unwrap_or_default();
+        let mut wanted = std::collections::HashMap::new();
+        for one in new["spec"][list].as_array().into_iter().flatten() {
+            wanted.entry(one["name"].as_str()).or_insert(one);
+        }
         for container in tree::items(&mut result["spec"], list) {
-            if let Some(one) = wanted.iter().find(|one| one["name"] == container["name"]) {
+            if let Some(one) = wanted.get(&container["name"].as_str()).copied() {
                 for field in ["resources", "resizePolicy"] {
                     container[field] = one[field].clone();
                     drop_null(container, field);

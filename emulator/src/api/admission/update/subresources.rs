@@ -61,12 +61,12 @@ pub fn admit_ephemeral_containers(
     let path = Path::new("spec").child("ephemeralContainers");
     result["spec"]["ephemeralContainers"] = wanted;
     defaults::apply(Resource::Pods, &mut result);
+    let mut kept = std::collections::HashMap::new();
+    for one in result["spec"]["ephemeralContainers"].as_array().into_iter().flatten() {
+        kept.entry(one["name"].as_str()).or_insert(one);
+    }
     for before in old["spec"]["ephemeralContainers"].as_array().into_iter().flatten() {
-        let after = result["spec"]["ephemeralContainers"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|one| one["name"] == before["name"]);
+        let after = kept.get(&before["name"].as_str()).copied();
         let name = before["name"].as_str().unwrap_or_default();
         match after {
             None => errors.forbidden(

@@ -37,14 +37,12 @@ pub(super) fn field(profile: Option<&AppArmorProfile>, path: &Path, errors: &mut
 
 /// Checks the annotations that stood for the field.
 pub(super) fn by_annotation(pod: &Value, errors: &mut Errors) {
+    let lists = ["initContainers", "containers", "ephemeralContainers"].into_iter();
+    let containers = lists.flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
+    let names: std::collections::HashSet<&str> = containers.filter_map(|one| one["name"].as_str()).collect();
     for (key, container, profile) in annotations(pod) {
         let path = Path::new("metadata").child("annotations").key(key);
-        let mut lists = ["initContainers", "containers", "ephemeralContainers"].into_iter();
-        let is_there = lists.any(|list| {
-            let mut all = pod["spec"][list].as_array().into_iter().flatten();
-            all.any(|one| one["name"] == container)
-        });
-        if !is_there {
+        if !names.contains(container) {
             errors.invalid(&path, container, "container not found");
         }
         if !matches!(profile, "" | "runtime/default" | "unconfined") && !profile.starts_with("localhost/") {

@@ -1,6 +1,8 @@
 //! One container, whatever its part in the pod.
 
-use k8s_openapi::api::core::v1::{Container, ContainerResizePolicy, PodSpec};
+use std::collections::{HashMap, HashSet};
+
+use k8s_openapi::api::core::v1::{Container, ContainerResizePolicy, PodSpec, Volume};
 
 use super::{env, ports, resources, security, volume_mounts};
 use crate::api::admission::{
@@ -11,8 +13,31 @@ use crate::api::admission::{
 /// The most rules of one container, and the most exit codes of one rule.
 const MOST: (usize, usize) = (20, 255);
 
+/// A pod's spec, and what its containers name of it, indexed once for all of them.
+pub(super) struct Pod<'a> {
+    spec: &'a PodSpec,
+    pub(super) volumes: HashMap<&'a str, &'a Volume>,
+    claims: HashSet<&'a str>,
+}
+
+impl<'a> Pod<'a> {
+    pub(super) fn new(spec: &'a PodSpec) -> Self {
+        let mut volumes = HashMap::new();
+        for volume in spec.volumes.iter().flatten() {
+            volumes.entry(volume.name.as_str()).or_insert(volume);
+        }
+        let claims = spec.resource_claims.iter().flatten();
+        Self {
+            spec,
+            volumes,
+            claims: claims.map(|claim| claim.name.as_str()).collect(),
+        }
+    }
+}
+
 /// Checks what is common to containers of every kind.
-pub(super) fn check(container: &Container, spec: &PodSpec, path: &Path, errors: &mut Errors) {
+pub(super) fn check(container: &Container, pod: &Pod<'_>, path: &Path, errors: &mut Errors) {
+    let spec = pod.spec;
     if container.name.is_empty() {
         errors.required(&path.child("name"), "");
     } else {
@@ -28,7 +53,6 @@ pub(super) fn check(container: &Container, spec: &PodSpec, path: &Path, errors: 
         "" => errors.required(&message_policy, ""),
         other => errors.not_supported(&message_policy, other, &["FallbackToLogsOnError", "File"]),
     }
-    let volumes = spec.volumes.as_deref().unwrap_or_default();
     ports::check(
         container.ports.as_deref().unwrap_or_default(),
         &path.child("ports"),
@@ -40,8 +64,8 @@ pub(super) fn check(container: &Container, spec: &PodSpec, path: &Path, errors: 
         &path.child("envFrom"),
         errors,
     );
-    volume_mounts::check(container, volumes, &path.child("volumeMounts"), errors);
-    volume_mounts::devices(container, volumes, &path.child("volumeDevices"), errors);
+    volume_mounts::check(container, &pod.volumes, &path.child("volumeMounts"), errors);
+    volume_mounts::devices(container, &pod.volumes, &path.child("volumeDevices"), errors);
     let pull_policy = path.child("imagePullPolicy");
     match container.image_pull_policy.as_deref().unwrap_or_default() {
         "Always" | "IfNotPresent" | "Never" => {}
@@ -50,12 +74,11 @@ pub(super) fn check(container: &Container, spec: &PodSpec, path: &Path, errors: 
     }
     if let Some(one) = &container.resources {
         resources::check(one, false, &path.child("resources"), errors);
-        let claims = spec.resource_claims.as_deref().unwrap_or_default();
         for (index, claim) in one.claims.iter().flatten().enumerate() {
             let path = path.child("resources").child("claims").index(index).child("name");
             if claim.name.is_empty() {
                 errors.required(&path, "");
-            } else if !claims.iter().any(|one| one.name == claim.name) {
+            } else if !pod.claims.contains(claim.name.as_str()) {
                 errors.not_found(&path, &claim.name);
             }
         }

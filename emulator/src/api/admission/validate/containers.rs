@@ -1,5 +1,7 @@
 //! The containers of a pod: regular, init and ephemeral ones.
 
+use std::collections::HashSet;
+
 use k8s_openapi::api::core::v1::{Container, EphemeralContainer, PodSpec};
 use serde_json::Value;
 
@@ -14,14 +16,14 @@ pub(super) fn regular(spec: &PodSpec, path: &Path, errors: &mut Errors) {
     if spec.containers.is_empty() {
         return errors.required(path, "");
     }
-    let mut seen = Vec::new();
+    let pod = container::Pod::new(spec);
+    let mut seen = HashSet::new();
     for (index, one) in spec.containers.iter().enumerate() {
         let path = path.index(index);
-        container::check(one, spec, &path, errors);
-        if seen.contains(&&one.name) {
+        container::check(one, &pod, &path, errors);
+        if !seen.insert(&one.name) {
             errors.duplicate(&path.child("name"), one.name.as_str());
         }
-        seen.push(&one.name);
         handlers(one, spec, &path, errors);
         container::restart_policy(one, &path, errors);
     }
@@ -46,15 +48,16 @@ fn handlers(one: &Container, spec: &PodSpec, path: &Path, errors: &mut Errors) {
 
 /// Checks `spec.initContainers`.
 pub(super) fn init(spec: &PodSpec, path: &Path, errors: &mut Errors) {
-    let mut seen: Vec<&str> = spec.containers.iter().map(|one| one.name.as_str()).collect();
+    let pod = container::Pod::new(spec);
+    let mut seen: HashSet<&str> = spec.containers.iter().map(|one| one.name.as_str()).collect();
     for (index, one) in spec.init_containers.iter().flatten().enumerate() {
         let item = path.index(index);
-        container::check(one, spec, &item, errors);
+        container::check(one, &pod, &item, errors);
         container::restart_policy(one, &item, errors);
-        if seen.contains(&one.name.as_str()) {
+        if seen.contains(one.name.as_str()) {
             errors.duplicate(&item.child("name"), one.name.as_str());
         } else if !one.name.is_empty() {
-            seen.push(&one.name);
+            seen.insert(&one.name);
         }
         ports::host_port_conflicts(std::slice::from_ref(one), path, errors);
         if one.restart_policy.as_deref() == Some("Always") {
@@ -76,7 +79,8 @@ pub(super) fn init(spec: &PodSpec, path: &Path, errors: &mut Errors) {
 
 /// Checks `spec.ephemeralContainers`.
 pub(super) fn ephemeral(spec: &PodSpec, path: &Path, errors: &mut Errors) {
-    let others: Vec<&str> = spec
+    let pod = container::Pod::new(spec);
+    let others: HashSet<&str> = spec
         .containers
         .iter()
         .chain(spec.init_containers.iter().flatten())
@@ -86,15 +90,13 @@ pub(super) fn ephemeral(spec: &PodSpec, path: &Path, errors: &mut Errors) {
     for (index, one) in spec.ephemeral_containers.iter().flatten().enumerate() {
         let path = path.index(index);
         let common = as_container(one);
-        container::check(&common, spec, &path, errors);
+        container::check(&common, &pod, &path, errors);
         container::image_blanks(&common, &path, errors);
-        if seen.contains(&one.name.as_str()) {
+        if !seen.insert(one.name.as_str()) {
             errors.duplicate(&path.child("name"), one.name.as_str());
-        } else {
-            seen.push(&one.name);
         }
         if let Some(target) = one.target_container_name.as_deref().filter(|target| !target.is_empty())
-            && !others.contains(&target)
+            && !others.contains(target)
         {
             errors.not_found(&path.child("targetContainerName"), target);
         }

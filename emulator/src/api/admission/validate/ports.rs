@@ -1,5 +1,7 @@
 //! A container's ports.
 
+use std::collections::HashSet;
+
 use k8s_openapi::{
     api::core::v1::{Container, ContainerPort},
     apimachinery::pkg::util::intstr::IntOrString,
@@ -12,17 +14,15 @@ use crate::api::admission::{
 
 /// Checks the ports of one container.
 pub(super) fn check(ports: &[ContainerPort], path: &Path, errors: &mut Errors) {
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (index, port) in ports.iter().enumerate() {
         let path = path.index(index);
         if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
             let wrong = names::port_name(name);
             if !wrong.is_empty() {
                 errors.invalid_each(&path.child("name"), name, wrong);
-            } else if seen.contains(&name) {
+            } else if !seen.insert(name) {
                 errors.duplicate(&path.child("name"), name);
-            } else {
-                seen.push(name);
             }
         }
         match port.container_port {
@@ -56,7 +56,7 @@ pub(super) fn number_or_name(port: &IntOrString, path: &Path, errors: &mut Error
 
 /// Two containers can't have the same port of the node.
 pub(super) fn host_port_conflicts(containers: &[Container], path: &Path, errors: &mut Errors) {
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (index, container) in containers.iter().enumerate() {
         let path = path.index(index).child("ports");
         for (index, port) in container.ports.iter().flatten().enumerate() {
@@ -69,7 +69,7 @@ pub(super) fn host_port_conflicts(containers: &[Container], path: &Path, errors:
             if seen.contains(&taken) {
                 errors.duplicate(&path.index(index).child("hostPort"), taken);
             } else {
-                seen.push(taken);
+                seen.insert(taken);
             }
         }
     }

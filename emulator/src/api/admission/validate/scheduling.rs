@@ -82,14 +82,13 @@ pub(super) fn readiness_gates(gates: &[PodReadinessGate], path: &Path, errors: &
 
 /// Checks `spec.schedulingGates`.
 pub(super) fn scheduling_gates(gates: &[PodSchedulingGate], path: &Path, errors: &mut Errors) {
-    let mut seen = Vec::new();
+    let mut seen = std::collections::HashSet::new();
     for (index, gate) in gates.iter().enumerate() {
         let path = path.index(index);
         errors.invalid_each(&path, &gate.name, names::qualified(&gate.name));
-        if seen.contains(&&gate.name) {
+        if !seen.insert(&gate.name) {
             errors.duplicate(&path, gate.name.as_str());
         }
-        seen.push(&gate.name);
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn pod(context: &PodSecurityContext, spec: &PodSpec, path: &Path, err
 }
 
 fn sysctls(sysctls: &[Sysctl], spec: &PodSpec, path: &Path, errors: &mut Errors) {
-    let mut seen = Vec::new();
+    let mut seen = std::collections::HashSet::new();
     for (index, sysctl) in sysctls.iter().enumerate() {
         let path = path.index(index).child("name");
         let name = sysctl.name.as_str();
@@ -88,7 +88,7 @@ fn sysctls(sysctls: &[Sysctl], spec: &PodSpec, path: &Path, errors: &mut Errors)
         if of_ipc && spec.host_ipc == Some(true) {
             errors.invalid(&path, name, "may not be specified when 'hostIPC' is true");
         }
-        seen.push(name);
+        seen.insert(name);
     }
 }
 

@@ -1,5 +1,7 @@
 //! A pod's volumes.
 
+use std::collections::HashSet;
+
 use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume};
 use serde_json::Value;
 
@@ -27,7 +29,7 @@ const HOST_PATH_TYPES: [&str; 8] = [
 
 /// Checks `spec.volumes`.
 pub(super) fn check(volumes: &[Volume], path: &Path, errors: &mut Errors) {
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (index, volume) in volumes.iter().enumerate() {
         let path = path.index(index);
         let before = errors.len();
@@ -42,7 +44,7 @@ pub(super) fn check(volumes: &[Volume], path: &Path, errors: &mut Errors) {
             errors.duplicate(&path.child("name"), name);
         }
         if errors.len() == before {
-            seen.push(name);
+            seen.insert(name);
         }
     }
 }

@@ -1,40 +1,40 @@
 //! Where a container sees the pod's volumes.
 
+use std::collections::{HashMap, HashSet};
+
 use k8s_openapi::api::core::v1::{Container, Volume, VolumeMount};
 
 use super::path::{descending, no_backsteps};
 use crate::api::admission::field_error::{Errors, Path};
 
 /// Checks `volumeMounts`.
-pub(super) fn check(container: &Container, volumes: &[Volume], path: &Path, errors: &mut Errors) {
+pub(super) fn check(container: &Container, volumes: &HashMap<&str, &Volume>, path: &Path, errors: &mut Errors) {
     let devices = container.volume_devices.as_deref().unwrap_or_default();
-    let mut seen = Vec::new();
+    let device_names: HashSet<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+    let device_paths: HashSet<&str> = devices.iter().map(|device| device.device_path.as_str()).collect();
+    let mut seen = HashSet::new();
     for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
         let item = path.index(index);
         if mount.name.is_empty() {
             errors.required(&item.child("name"), "");
         }
-        let volume = volumes
-            .iter()
-            .find(|volume| volume.name == mount.name && !mount.name.is_empty());
-        if volume.is_none() {
+        if mount.name.is_empty() || !volumes.contains_key(mount.name.as_str()) {
             errors.not_found(&item.child("name"), &mount.name);
         }
         if mount.mount_path.is_empty() {
             errors.required(&item.child("mountPath"), "");
         }
-        if seen.contains(&&mount.mount_path) {
+        if !seen.insert(&mount.mount_path) {
             errors.invalid(&item.child("mountPath"), mount.mount_path.as_str(), "must be unique");
         }
-        seen.push(&mount.mount_path);
-        if devices.iter().any(|device| device.name == mount.name) {
+        if device_names.contains(mount.name.as_str()) {
             errors.invalid(
                 &item.child("name"),
                 mount.name.as_str(),
                 "must not already exist in volumeDevices",
             );
         }
-        if devices.iter().any(|device| device.device_path == mount.mount_path) {
+        if device_paths.contains(mount.mount_path.as_str()) {
             errors.invalid(
                 &item.child("mountPath"),
                 mount.mount_path.as_str(),
@@ -105,10 +105,10 @@ fn recursive_read_only(mount: &VolumeMount, list: &Path, errors: &mut Errors) {
 }
 
 /// Checks `volumeDevices`.
-pub(super) fn devices(container: &Container, volumes: &[Volume], path: &Path, errors: &mut Errors) {
+pub(super) fn devices(container: &Container, volumes: &HashMap<&str, &Volume>, path: &Path, errors: &mut Errors) {
     for (index, device) in container.volume_devices.iter().flatten().enumerate() {
         let path = path.index(index);
-        match volumes.iter().find(|volume| volume.name == device.name) {
+        match volumes.get(device.name.as_str()) {
             None => errors.not_found(&path.child("name"), &device.name),
             Some(volume) if volume.persistent_volume_claim.is_none() && volume.ephemeral.is_none() => errors.invalid(
                 &path.child("name"),

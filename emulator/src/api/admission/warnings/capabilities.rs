@@ -2,30 +2,28 @@
 
 use serde_json::Value;
 
+use super::{Warnings, visit_containers};
 use crate::container_config::security::is_capability;
 
-/// A warning for each such name of a pod's spec.
-pub(super) fn warnings(spec: &Value) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for containers in ["initContainers", "containers", "ephemeralContainers"] {
-        for (number, container) in spec[containers].as_array().into_iter().flatten().enumerate() {
-            for list in ["add", "drop"] {
-                let names = container["securityContext"]["capabilities"][list].as_array();
-                let names = names.into_iter().flatten().filter_map(Value::as_str).enumerate();
-                warnings.extend(names.filter(|(_, name)| !is_capability(name)).map(|(index, name)| {
-                    let path = format!("spec.{containers}[{number}].securityContext.capabilities.{list}[{index}]");
-                    let upper = name.to_uppercase();
-                    match upper.strip_prefix("CAP_").filter(|short| is_capability(short)) {
-                        Some(short) => {
-                            format!("{path}: {name:?} has no effect, CAP_ is put before each name: use {short:?}")
-                        }
-                        None => format!("{path}: {name:?} has no effect: it is no capability of Linux"),
-                    }
-                }));
+/// Warns of each such name of a pod's spec.
+pub(super) fn check(spec: &Value, warnings: &mut Warnings) {
+    for (container_path, container) in visit_containers(spec) {
+        for list in ["add", "drop"] {
+            let names = container["securityContext"]["capabilities"][list].as_array();
+            let names = names.into_iter().flatten().filter_map(Value::as_str).enumerate();
+            for (index, name) in names.filter(|(_, name)| !is_capability(name)) {
+                let path = format!("{container_path}.securityContext.capabilities.{list}[{index}]");
+                let upper = name.to_uppercase();
+                match upper.strip_prefix("CAP_").filter(|short| is_capability(short)) {
+                    Some(short) => warnings.add(
+                        path,
+                        format!("{name:?} has no effect, CAP_ is put before each name: use {short:?}"),
+                    ),
+                    None => warnings.add(path, format!("{name:?} has no effect: it is no capability of Linux")),
+                }
             }
         }
     }
-    warnings
 }
 
 #[cfg(test)]
@@ -43,8 +41,11 @@ mod tests {
             "containers": capabilities(&["NET_ADMIN", "net_raw", "CAP_SYS_PTRACE"], &["all", "CAP_ALL"]),
             "ephemeralContainers": capabilities(&["FLY"], &[]),
         });
+        let mut warnings = Warnings::default();
+        check(&spec, &mut warnings);
+        let texts: Vec<String> = warnings.list.iter().map(ToString::to_string).collect();
         assert_eq!(
-            warnings(&spec),
+            texts,
             [
                 "spec.containers[0].securityContext.capabilities.add[2]: \"CAP_SYS_PTRACE\" has no effect, CAP_ is put before each \
                  name: use \"SYS_PTRACE\"",

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use nix::unistd::Uid;
-use tests::{emulator::Emulator, output::Output};
+use tests::{emulator::Emulator, kubectl::Version, output::Output};
 
 /// The examples, and the state that each reaches.
 const REACHED: [(&str, &str); 18] = [
@@ -76,11 +76,20 @@ fn examples_reach_the_state_the_handbook_promises() {
 
 #[test]
 fn examples_that_wait_show_the_reason() {
+    let emulator = Emulator::start();
+    let kubectl = emulator.kubectl(Version::Current);
     for (file, reason) in HELD {
-        let output = emulate(file, "Running", "3s");
-        assert_ne!(output.code, 0, "{file}: {output:#?}");
-        assert!(output.stdout.contains(reason), "{file}: {output:#?}");
+        let manifest = folder().join(file);
+        let pod = kubectl.says(&format!("create -o name -f {}", manifest.display()));
+        let has_condition = |conditions: &str| conditions.contains("PodScheduled");
+        kubectl.until(
+            &format!("get {} -o jsonpath={{.status.conditions}}", pod.trim()),
+            has_condition,
+        );
+        let explained = emulator.plugin(&["explain", pod.trim()]);
+        assert!(explained.stdout.contains(reason), "{file}: {explained:#?}");
     }
+    emulator.stop();
 }
 
 #[test]

@@ -288,7 +288,7 @@ mod tests {
             "did you mean Always?"
         );
         assert_eq!(
-            help(&container(json!({"imagePullPolicy": "Whenever"}))),
+            help(&container(json!({"imagePullPolicy": "Sometimes"}))),
             "write one of: Always, IfNotPresent, Never"
         );
     }

@@ -265,3 +265,94 @@ fn collect_times(value: &Value, newest: &mut Option<Timestamp>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::reading::Reading;
+    use crate::manifest::{Source, read, read_with_owners};
+
+    fn source(items: &[&str]) -> Source {
+        Source {
+            name: "saved.yaml".into(),
+            text: items.join("\n---\n"),
+        }
+    }
+
+    fn event(kind: &str, name: &str, reason: &str, message: &str, at: &str) -> String {
+        format!(
+            "{{apiVersion: v1, kind: Event, metadata: {{name: {name}.{reason}, namespace: shop, uid: e}}, type: Warning, reason: \
+             {reason}, message: '{message}', involvedObject: {{kind: {kind}, name: {name}, namespace: shop}}, lastTimestamp: \
+             \"{at}\"}}"
+        )
+    }
+
+    const POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: db-0, namespace: shop, uid: u, creationTimestamp: \
+                       \"2026-01-01T00:00:00Z\"}, spec: {containers: [{name: db, image: a, env: [{name: END, value: \
+                       \"2030-01-01T00:00:00Z\"}]}], volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]}, status: {phase: \
+                       Pending, conditions: [{type: PodScheduled, status: \"False\", reason: Unschedulable, message: \"pod has unbound \
+                       immediate PersistentVolumeClaims\"}]}}";
+
+    #[test]
+    fn claims_own_event_explains_why_it_has_no_volume() {
+        let told = event(
+            "PersistentVolumeClaim",
+            "data",
+            "ProvisioningFailed",
+            "storageclass.storage.k8s.io \"fast\" not found",
+            "2026-01-01T00:20:00Z",
+        );
+        let sources = [source(&[POD, &told])];
+        let contents = read(&sources).unwrap();
+        assert_eq!(contents.related.newest(), "2026-01-01T00:20:00Z".parse().ok());
+        let reading = Reading::of_file(contents.pods[0].pod.clone(), &contents.related);
+        let causes: Vec<String> = reading.findings[0].causes.iter().map(ToString::to_string).collect();
+        assert!(
+            causes.iter().any(|cause| cause.contains("StorageClass fast")),
+            "{causes:?}"
+        );
+    }
+
+    #[test]
+    fn owner_that_cannot_create_pods_is_read_without_a_pod() {
+        let refused = event(
+            "ReplicaSet",
+            "web-1",
+            "FailedCreate",
+            "Error creating: pods \"web-1-a\" is forbidden: exceeded quota: compute, requested: cpu=1, used: cpu=4, limited: cpu=4",
+            "2026-01-01T00:20:00Z",
+        );
+        let sources = [source(&[&refused])];
+        assert!(read(&sources).is_err());
+        let owners = read_with_owners(&sources).unwrap().related.failing_owners();
+        assert_eq!(
+            (owners[0].kind.as_str(), owners[0].name.as_str()),
+            ("ReplicaSet", "web-1")
+        );
+        let later = event(
+            "ReplicaSet",
+            "web-1",
+            "SuccessfulCreate",
+            "Created pod: web-1-b",
+            "2026-01-01T00:21:00Z",
+        );
+        assert!(read_with_owners(&[source(&[&refused, &later])]).is_err());
+    }
+
+    #[test]
+    fn saved_node_is_read_like_a_fetched_one() {
+        let node = "{apiVersion: v1, kind: Node, metadata: {name: n1, uid: n}, status: {conditions: [{type: Ready, status: \
+                    \"False\", reason: KubeletNotReady, message: PLEG is not healthy}]}}";
+        let mut related = Related::default();
+        let sources = [source(&[node])];
+        for document in crate::manifest::documents(&sources[0]).unwrap() {
+            related.add(&document.kind, &document.value);
+        }
+        let needs = Needs {
+            node: Some("n1".into()),
+            ..Needs::default()
+        };
+        let around = related.around(&Pod::default(), &needs);
+        assert_eq!(around.node.unwrap().conditions[0].status, "False");
+    }
+}

@@ -40,18 +40,28 @@ pub fn hang(label: Line, text: &Line, columns: Option<usize>) -> Vec<Line> {
     let Some(columns) = columns.filter(|columns| *columns >= start + LEAST_ROOM) else {
         return vec![label.join(text.clone())];
     };
+    let mut words = vec![Line::new()];
+    for span in text.spans() {
+        for (number, part) in span.text.split(' ').enumerate() {
+            if number > 0 {
+                words.push(Line::new());
+            }
+            // A word may change its tone within: `code` and the full stop behind it stay together.
+            if let Some(word) = words.last_mut().filter(|_| !part.is_empty()) {
+                *word = std::mem::take(word).tone(span.tone, part);
+            }
+        }
+    }
     let mut lines = Vec::new();
     let mut line = label;
-    for span in text.spans() {
-        for (number, word) in span.text.split(' ').enumerate() {
-            let gap = usize::from(number > 0 && line.width() > start);
-            if line.width() > start && line.width() + gap + word.width() > columns {
-                lines.push(std::mem::replace(&mut line, Line::from(" ".repeat(start))));
-            } else if gap > 0 {
-                line = line.plain(" ");
-            }
-            line = line.tone(span.tone, word);
+    for (number, word) in words.into_iter().enumerate() {
+        let gap = usize::from(number > 0 && line.width() > start);
+        if line.width() > start && line.width() + gap + word.width() > columns {
+            lines.push(std::mem::replace(&mut line, Line::from(" ".repeat(start))));
+        } else if gap > 0 {
+            line = line.plain(" ");
         }
+        line = line.join(word);
     }
     lines.push(line);
     lines

@@ -92,8 +92,10 @@ impl Hostile {
         let pulled = pull_with(&store, &name, &[me], patience).await;
         let start = format!("rpc error: code = Unknown desc = failed to pull and unpack image \"{name}\": ");
         pulled.map_err(|error| {
-            let text = error.to_string().replace(&self.port.to_string(), "PORT");
-            let start = start.replace(&self.port.to_string(), "PORT");
+            // Only behind a colon: a size may have the digits of the port.
+            let port = format!(":{}", self.port);
+            let text = error.to_string().replace(&port, ":PORT");
+            let start = start.replace(&port, ":PORT");
             text.strip_prefix(&start).unwrap_or(&text).to_owned()
         })
     }

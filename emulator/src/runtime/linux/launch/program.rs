@@ -174,7 +174,7 @@ mod tests {
         );
         // What is found in the path and is no program is passed over.
         for name in ["passwd", "", ".", ".."] {
-            let env = [("PATH".to_owned(), "/etc:/bin".to_owned())];
+            let env = [("PATH".to_owned(), "/etc:/nowhere".to_owned())];
             assert_eq!(
                 find(name, &env).expect_err("no program").0,
                 format!("exec: {name:?}: executable file not found in $PATH")

@@ -176,6 +176,28 @@ async fn containers_of_a_pod_share_memory_host_name_and_localhost() {
     machine.close().await;
 }
 
+#[cfg(target_arch = "x86_64")]
+#[tokio::test]
+async fn default_profile_answers_as_containerd_and_runc_do() {
+    let machine = Machine::new().await;
+    let mut config = machine.container("");
+    config.image.root = Root::Host;
+    config.security.seccomp = Seccomp::RuntimeDefault;
+    // keyctl is refused, io_pgetevents and cachestat reach the kernel, and 500 is newer than the profile.
+    let program = "import ctypes, errno\nlibc = ctypes.CDLL(None, use_errno=True)\n\
+                   for number in (250, 333, 451, 500):\n    libc.syscall(number, -1, 0, 0, 0, 0, 0)\n    \
+                   print(errno.errorcode[ctypes.get_errno()])";
+    config.command = ["/usr/bin/python3", "-c", program].map(str::to_owned).to_vec();
+    let (status, output) = machine.run(&config).await;
+    let answers: Vec<&str> = output.lines().collect();
+    assert_eq!(answers.first(), Some(&"EPERM"), "{status:?} {output}");
+    assert!(!["EPERM", "ENOSYS"].contains(&answers[1]), "{output}");
+    // A kernel before 6.5 does not have it.
+    assert_ne!(answers[2], "EPERM", "{output}");
+    assert_eq!(answers[3], "ENOSYS", "{output}");
+    machine.close().await;
+}
+
 #[tokio::test]
 async fn a_command_run_later_has_no_more_rights_than_the_first() {
     let machine = Machine::new().await;

@@ -1,12 +1,14 @@
 //! `RuntimeDefault`: what a container may ask of the kernel.
 //!
-//! Built on what container engines agree on: everything that ordinary programs use is allowed, the rest answers
-//! EPERM, and `clone3` answers ENOSYS so that programs fall back on `clone`, whose flags a filter can read.
+//! Built on what container engines agree on (containerd's `contrib/seccomp/seccomp_default.go`): everything that ordinary
+//! programs use is allowed, the rest answers EPERM. Two kinds of calls answer ENOSYS, so that programs fall back on older
+//! ones: `clone3`, whose flags a filter cannot read, and calls that are newer than the profile, as runc has it.
 
 use std::collections::BTreeMap;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, sock_filter,
 };
 
 use super::{
@@ -60,19 +62,30 @@ const ALLOWED: &[libc::c_long] = &numbers![
     SYS_utimensat SYS_vmsplice SYS_wait4 SYS_waitid SYS_write SYS_writev SYS_clone3
 ];
 
+/// Calls of Linux 6.5 and later, which have one number on all architectures and most no name in libc: cachestat, fchmodat2,
+/// map_shadow_stack, futex_wake, futex_wait, futex_requeue, statmount, listmount, lsm_get_self_attr, lsm_set_self_attr,
+/// lsm_list_modules, mseal, setxattrat, getxattrat, listxattrat, removexattrat.
+const ALLOWED_NEW: std::ops::RangeInclusive<libc::c_long> = 451..=466;
+
 /// The older calls that this architecture still has.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED_HERE: &[libc::c_long] = &numbers![
-    SYS_fchmodat2 SYS_getrlimit SYS_renameat SYS_setrlimit SYS_sync_file_range
+    SYS_getrlimit SYS_renameat SYS_setrlimit SYS_sync_file_range
     SYS_access SYS_alarm SYS_arch_prctl SYS_chmod SYS_chown SYS_creat SYS_dup2 SYS_epoll_create SYS_epoll_ctl_old
     SYS_epoll_wait SYS_epoll_wait_old SYS_eventfd SYS_fork SYS_futimesat SYS_getdents SYS_getpgrp SYS_inotify_init
     SYS_lchown SYS_link SYS_lstat SYS_mkdir SYS_mknod SYS_modify_ldt SYS_open SYS_pause SYS_pipe SYS_poll
     SYS_readlink SYS_rename SYS_rmdir SYS_select SYS_signalfd SYS_stat SYS_symlink SYS_time SYS_unlink SYS_utime
     SYS_utimes SYS_vfork
 ];
-/// Calls that libc has no name for here: renameat, sync_file_range, getrlimit, setrlimit, fchmodat2.
+/// Calls that libc has no name for here: io_pgetevents, uretprobe.
+#[cfg(target_arch = "x86_64")]
+const UNNAMED_HERE: &[libc::c_long] = &[333, 335];
+/// Calls that libc has no name for here: io_pgetevents.
 #[cfg(not(target_arch = "x86_64"))]
-const ALLOWED_HERE: &[libc::c_long] = &[38, 84, 163, 164, 452];
+const UNNAMED_HERE: &[libc::c_long] = &[292];
+/// Calls that libc has no name for here: renameat, sync_file_range, getrlimit, setrlimit.
+#[cfg(not(target_arch = "x86_64"))]
+const ALLOWED_HERE: &[libc::c_long] = &[38, 84, 163, 164];
 
 /// What a capability opens.
 const WITH_CAPABILITY: &[(&str, &[libc::c_long])] = &[
@@ -124,7 +137,24 @@ pub(super) fn filter(security: &Security) -> Result<Vec<BpfProgram>, LaunchError
     }
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     programs.push(compile(rules(held).map_err(failed)?, refuse, allow).map_err(failed)?);
+    // The last one: of two filters that answer with an error the kernel takes the newer.
+    programs.push(newer_calls());
     Ok(programs)
+}
+
+/// A filter that answers ENOSYS to every call with a number above those of the profile.
+fn newer_calls() -> BpfProgram {
+    const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const JUMP_IF_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let instruction = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    vec![
+        // The number of the call is the first word of `struct seccomp_data`.
+        instruction(LOAD_WORD, 0, 0, 0),
+        instruction(JUMP_IF_GREATER, 0, 1, *ALLOWED_NEW.end() as u32),
+        instruction(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+        instruction(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
 }
 
 fn bit(name: &str) -> u64 {
@@ -164,7 +194,16 @@ fn rules(held: u64) -> Result<Rules, seccompiler::BackendError> {
     }
     let opened = WITH_CAPABILITY.iter().filter(|(name, _)| held & bit(name) != 0);
     let opened = opened.flat_map(|(_, numbers)| numbers.iter());
-    for number in ALLOWED.iter().chain(ALLOWED_HERE).chain(opened) {
+    for number in ALLOWED
+        .iter()
+        .chain(ALLOWED_HERE)
+        .chain(opened)
+        .copied()
+        .chain(ALLOWED_NEW)
+    {
+        rules.insert(number, Vec::new());
+    }
+    for number in UNNAMED_HERE {
         rules.insert(*number, Vec::new());
     }
     Ok(rules)
@@ -196,7 +235,7 @@ mod tests {
             seccomp: Seccomp::RuntimeDefault,
             ..Security::default()
         };
-        assert_eq!(filter(&plain).expect("compiles").len(), 2);
+        assert_eq!(filter(&plain).expect("compiles").len(), 3);
         assert!(!rules(0).expect("rules").contains_key(&libc::SYS_mount));
         assert!(rules(bit("SYS_ADMIN")).expect("rules").contains_key(&libc::SYS_mount));
     }

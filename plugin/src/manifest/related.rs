@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn saved_node_is_read_like_a_fetched_one() {
-        let node = "{apiVersion: v1, kind: Node, metadata: {name: n1, uid: n}, status: {conditions: [{type: Ready, status: \
+        let node = "{apiVersion: v1, kind: Node, metadata: {name: n1, uid: node-1}, status: {conditions: [{type: Ready, status: \
                     \"False\", reason: KubeletNotReady, message: PLEG is not healthy}]}}";
         let mut related = Related::default();
         let sources = [source(&[node])];

@@ -90,6 +90,9 @@ pub struct Api {
     pub meter: metrics::Meter,
 }
 
+/// A change of the object of a target, as one of the verbs makes it.
+type Write = fn(&Api, &Target, &str, &Asked) -> Result<Response<Body>, Status>;
+
 impl Api {
     /// Answers one request of a client.
     pub async fn answer_client(
@@ -282,12 +285,7 @@ impl Api {
 
     /// Changes something, on a thread of its own: a large object must not keep those from working that serve others. A change
     /// whose client has gone is not made.
-    async fn write(
-        self: &Arc<Self>,
-        target: &Target,
-        asked: Asked,
-        write: fn(&Self, &Target, &str, &Asked) -> Result<Response<Body>, Status>,
-    ) -> Result<Response<Body>, Status> {
+    async fn write(self: &Arc<Self>, target: &Target, asked: Asked, write: Write) -> Result<Response<Body>, Status> {
         let _client = asked.client();
         let (api, target) = (self.clone(), target.clone());
         let written = tokio::task::spawn_blocking(move || {

@@ -34,7 +34,7 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
     };
     let has_failed = done
         .iter()
-        .filter_map(|one| ended(one))
+        .filter_map(ended)
         .any(|ended| ended.exit_code != 0);
     let what = if has_failed {
         say("held.failed")

@@ -196,7 +196,8 @@ fn collect(sources: &[Source], allows_owners: bool) -> Result<Contents<'_>, Prob
             .collect::<Result<_, _>>()?;
     }
     events.iter().for_each(|event| related.add_event(event));
-    if pods.is_empty() && !(allows_owners && !related.failing_owners().is_empty()) {
+    let has_owners = allows_owners && !related.failing_owners().is_empty();
+    if pods.is_empty() && !has_owners {
         return Err(match (first, sources.first()) {
             (Some((source, document)), _) => not_a_pod(source, &document),
             (None, Some(source)) => no_object(source),

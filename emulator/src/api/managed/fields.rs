@@ -197,11 +197,14 @@ pub(super) fn key_step(keys: &[&str], item: &Value) -> Step {
     format!("k:{}", Value::Object(fields))
 }
 
+/// A list, by its address and the names of its keys.
+type KeyedList = (*const Value, String);
+
 /// An object whose list items are found by their keys without a search for each.
 pub(super) struct Index<'a> {
     object: &'a Value,
-    /// For each list, by its address and the names of the keys: where the item of each step is.
-    lists: RefCell<HashMap<(*const Value, String), HashMap<Step, usize>>>,
+    /// The index of the item of each step, for each list.
+    lists: RefCell<HashMap<KeyedList, HashMap<Step, usize>>>,
 }
 
 impl<'a> Index<'a> {

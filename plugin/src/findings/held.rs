@@ -32,10 +32,7 @@ pub(super) fn rule(facts: &Facts) -> Option<Finding> {
         let names: Vec<&str> = containers.iter().map(|container| container.name.as_str()).collect();
         names.join(", ")
     };
-    let has_failed = done
-        .iter()
-        .filter_map(ended)
-        .any(|ended| ended.exit_code != 0);
+    let has_failed = done.iter().filter_map(ended).any(|ended| ended.exit_code != 0);
     let what = if has_failed {
         say("held.failed")
     } else {
